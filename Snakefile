@@ -1,0 +1,65 @@
+"""Does the choice of activation function change how reproducible a language model is?
+
+The default target is the study that the config names, up to its report.
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.19")
+
+
+configfile: "config/config.yaml"
+
+
+report: "resources/captions/workflow.rst"
+
+
+include: "rules/common.smk"
+
+
+wildcard_constraints:
+    corpus=one_of(STUDY.corpora),
+    scale=one_of(STUDY.protocols),
+    model=one_of(STUDY.known_models),
+    activation=one_of(activation_names()),
+    figure=r"[a-z0-9_-]+",
+    seed=r"\d+",
+    block=r"\d+",
+
+
+localrules:
+    all,
+    summary,
+
+
+rule all:
+    default_target: True
+    input:
+        paths.REPORT,
+        [scale_targets(scale) for scale in STUDY.scales],
+
+
+rule summary:
+    input:
+        [paths.at(paths.SUMMARY, scale=scale) for scale in STUDY.scales],
+
+
+include: "rules/corpora.smk"
+include: "rules/training.smk"
+include: "rules/statistics.smk"
+include: "rules/presentation.smk"
+
+
+# `snakemake cpu` is everything of one scale, whatever the study's scales are.
+for _scale in STUDY.protocols:
+
+    rule:
+        name:
+            _scale
+        localrule: True
+        input:
+            scale_targets(_scale),
+
+
+onsuccess:
+    print_targets()

@@ -1,0 +1,47 @@
+"""Corpora and the evaluation sets frozen from them."""
+
+
+rule corpus:
+    output:
+        corpus=paths.CORPUS,
+        manifest=paths.CORPUS_MANIFEST,
+    log:
+        paths.log_of("corpus", paths.CORPUS),
+    benchmark:
+        paths.benchmark_of("corpus", paths.CORPUS)
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        corpus=corpus_config,
+    message:
+        "Fetching and cleaning the corpus {wildcards.corpus}"
+    script:
+        "../workflow/scripts/corpus.py"
+
+
+rule evaluation_set:
+    input:
+        corpus=paths.CORPUS,
+    output:
+        evaluation=paths.EVALUATION,
+        manifest=paths.EVALUATION_MANIFEST,
+    log:
+        paths.log_of("evaluation_set", paths.EVALUATION),
+    benchmark:
+        paths.benchmark_of("evaluation_set", paths.EVALUATION)
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        test_characters=test_characters,
+    message:
+        "Freezing the evaluation set of {wildcards.corpus} for contexts of {wildcards.block}"
+    script:
+        "../workflow/scripts/evaluation_set.py"

@@ -1,0 +1,59 @@
+"""Figures and the report: no computation, only what results files say."""
+
+
+rule figure:
+    input:
+        stats=paths.SCALE_STATS,
+        histories=histories_of_figure,
+    output:
+        svg=report(
+            paths.FIGURE_SVG,
+            caption="../resources/captions/figure.rst",
+            category="{scale}",
+            labels={"figure": "{figure}"},
+        ),
+        png=paths.FIGURE_PNG,
+    log:
+        paths.log_of("figure", paths.FIGURE_SVG),
+    benchmark:
+        paths.benchmark_of("figure", paths.FIGURE_SVG)
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "Drawing {wildcards.scale}: {wildcards.figure}"
+    script:
+        "../workflow/scripts/figure.py"
+
+
+rule report:
+    input:
+        stats=[paths.at(paths.SCALE_STATS, scale=scale) for scale in STUDY.scales],
+        corpora=[
+            paths.at(paths.CORPUS_MANIFEST, corpus=STUDY.protocols[scale].corpus)
+            for scale in STUDY.scales
+        ],
+        figures=[
+            path for scale in STUDY.scales for path in figures_of_scale(paths.FIGURE_SVG, scale)
+        ],
+    output:
+        paths.REPORT,
+    log:
+        paths.log_of("report", paths.REPORT),
+    benchmark:
+        paths.benchmark_of("report", paths.REPORT)
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        study=STUDY.study,
+    message:
+        "Writing the report"
+    script:
+        "../workflow/scripts/report.py"

@@ -1,0 +1,101 @@
+"""Weights on disk: safetensors, never pickle, under two rules fixed in advance.
+
+`final` is the last step; `best` is the step with the lowest loss on the
+selection text. When both are the same step, the weights are stored once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from actrepro.errors import ActreproError
+from actrepro.files import replacing
+
+Weights = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Final and best weights, and the steps they stand for (`best` None: it is the final)."""
+
+    final: Weights
+    final_step: int
+    best: Weights | None
+    best_step: int
+    finished: bool
+
+    def weights(self, rule: str) -> Weights:
+        """The weights under a checkpoint rule, `final` or `best`."""
+        return self.best if rule == "best" and self.best is not None else self.final
+
+
+def copy_weights(model: nn.Module) -> Weights:
+    """The model's weights as they are now, on the CPU."""
+    return {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+
+
+def hash_weights(weights: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, shapes and bytes, in the order of the names."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        value = weights[name].contiguous()
+        digest.update(f"{name}:{value.dtype}:{tuple(value.shape)};".encode())
+        digest.update(value.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint; the same weights give the same bytes."""
+    tensors = {f"final/{name}": value for name, value in checkpoint.final.items()}
+    tensors |= {f"best/{name}": value for name, value in (checkpoint.best or {}).items()}
+    training = {
+        "final_step": checkpoint.final_step,
+        "best_step": checkpoint.best_step,
+        "finished": checkpoint.finished,
+    }
+    # One entry: safetensors writes several in an order that differs from call to call.
+    metadata = {"training": json.dumps(training)}
+    with replacing(path) as partial:
+        partial.write_bytes(save({name: tensors[name].contiguous() for name in tensors}, metadata))
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises
+    ------
+    ActreproError
+        When the file is missing or damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            training = json.loads((file.metadata() or {})["training"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        best = _under("best/", tensors)
+        return Checkpoint(
+            final=_under("final/", tensors),
+            final_step=training["final_step"],
+            best=best or None,
+            best_step=training["best_step"],
+            finished=training["finished"],
+        )
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise ActreproError(
+            f"{path}: not a readable checkpoint ({error}); delete it and run again"
+        ) from None
+
+
+def _under(prefix: str, tensors: Weights) -> Weights:
+    return {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }

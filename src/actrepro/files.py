@@ -1,0 +1,112 @@
+"""Whole files or none: every result is written beside its place and then moved there.
+
+The same content gives the same bytes, so a result's hash says whether it changed.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from actrepro.errors import ActreproError
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A place to write a file that becomes `path` only when the block ends well.
+
+    The name is always the same, so what a killed job left is overwritten by the next.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write `text` as UTF-8 with its line endings as they are."""
+    with replacing(path) as partial:
+        partial.write_bytes(text.encode("utf-8"))
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write `value` as JSON, keys in their own order.
+
+    Raises
+    ------
+    ValueError
+        For NaN and infinities: JSON has none, so a missing number must be written as null.
+    """
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """The value in a JSON file.
+
+    Raises
+    ------
+    ActreproError
+        When the file is missing or damaged.
+    """
+    try:
+        return json.loads(Path(path).read_bytes())
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from None
+
+
+def write_npz(path: str | Path, /, **arrays: ArrayLike) -> None:
+    """Write named arrays, of any dtype but object.
+
+    Raises
+    ------
+    ValueError
+        For an array of objects, which only a pickle could hold.
+    """
+    with replacing(path) as partial, zipfile.ZipFile(partial, "w") as archive:
+        for name, array in arrays.items():
+            # A ZipInfo without a date is stamped 1980, so the bytes do not tell the time.
+            member = zipfile.ZipInfo(f"{name}.npy")
+            with archive.open(member, "w", force_zip64=True) as stream:
+                np.lib.format.write_array(stream, np.asarray(array), allow_pickle=False)
+
+
+def read_npz(path: str | Path) -> dict[str, NDArray[Any]]:
+    """All arrays of a file that `write_npz` or `numpy.savez` wrote.
+
+    Raises
+    ------
+    ActreproError
+        When the file is missing or damaged, or holds pickled objects.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {name.removesuffix(".npy"): _array(archive, name) for name in archive.namelist()}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise _unreadable(path, error) from None
+
+
+def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    # Reading to the member's end makes zipfile compare its checksum.
+    with archive.open(name) as stream:
+        array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
+        stream.read()
+    return array
+
+
+def _unreadable(path: str | Path, error: Exception) -> ActreproError:
+    if isinstance(error, FileNotFoundError):
+        return ActreproError(f"{path}: there is no such file; run the workflow that makes it")
+    return ActreproError(
+        f"{path}: the file is damaged ({error}); delete it and run again, so that it is made anew"
+    )

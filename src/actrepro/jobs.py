@@ -1,0 +1,46 @@
+"""What every job's script does around its work: a log, and errors a user can read."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from actrepro.errors import ActreproError
+
+LOG = logging.getLogger("actrepro")
+
+
+@contextmanager
+def job(log: str) -> Iterator[None]:
+    """Log to a file and to stderr, and turn a failure into a message.
+
+    A user's mistake (`ActreproError`) ends in its message alone; anything else
+    is a fault of ours, and its traceback goes to the log.
+    """
+    _log_to(Path(log))
+    try:
+        yield
+    except ActreproError as error:
+        LOG.error("%s", error)
+        sys.exit(1)
+    except MemoryError:
+        LOG.error("out of memory; run fewer jobs at once (--cores) or a smaller scale")
+        sys.exit(1)
+    except OSError as error:
+        LOG.error("%s; check the disk's space and the folder's permissions", error)
+        sys.exit(1)
+    except Exception:
+        LOG.exception("an unexpected error; please report it with this log")
+        sys.exit(1)
+
+
+def _log_to(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S")
+    for handler in (logging.FileHandler(path, mode="w", encoding="utf-8"), logging.StreamHandler()):
+        handler.setFormatter(formatter)
+        LOG.addHandler(handler)
+    LOG.setLevel(logging.INFO)

@@ -1,0 +1,113 @@
+"""Models. Each is one file with a function `build(spec) -> nn.Module`.
+
+A model maps codes `[batch, time]` (integers) to logits `[batch, time, symbols]`,
+and the logits at a time depend on the codes up to that time only.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import cast
+
+import torch
+from torch import nn
+
+from actrepro.activations import get_activation
+from actrepro.config import Protocol, default_study, nearest
+from actrepro.errors import ActreproError
+from actrepro.models._blocks import ModelSpec, count_parameters
+from actrepro.registry import model_names
+
+__all__ = ["ModelSpec", "build_from_protocol", "build_model", "count_parameters"]
+
+Builder = Callable[[ModelSpec], nn.Module]
+
+
+def build_model(
+    name: str,
+    *,
+    scale: str,
+    activation: str,
+    symbols: int | None = None,
+    seed: int | None = None,
+) -> nn.Module:
+    """Build a model at one of the default study's scales.
+
+    Parameters
+    ----------
+    name
+        A built-in model, or the dotted path of a module with `build(spec)`.
+    scale
+        One of the default study's scales: quick, cpu, lite, partial, full.
+    activation
+        An activation's name.
+    symbols
+        Distinct characters; by default as many as the scale's corpus has.
+    seed
+        Seeds the initial weights; without it they follow torch's global state.
+
+    Raises
+    ------
+    ActreproError
+        When a name is not known; the message names the nearest.
+
+    Examples
+    --------
+    >>> count_parameters(build_model("charlm", scale="cpu", activation="relu"))
+    429824
+    """
+    study = default_study()
+    if scale not in study.protocols:
+        raise ActreproError(f"scale '{scale}' is not known{nearest(scale, list(study.protocols))}")
+    protocol = study.protocols[scale].for_model(name)
+    known = symbols or study.corpora[protocol.corpus].symbols
+    if known is None:
+        raise ActreproError(
+            f"scale '{scale}': its corpus '{protocol.corpus}' does not declare how many symbols "
+            "it has; pass symbols="
+        )
+    return build_from_protocol(name, protocol, activation, known, seed=seed)
+
+
+def build_from_protocol(
+    name: str,
+    protocol: Protocol,
+    activation: str,
+    symbols: int,
+    *,
+    seed: int | None = None,
+    custom_models: Mapping[str, str] | None = None,
+) -> nn.Module:
+    """Build a model as a protocol says. `seed` leaves torch's global state as it was."""
+    spec = ModelSpec(
+        layers=protocol.layers,
+        width=protocol.width,
+        heads=protocol.heads,
+        context=protocol.context,
+        dropout=protocol.dropout,
+        symbols=symbols,
+        activation=get_activation(activation),
+    )
+    build = _builder((custom_models or {}).get(name, name))
+    if seed is None:
+        return build(spec)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        return build(spec)
+
+
+def _builder(name: str) -> Builder:
+    if name not in model_names() and "." not in name:
+        raise ActreproError(f"model '{name}' is not known{nearest(name, model_names())}")
+    path = name if "." in name else f"actrepro.models.{name}"
+    try:
+        module = importlib.import_module(path)
+    except ImportError as error:
+        raise ActreproError(
+            f"model '{name}': cannot import {path} ({error}); custom_models takes the dotted path "
+            "of a module that Python finds, for example from PYTHONPATH"
+        ) from None
+    if not hasattr(module, "build"):
+        raise ActreproError(f"model '{name}': {path} has no function build(spec)")
+    return cast(Builder, module.build)

@@ -1,0 +1,36 @@
+"""CharLM: a pre-LN decoder with separate query, key and value layers."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from actrepro.models._blocks import MLP, Block, Decoder, ModelSpec, attend, initialise
+
+
+class SeparateAttention(nn.Module):
+    """Causal self-attention with a layer each, with bias, for queries, keys and values."""
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__()
+        self.heads = spec.heads
+        self.drop = spec.dropout
+        self.query = nn.Linear(spec.width, spec.width)
+        self.key = nn.Linear(spec.width, spec.width)
+        self.value = nn.Linear(spec.width, spec.width)
+        self.project = nn.Linear(spec.width, spec.width)
+        self.dropout = nn.Dropout(spec.dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        drop = self.drop if self.training else 0.0
+        mixed = attend(self.query(x), self.key(x), self.value(x), self.heads, drop)
+        out: Tensor = self.dropout(self.project(mixed))
+        return out
+
+
+def build(spec: ModelSpec) -> nn.Module:
+    """Dropout on attention, residual branches and MLP, none on the embeddings."""
+    blocks = [
+        Block(spec.width, SeparateAttention(spec), MLP(spec, 4 * spec.width))
+        for _ in range(spec.layers)
+    ]
+    return Decoder(spec, blocks, embedding_dropout=0.0).apply(initialise)

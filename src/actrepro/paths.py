@@ -1,0 +1,67 @@
+"""Where every file of a study lies: the one place for paths.
+
+Each path is a pattern with wildcards in braces, as Snakemake wants it; `at`
+fills in some or all of them.
+"""
+
+from __future__ import annotations
+
+RESULTS = "results"
+LOGS = "logs"
+BENCHMARKS = "benchmarks"
+
+CORPUS = f"{RESULTS}/corpora/{{corpus}}/corpus.npz"
+CORPUS_MANIFEST = f"{RESULTS}/corpora/{{corpus}}/corpus.json"
+EVALUATION = f"{RESULTS}/corpora/{{corpus}}/evaluation-{{block}}.npz"
+EVALUATION_MANIFEST = f"{RESULTS}/corpora/{{corpus}}/evaluation-{{block}}.json"
+
+SCALE = f"{RESULTS}/{{scale}}"
+MODEL = f"{SCALE}/{{model}}"
+CELL = f"{MODEL}/{{activation}}"
+RUN = f"{CELL}/seed{{seed}}"
+
+CHECKPOINT = f"{RUN}/checkpoint.safetensors"
+HISTORY = f"{RUN}/history.csv"
+RUN_RECORD = f"{RUN}/run.json"
+PREDICTIONS = f"{RUN}/predictions.npz"
+
+CELL_DIFFERENCES = f"{CELL}/differences.json"
+MODEL_DIFFERENCES = f"{MODEL}/differences.npz"
+
+MODEL_STATS = f"{MODEL}/stats.json"
+SCALE_STATS = f"{SCALE}/stats.json"
+RUNS_TABLE = f"{SCALE}/runs.csv"
+PAIRS_TABLE = f"{SCALE}/pairs.csv"
+SUMMARY = f"{SCALE}/summary.txt"
+
+FIGURE_SVG = f"{SCALE}/figures/{{figure}}.svg"
+FIGURE_PNG = f"{SCALE}/figures/{{figure}}.png"
+
+REPORT = f"{RESULTS}/report.html"
+
+
+def at(pattern: str, **wildcards: object) -> str:
+    """Fill in wildcards; those not named stay.
+
+    >>> at(CELL, scale="cpu", model="charlm")
+    'results/cpu/charlm/{activation}'
+    """
+    for name, value in wildcards.items():
+        pattern = pattern.replace(f"{{{name}}}", str(value))
+    return pattern
+
+
+def log_of(rule: str, pattern: str) -> str:
+    """The log of a rule whose outputs have the wildcards of `pattern`."""
+    return f"{LOGS}/{rule}/{_wildcards(pattern)}.log"
+
+
+def benchmark_of(rule: str, pattern: str) -> str:
+    """The benchmark of a rule whose outputs have the wildcards of `pattern`."""
+    return f"{BENCHMARKS}/{rule}/{_wildcards(pattern)}.tsv"
+
+
+def _wildcards(pattern: str) -> str:
+    names = ("corpus", "block", "scale", "model", "activation", "seed", "figure")
+    parts = [f"{{{name}}}" for name in names if f"{{{name}}}" in pattern]
+    return "/".join(parts) or "study"

@@ -1,0 +1,34 @@
+"""The names of models and activations, read from source without importing torch.
+
+Planning a study (every `snakemake` call) needs the names only; importing torch
+for them would cost each call about two seconds.
+"""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+ACTIVATION_DECORATORS = ("pointwise", "gated")
+
+
+@cache
+def model_names() -> tuple[str, ...]:
+    """Built-in models: the public modules of `actrepro.models`, one file each."""
+    files = (PACKAGE / "models").glob("*.py")
+    return tuple(sorted(file.stem for file in files if not file.stem.startswith("_")))
+
+
+@cache
+def activation_names() -> tuple[str, ...]:
+    """Activations: the functions of `activations.py` that carry a registering decorator."""
+    tree = ast.parse((PACKAGE / "activations.py").read_text(encoding="utf-8"))
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    return tuple(function.name for function in functions if _registers(function))
+
+
+def _registers(function: ast.FunctionDef) -> bool:
+    names = [node.id for node in function.decorator_list if isinstance(node, ast.Name)]
+    return any(name in ACTIVATION_DECORATORS for name in names)

@@ -1,0 +1,14 @@
+from pathlib import Path
+
+from actrepro.jobs import job
+
+with job(snakemake.log[0]):
+    from actrepro.evaluation import make_evaluation
+
+    make_evaluation(
+        Path(snakemake.input.corpus),
+        int(snakemake.wildcards.block),
+        snakemake.params.test_characters,
+        Path(snakemake.output.evaluation),
+        Path(snakemake.output.manifest),
+    )

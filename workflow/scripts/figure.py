@@ -1,0 +1,14 @@
+from pathlib import Path
+
+from actrepro.jobs import job
+
+with job(snakemake.log[0]):
+    from actrepro.figures import draw_figure
+
+    draw_figure(
+        snakemake.wildcards.figure,
+        Path(snakemake.input.stats),
+        [Path(path) for path in snakemake.input.histories],
+        Path(snakemake.output.svg),
+        Path(snakemake.output.png),
+    )

@@ -1,0 +1,14 @@
+from itertools import product
+from pathlib import Path
+
+from actrepro.jobs import job
+
+with job(snakemake.log[0]):
+    from actrepro.differences import model_differences
+
+    model_differences(
+        list(product(snakemake.params.activations, snakemake.params.seeds)),
+        [Path(path) for path in snakemake.input.predictions],
+        Path(snakemake.input.evaluation),
+        Path(snakemake.output[0]),
+    )

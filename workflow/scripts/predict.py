@@ -1,0 +1,16 @@
+from pathlib import Path
+
+from actrepro.jobs import job
+
+with job(snakemake.log[0]):
+    from actrepro.config import RunConfig
+    from actrepro.prediction import predict_cell
+
+    predict_cell(
+        [RunConfig.model_validate(run) for run in snakemake.params.runs],
+        Path(snakemake.input.corpus),
+        Path(snakemake.input.evaluation),
+        [Path(path) for path in snakemake.input.checkpoints],
+        [Path(path) for path in snakemake.output],
+        threads=snakemake.threads,
+    )
