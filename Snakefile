@@ -56,9 +56,9 @@ for _scale in STUDY.protocols:
     rule:
         name:
             _scale
-        localrule: True
         input:
             scale_targets(_scale),
+        localrule: True
 
 
 onsuccess:

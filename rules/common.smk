@@ -22,7 +22,9 @@ def checked_study():
 
 STUDY = checked_study()
 ENVIRONMENT = "../envs/actrepro.yaml"
-TRAINS_ON_CUDA = STUDY.device == "cuda" or (STUDY.device == "auto" and cuda_devices() > 0)
+TRAINS_ON_CUDA = STUDY.device == "cuda" or (
+    STUDY.device == "auto" and cuda_devices() > 0
+)
 
 
 def one_of(names):
@@ -55,7 +57,9 @@ def runs_of_cell(pattern):
 
 def cells_of_model(pattern):
     """A model's files, one per activation."""
-    return [paths.at(pattern, activation=activation) for activation in STUDY.activations]
+    return [
+        paths.at(pattern, activation=activation) for activation in STUDY.activations
+    ]
 
 
 def runs_of_model(pattern):
@@ -74,13 +78,15 @@ def histories_of_figure(wildcards):
         return []
     model = wildcards.figure.removeprefix("curves-")
     return [
-        paths.at(path, scale=wildcards.scale, model=model) for path in runs_of_model(paths.HISTORY)
+        paths.at(path, scale=wildcards.scale, model=model)
+        for path in runs_of_model(paths.HISTORY)
     ]
 
 
 def figures_of_scale(pattern, scale):
     return [
-        paths.at(pattern, scale=scale, figure=figure) for figure in figure_names(STUDY.models)
+        paths.at(pattern, scale=scale, figure=figure)
+        for figure in figure_names(STUDY.models)
     ]
 
 
@@ -112,6 +118,13 @@ def run_configs(wildcards):
 
 def corpus_config(wildcards):
     return STUDY.corpora[wildcards.corpus].model_dump(mode="json")
+
+
+def own_text(wildcards):
+    """A user's text file; one that is missing is left to the job, whose message says more."""
+    corpus = STUDY.corpora[wildcards.corpus]
+    exists = corpus.source == "file" and corpus.path.exists()
+    return [str(corpus.path)] if exists else []
 
 
 def test_characters(wildcards):

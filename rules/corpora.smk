@@ -2,6 +2,8 @@
 
 
 rule corpus:
+    input:
+        own_text,
     output:
         corpus=paths.CORPUS,
         manifest=paths.CORPUS_MANIFEST,

@@ -37,7 +37,9 @@ rule report:
             for scale in STUDY.scales
         ],
         figures=[
-            path for scale in STUDY.scales for path in figures_of_scale(paths.FIGURE_SVG, scale)
+            path
+            for scale in STUDY.scales
+            for path in figures_of_scale(paths.FIGURE_SVG, scale)
         ],
     output:
         paths.REPORT,

@@ -1,7 +1,8 @@
 """Models. Each is one file with a function `build(spec) -> nn.Module`.
 
 A model maps codes `[batch, time]` (integers) to logits `[batch, time, symbols]`,
-and the logits at a time depend on the codes up to that time only.
+and the logits at a time depend on the codes up to that time only. The
+activation under study enters through `Activated`, which also sees to gated ones.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from torch import nn
 from actrepro.activations import get_activation
 from actrepro.config import Protocol, default_study, nearest
 from actrepro.errors import ActreproError
-from actrepro.models._blocks import ModelSpec, count_parameters
+from actrepro.models._blocks import Activated, ModelSpec, count_parameters
 from actrepro.registry import model_names
 
-__all__ = ["ModelSpec", "build_from_protocol", "build_model", "count_parameters"]
+__all__ = ["Activated", "ModelSpec", "build_from_protocol", "build_model", "count_parameters"]
 
 Builder = Callable[[ModelSpec], nn.Module]
 

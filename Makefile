@@ -1,0 +1,44 @@
+# `make study` runs the default study, `make test` the tests; both set up .venv first.
+PYTHON ?= python3
+CORES ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count())')
+GPUS ?= 1
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: study test check schema clean-environment
+
+study: $(VENV)/study.stamp
+	$(BIN)/snakemake --cores $(CORES) --resources gpu=$(GPUS)
+	@echo "The report: file://$(CURDIR)/results/report.html"
+
+test: $(VENV)/test.stamp
+	$(BIN)/python -m pytest
+
+# What CI checks besides the tests.
+check: $(VENV)/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+
+schema: $(VENV)/study.stamp
+	$(BIN)/python -m actrepro.config > config/schema.json
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+	"actrepro needs Python 3.11 or newer, found " + sys.version.split()[0] + \
+	"; name another with make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/study.stamp: requirements.txt pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --requirement requirements.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --editable .
+	@touch $@
+
+$(VENV)/test.stamp: requirements-dev.txt $(VENV)/study.stamp
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --requirement requirements-dev.txt
+	@touch $@
+
+clean-environment:
+	rm -rf $(VENV)

@@ -1,0 +1,250 @@
+"""The real workflow on a tiny config, as a user runs it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+TINY = REPOSITORY / "config/test/tiny.yaml"
+
+pytestmark = pytest.mark.workflow
+
+
+class Study:
+    """A working directory in which to call snakemake."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        shutil.copytree(REPOSITORY / "config", folder / "config")
+        (folder / "made-up.txt").write_text(made_up_text(), encoding="utf-8")
+
+    def snakemake(self, *arguments: str, ok: bool = True) -> str:
+        command = [sys.executable, "-m", "snakemake", "--snakefile", REPOSITORY / "Snakefile"]
+        command += ["--directory", self.folder, "--cores", "2", *arguments]
+        environment = {**os.environ, "PYTHONPATH": str(self.folder)}
+        done = subprocess.run(
+            command, capture_output=True, text=True, cwd=self.folder, env=environment, check=False
+        )
+        output = done.stdout + done.stderr
+        assert (done.returncode == 0) == ok, output
+        return output
+
+    def tiny(self, *arguments: str, ok: bool = True) -> str:
+        return self.snakemake("--configfile", str(TINY), *arguments, ok=ok)
+
+    def planned(self, *arguments: str) -> dict[str, int]:
+        """How often each rule would run."""
+        output = self.tiny("--dry-run", *arguments)
+        table = re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE)
+        return {rule: int(count) for rule, count in table if rule != "total"}
+
+    def json(self, path: str) -> dict:
+        return json.loads((self.folder / path).read_text(encoding="utf-8"))
+
+    def rows(self, path: str) -> list[dict[str, str]]:
+        with (self.folder / path).open(encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+
+def made_up_text() -> str:
+    """Sentences of invented words, about 12,000 characters."""
+    generator = random.Random(0)
+    syllables = ["ka", "lo", "mi", "tu", "ren", "sha", "vo", "pil"]
+    words = ["".join(generator.choices(syllables, k=generator.randint(1, 3))) for _ in range(60)]
+    lines = [" ".join(generator.choices(words, k=7)).capitalize() + "." for _ in range(320)]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    study = Study(tmp_path_factory.mktemp("study"))
+    study.tiny()
+    return study
+
+
+def test_a_study_makes_every_file_of_the_dag(finished: Study) -> None:
+    run = "results/tiny/charlm/relu/seed1"
+    expected = [
+        "results/corpora/made-up/corpus.npz",
+        "results/corpora/made-up/corpus.json",
+        "results/corpora/made-up/evaluation-16.npz",
+        "results/corpora/made-up/evaluation-16.json",
+        f"{run}/checkpoint.safetensors",
+        f"{run}/history.csv",
+        f"{run}/run.json",
+        f"{run}/predictions.npz",
+        "results/tiny/charlm/relu/differences.json",
+        "results/tiny/charlm/differences.npz",
+        "results/tiny/charlm/stats.json",
+        "results/tiny/stats.json",
+        "results/tiny/runs.csv",
+        "results/tiny/pairs.csv",
+        "results/tiny/summary.txt",
+        "results/tiny/figures/curves-charlm.svg",
+        "results/tiny/figures/curves-convlm.png",
+        "results/tiny/figures/loss.svg",
+        "results/tiny/figures/differences.svg",
+        "results/tiny/figures/tradeoff.svg",
+        "results/tiny/figures/heatmap.png",
+        "results/report.html",
+    ]
+    missing = [path for path in expected if not (finished.folder / path).stat().st_size]
+    assert not missing
+
+
+def test_a_second_run_has_nothing_to_do(finished: Study) -> None:
+    assert "Nothing to be done" in finished.tiny()
+
+
+def test_a_report_number_is_traced_to_a_runs_predictions(finished: Study) -> None:
+    """Report → stats.json → measures.loss of predictions.npz."""
+    from actrepro.evaluation import load_evaluation
+    from actrepro.measures import loss
+    from actrepro.predictions import load_predictions
+
+    evaluation = load_evaluation(finished.folder / "results/corpora/made-up/evaluation-16.npz")
+    losses = []
+    for seed in (1, 2, 3):
+        path = finished.folder / f"results/tiny/convlm/relu/seed{seed}/predictions.npz"
+        losses.append(
+            loss(load_predictions(path).probabilities["final", "all"], evaluation.targets)
+        )
+    stats = finished.json("results/tiny/stats.json")
+    metric = stats["models"]["convlm"]["rules"]["final"]["cells"]["relu"]["metrics"]["loss.all"]
+    assert list(metric["by_seed"].values()) == losses
+    assert metric["value"] == pytest.approx(sum(losses) / 3)
+    assert f"{metric['value']:.4f}" in (finished.folder / "results/report.html").read_text("utf-8")
+
+
+def test_tables_have_a_row_per_run_and_pair(finished: Study) -> None:
+    runs = finished.rows("results/tiny/runs.csv")
+    assert len(runs) == 2 * 2 * 3 * 2  # models, activations, seeds, checkpoint rules
+    assert {row["status"] for row in runs} == {"finished"}
+    pairs = finished.rows("results/tiny/pairs.csv")
+    assert len(pairs) == 2 * (6 * 5 // 2) * 2
+    assert all(float(row["tv-half_l1-pairs.all"]) > 0 for row in pairs)
+
+
+def test_a_new_seed_trains_only_its_own_runs(finished: Study) -> None:
+    planned = finished.planned("--config", "seeds=1,2,3,4")
+    assert planned["train"] == 4
+    assert planned["predict"] == 4
+    assert "corpus" not in planned
+
+
+def test_a_new_activation_trains_only_its_own_runs(finished: Study) -> None:
+    planned = finished.planned("--config", "activations=relu,swiglu,gelu")
+    assert planned["train"] == 6
+
+
+def test_fewer_models_train_nothing(finished: Study) -> None:
+    planned = finished.planned("--config", "models=charlm")
+    assert "train" not in planned
+    assert "predict" not in planned
+
+
+def test_another_scale_and_a_margin_of_the_config_leave_runs_alone(finished: Study) -> None:
+    planned = finished.planned("--config", "confidence=0.9")
+    assert "train" not in planned
+    assert "cell_differences" not in planned
+    assert planned["model_stats"] == 2
+
+
+def test_touching_a_script_or_the_library_retrains_nothing(finished: Study) -> None:
+    for script in (REPOSITORY / "workflow/scripts").glob("*.py"):
+        script.touch()
+    assert "Nothing to be done" in finished.tiny("--dry-run")
+
+
+def test_an_edited_corpus_is_noticed(finished: Study) -> None:
+    text = finished.folder / "made-up.txt"
+    before = text.read_text(encoding="utf-8")
+    text.write_text(before + "Kalo mitu.\n", encoding="utf-8")
+    try:
+        planned = finished.planned()
+        assert planned["corpus"] == 1
+        assert planned["train"] == 12
+    finally:
+        text.write_text(before, encoding="utf-8")
+
+
+def test_one_file_of_a_scale_outside_the_study_is_a_target(finished: Study) -> None:
+    output = finished.snakemake("--dry-run", "results/full/charlm/stats.json")
+    table = dict(re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE))
+    assert table["train"] == "18"
+    assert table["predict"] == "6"
+    assert table["corpus"] == "1"
+
+
+@pytest.mark.parametrize("scale", ["quick", "cpu", "lite", "partial", "full"])
+def test_each_scale_is_a_target(finished: Study, scale: str) -> None:
+    output = finished.snakemake("--dry-run", scale)
+    assert f"results/{scale}/stats.json" in output
+    assert re.search(r"^train +108$", output, re.MULTILINE)
+
+
+def test_summary_needs_no_figures(finished: Study) -> None:
+    output = finished.snakemake("--dry-run", "summary")
+    assert "scale_stats" in output
+    assert not re.search(r"^figure +\d+$", output, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (["model=charlm"], "no such key; did you mean 'models'?"),
+        (["models=charml"], "did you mean 'charlm'?"),
+        (["activations=rellu"], "did you mean 'relu'?"),
+        (["scales=quik"], "did you mean 'quick'?"),
+        (["seeds=-1"], "greater than or equal to 0"),
+        (["confidence=95"], "less than 1"),
+    ],
+)
+def test_a_wrong_config_is_refused_before_any_job(
+    finished: Study, settings: list[str], expected: str
+) -> None:
+    output = finished.snakemake("--dry-run", "--config", *settings, ok=False)
+    assert expected in output
+    assert "Traceback" not in output
+
+
+def test_a_missing_text_ends_in_one_message(tmp_path: Path) -> None:
+    study = Study(tmp_path)
+    (tmp_path / "made-up.txt").unlink()
+    output = study.tiny("results/corpora/made-up/corpus.npz", ok=False)
+    assert "made-up.txt: expected a readable text, found: No such file or directory" in output
+    assert "Traceback" not in output
+    assert not (tmp_path / "results/corpora/made-up/corpus.npz").exists()
+
+
+def test_a_users_own_model_runs_by_its_dotted_path(tmp_path: Path) -> None:
+    study = Study(tmp_path)
+    (tmp_path / "mymodel.py").write_text(
+        "from torch import nn\n"
+        "from actrepro.models import Activated\n\n"
+        "def build(spec):\n"
+        "    layer = Activated(lambda out: nn.Linear(spec.width, out), 32, spec.activation, 1, 1)\n"
+        "    return nn.Sequential(nn.Embedding(spec.symbols, spec.width), layer,\n"
+        "                         nn.Linear(layer.width, spec.symbols))\n",
+        encoding="utf-8",
+    )
+    study.tiny(
+        "results/tiny/mine/stats.json",
+        "--config",
+        "custom_models={mine: mymodel}",
+        "models=mine",
+        "activations=relu",
+        "seeds=1,2",
+    )
+    stats = study.json("results/tiny/mine/stats.json")
+    assert stats["rules"]["final"]["cells"]["relu"]["n"] == 2
