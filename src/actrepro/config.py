@@ -59,7 +59,8 @@ Seeds = Annotated[
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # A job validates its own slice only; the other types need no validator there.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class _Corpus(_Part):
@@ -98,6 +99,11 @@ class FileCorpus(_Corpus):
     sha256: Sha256 | None = None
 
 
+CORPUS_SOURCES: dict[str, type[_Corpus]] = {
+    "sdist": SdistCorpus,
+    "download": DownloadCorpus,
+    "file": FileCorpus,
+}
 Corpus = Annotated[SdistCorpus | DownloadCorpus | FileCorpus, Field(discriminator="source")]
 
 
@@ -243,29 +249,32 @@ def parse_study(config: dict[str, Any], origin: str = "the config") -> Study:
 
 
 def _problem(part: Any) -> str:
-    location = [str(step) for step in part["loc"] if step not in ("sdist", "download", "file")]
-    key = ".".join(location)
+    place, keys = _place(part["loc"])
     if part["type"] == "extra_forbidden":
-        return f"{key}: no such key{nearest(location[-1], _valid_keys(part['loc'][:-1]))}"
+        return f"{place}: no such key{nearest(str(part['loc'][-1]), keys)}"
     if part["type"] == "missing":
-        return f"{key}: is missing"
+        return f"{place}: is missing"
     message = str(part["msg"]).removeprefix("Value error, ")
-    if not key:
+    if not place:
         return message
-    return f"{key}: found {part['input']!r}, but {message[0].lower()}{message[1:]}"
+    return f"{place}: found {part['input']!r}, but {message[0].lower()}{message[1:]}"
 
 
-def _valid_keys(location: tuple[Any, ...]) -> list[str]:
-    kinds: dict[str, type[_Part]] = {
-        "sdist": SdistCorpus,
-        "download": DownloadCorpus,
-        "file": FileCorpus,
-    }
-    if not location:
-        return list(Study.model_fields)
-    if location[0] == "corpora":
-        return list(kinds[location[-1]].model_fields)
-    return list((Overrides if "overrides" in location else Protocol).model_fields)
+def _place(location: tuple[Any, ...]) -> tuple[str, list[str]]:
+    """A problem's dotted key, and the keys that are valid beside it."""
+    match location:
+        case ("corpora", name, source, *rest) if source in CORPUS_SOURCES:
+            # The source stands in pydantic's location, though not in the config.
+            return ".".join(map(str, ("corpora", name, *rest))), list(
+                CORPUS_SOURCES[source].model_fields
+            )
+        case ("protocols", _, "overrides", _, *_):
+            kind: type[_Part] = Overrides
+        case ("protocols", _, *_):
+            kind = Protocol
+        case _:
+            kind = Study
+    return ".".join(map(str, location)), list(kind.model_fields)
 
 
 def parse_corpus(config: dict[str, Any]) -> Corpus:
@@ -301,6 +310,8 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ActreproError(f"{path}: there is no such config file; check its name") from None
+    except OSError as error:
+        raise ActreproError(f"{path}: expected a config file, found: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ActreproError(f"{path} is not valid YAML: {error}") from None
     if not isinstance(content, dict):

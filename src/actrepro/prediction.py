@@ -94,13 +94,17 @@ def predict_last(
 def _forward(
     model: nn.Module, inputs: np.ndarray, device: torch.device, last_only: bool = False
 ) -> Probabilities:
-    """Softmax in double precision, stored as float32: a stored row sums to one to 1e-6."""
+    """Softmax in double precision, stored as float32: a stored row sums to one to 1e-6.
+
+    The smallest float32 stands for anything smaller, so that no loss is infinite by rounding.
+    """
     model.eval()
     parts = []
     for batch in _padded_batches(torch.from_numpy(inputs.astype(np.int64)), BATCH):
         logits = model(batch.to(device)).double()
         logits = logits[:, -1] if last_only else logits
-        parts.append(torch.softmax(logits, dim=-1).float().cpu().numpy())
+        stored = torch.softmax(logits, dim=-1).float().clamp_min(torch.finfo(torch.float32).tiny)
+        parts.append(stored.cpu().numpy())
     return np.concatenate(parts)[: len(inputs)]
 
 

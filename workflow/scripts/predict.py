@@ -4,13 +4,19 @@ from actrepro.jobs import job
 
 with job(snakemake.log[0]):
     from actrepro.config import RunConfig
+    from actrepro.quickstart import leave_at_once, start_torch
+
+    requests = [RunConfig.model_validate(run) for run in snakemake.params.runs]
+    start_torch(requests)
     from actrepro.prediction import predict_cell
 
     predict_cell(
-        [RunConfig.model_validate(run) for run in snakemake.params.runs],
+        requests,
         Path(snakemake.input.corpus),
         Path(snakemake.input.evaluation),
         [Path(path) for path in snakemake.input.checkpoints],
         [Path(path) for path in snakemake.output],
         threads=snakemake.threads,
     )
+
+leave_at_once()

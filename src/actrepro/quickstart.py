@@ -1,0 +1,46 @@
+"""Starting and leaving torch quickly, for jobs that last seconds.
+
+A study on a CPU starts torch once per run, and a small run trains for a second.
+Of the 2.3 seconds that starting and leaving took where it was measured, 0.6 went
+to registering shape rules that only torch's compiler and its `meta` device use,
+and 0.4 to freeing at the end what the system frees anyway.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import sys
+from collections.abc import Iterable
+from types import ModuleType
+
+from actrepro.config import RunConfig
+from actrepro.provenance import cuda_devices
+
+COMPILER_RULES = "torch._meta_registrations"
+
+
+def start_torch(requests: Iterable[RunConfig]) -> None:
+    """Import torch, without its compiler's rules where no request can need them.
+
+    A user's own model may be compiled, and deterministic kernels on CUDA import
+    the compiler: both get all of torch.
+    """
+    own = any(request.custom_models for request in requests)
+    if "torch" not in sys.modules and not own and not cuda_devices():
+        sys.modules[COMPILER_RULES] = ModuleType(COMPILER_RULES)
+    # What an import makes stays; looking through it for garbage is in vain.
+    gc.disable()
+    import torch  # noqa: F401
+
+    gc.freeze()
+    gc.enable()
+
+
+def leave_at_once() -> None:
+    """End the process with success; every file of the job is written and closed by now."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
