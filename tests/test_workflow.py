@@ -40,7 +40,8 @@ class Study:
         return output
 
     def tiny(self, *arguments: str, ok: bool = True) -> str:
-        return self.snakemake("--configfile", str(TINY), *arguments, ok=ok)
+        # Targets come first: --configfile takes every name that follows it.
+        return self.snakemake(*arguments, "--configfile", str(TINY), ok=ok)
 
     def planned(self, *arguments: str) -> dict[str, int]:
         """How often each rule would run."""

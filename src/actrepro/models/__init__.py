@@ -90,7 +90,7 @@ def build_from_protocol(
         symbols=symbols,
         activation=get_activation(activation),
     )
-    build = _builder((custom_models or {}).get(name, name))
+    build = _builder(name, (custom_models or {}).get(name))
     if seed is None:
         return build(spec)
     with torch.random.fork_rng(devices=[]):
@@ -98,10 +98,10 @@ def build_from_protocol(
         return build(spec)
 
 
-def _builder(name: str) -> Builder:
-    if name not in model_names() and "." not in name:
+def _builder(name: str, custom: str | None) -> Builder:
+    path = custom or (name if "." in name else f"actrepro.models.{name}")
+    if path == f"actrepro.models.{name}" and name not in model_names():
         raise ActreproError(f"model '{name}' is not known{nearest(name, model_names())}")
-    path = name if "." in name else f"actrepro.models.{name}"
     try:
         module = importlib.import_module(path)
     except ImportError as error:
