@@ -1,22 +1,27 @@
-"""What all tests share: one thread for torch, and the invented corpus on disk."""
+"""What all tests share: one thread for torch, no deadlines, an evaluation set."""
 
-from pathlib import Path
+import gc
+from collections.abc import Iterator
 
 import made_up
 import pytest
 import torch
+from hypothesis import settings
 
 from actrepro.evaluation import EvaluationSet, evaluation_set
 
 torch.set_num_threads(1)
+# How long an example takes says nothing about the code on a machine that others use too.
+settings.register_profile("actrepro", deadline=None, max_examples=50)
+settings.load_profile("actrepro")
 
 
-@pytest.fixture
-def corpus_path(tmp_path: Path) -> Path:
-    """The invented corpus, saved."""
-    path = tmp_path / "corpus.npz"
-    made_up.corpus().save(path)
-    return path
+@pytest.fixture(scope="session", autouse=True)
+def _no_collecting() -> Iterator[None]:
+    """statsmodels' Holm collects garbage at each call: 0.3 seconds in a process this large."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gc, "collect", lambda *_: 0)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,162 @@
+"""Training curves of a model: a panel per activation, the others in grey behind it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from actrepro.cells import Stats
+from actrepro.drawing.palette import activation_colours
+from actrepro.drawing.sheet import FAINT, INK, MARGIN, SOFT, WIDTH, Grid, Header, Look, Sheet
+
+# Of one run: rows of (step, train loss, selection loss).
+History = Sequence[tuple[float, float, float]]
+Histories = Mapping[str, Mapping[int, History]]
+
+OTHERS: Look = {"color": FAINT, "linewidth": 0.8, "zorder": 1}
+SELECTION: Look = {"linewidth": 1.1, "linestyle": "-", "zorder": 3}
+TRAIN: Look = {"linewidth": 0.9, "linestyle": (0, (3, 1.5)), "alpha": 0.75, "zorder": 2}
+LABEL_GAP = 0.09  # of the panel's height, at least, between two n-gram tables' names
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """One activation's place among its model's curves."""
+
+    axes: Axes
+    activation: str
+    colour: str
+    diverged: Sequence[int]
+
+
+def draw_curves(header: Header, stats: Stats, model: str, histories: Histories) -> Sheet:
+    """Selection and train loss against step, every run a line."""
+    activations = stats["activations"]
+    colours = activation_colours(activations)
+    diverged = _diverged(stats["models"][model]["runs"])
+    baselines = {name: one["loss"] for name, one in stats["evaluation"]["baselines"].items()}
+    limits = _limits(histories, diverged, list(baselines.values()))
+    grid = Grid(labels=0.45, right=0.75, count=len(activations), panel_height=1.55, below=0.5)
+    sheet = Sheet(header, WIDTH, grid.height + 0.4)
+    places = grid.panels(sheet, 0.0)
+    for index, (activation, axes) in enumerate(zip(activations, places, strict=True)):
+        panel = _Panel(axes, activation, colours[activation], diverged.get(activation, []))
+        _draw_panel(panel, histories, limits)
+        _dress(axes, index, grid)
+        _draw_tables(axes, baselines, named=(index + 1) % grid.columns == 0)
+    if len(activations) < grid.columns or len(activations) % grid.columns:
+        _name_tables(places[-1], baselines)
+    _draw_legend(sheet, grid.height)
+    return sheet
+
+
+def _diverged(runs: Sequence[Mapping[str, Any]]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for run in runs:
+        if run["status"] == "diverged":
+            found.setdefault(run["activation"], []).append(run["seed"])
+    return found
+
+
+def _limits(
+    histories: Histories, diverged: Mapping[str, Sequence[int]], baselines: Sequence[float]
+) -> tuple[float, float]:
+    """From the lowest loss to the highest at the end, n-gram tables included.
+
+    An untrained model's loss would take most of the height, and a diverging one's all of it.
+    """
+    finished = [
+        [loss for row in rows for loss in row[1:]]
+        for activation, runs in histories.items()
+        for seed, rows in runs.items()
+        if seed not in diverged.get(activation, [])
+    ]
+    lowest = min([*baselines, *(loss for losses in finished for loss in losses)])
+    highest = max([*baselines, *(loss for losses in finished for loss in losses[-2:])])
+    room = 0.05 * (highest - lowest)
+    return lowest - room, highest + room
+
+
+def _draw_panel(panel: _Panel, histories: Histories, limits: tuple[float, float]) -> None:
+    panel.axes.set_title(panel.activation, color=INK)
+    panel.axes.set_ylim(*limits)
+    for activation, runs in histories.items():
+        for seed, rows in runs.items():
+            if activation != panel.activation:
+                _draw_line(panel.axes, rows, 2, OTHERS)
+                continue
+            _draw_line(panel.axes, rows, 1, {"color": panel.colour, **TRAIN})
+            _draw_line(panel.axes, rows, 2, {"color": panel.colour, **SELECTION})
+            if seed in panel.diverged:
+                _mark_end(panel, rows, limits)
+    if panel.activation not in histories:
+        _remark(panel.axes, "no training history")
+    elif panel.diverged:
+        _remark(panel.axes, f"{len(panel.diverged)} of {len(histories[panel.activation])} diverged")
+
+
+def _draw_line(axes: Axes, rows: History, column: int, look: Look) -> None:
+    axes.plot([row[0] for row in rows], [row[column] for row in rows], **look)
+
+
+def _mark_end(panel: _Panel, rows: History, limits: tuple[float, float]) -> None:
+    """A cross at a diverged run's last loss, or at the edge where that lies outside."""
+    finite = [row for row in rows if math.isfinite(row[2])]
+    step, loss = (finite[-1][0], finite[-1][2]) if finite else (rows[-1][0], limits[1])
+    height = min(max(loss, limits[0]), limits[1])
+    look: Look = {"markersize": 7, "markeredgewidth": 1.6, "clip_on": False, "zorder": 4}
+    panel.axes.plot([step], [height], "x", color=panel.colour, **look)
+
+
+def _remark(axes: Axes, text: str) -> None:
+    axes.set_title(text, loc="right", fontsize=7.5, fontweight="normal", style="italic", color=SOFT)
+
+
+def _dress(axes: Axes, index: int, grid: Grid) -> None:
+    axes.grid(axis="y")
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True, steps=[1, 2, 2.5, 5, 10]))
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    axes.set_xmargin(0.02)
+    axes.tick_params(labelsize=8)
+    if index % grid.columns:
+        axes.tick_params(labelleft=False)
+    else:
+        axes.set_ylabel("nats per character")
+    if index >= grid.count - grid.columns:
+        axes.set_xlabel("step")
+    else:
+        axes.tick_params(labelbottom=False)
+
+
+def _draw_tables(axes: Axes, baselines: Mapping[str, float], named: bool) -> None:
+    for loss in baselines.values():
+        axes.axhline(loss, color=SOFT, linestyle=":", linewidth=0.9, zorder=1.5)
+    if named:
+        _name_tables(axes, baselines)
+
+
+def _name_tables(axes: Axes, baselines: Mapping[str, float]) -> None:
+    """Name the dotted lines beside the panel, moved apart where they lie close."""
+    low, high = axes.get_ylim()
+    height = -math.inf
+    for table, loss in sorted(baselines.items(), key=lambda item: item[1]):
+        height = max((loss - low) / (high - low), height + LABEL_GAP)
+        look: Look = {"transform": axes.transAxes, "fontsize": 7.5, "color": SOFT, "va": "center"}
+        axes.text(1.03, height, f"{table} {loss:.2f}", **look)
+
+
+def _draw_legend(sheet: Sheet, top: float) -> None:
+    lines = [
+        Line2D([], [], color=SOFT, label="selection loss", **SELECTION),
+        Line2D([], [], color=SOFT, label="train loss", **TRAIN),
+        Line2D([], [], label="other activations, selection loss", **OTHERS),
+        Line2D([], [], color=SOFT, linestyle=":", linewidth=0.9, label="n-gram table"),
+    ]
+    where = sheet.place(MARGIN + 0.35, top + 0.02)
+    sheet.figure.legend(handles=lines, loc="upper left", bbox_to_anchor=where, ncols=4)

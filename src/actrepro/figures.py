@@ -1,0 +1,180 @@
+"""The figures of a scale: their names, what they say in words, and drawing them to files.
+
+The rules ask for the names each time they are parsed, so nothing here imports
+matplotlib before a figure is drawn.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from actrepro import formats
+from actrepro.cells import beats_bigram, cells_of
+from actrepro.errors import ActreproError
+from actrepro.files import read_json
+
+if TYPE_CHECKING:
+    from actrepro.drawing.sheet import Sheet
+
+CURVES = "curves-"
+
+# Activation → seed → rows of (step, train loss, selection loss).
+Histories = dict[str, dict[int, list[tuple[float, float, float]]]]
+
+
+def figure_names(models: Sequence[str]) -> list[str]:
+    """The figures of a scale with these models."""
+    return [*(f"{CURVES}{model}" for model in models), "loss", "differences", "tradeoff", "heatmap"]
+
+
+def figure_title(name: str) -> str:
+    """What a figure shows, in a few words."""
+    if name.startswith(CURVES):
+        return f"Training curves of {name.removeprefix(CURVES)}"
+    return {
+        "loss": "Test loss by activation",
+        "differences": "Differences between seeds by activation",
+        "tradeoff": "Difference between seeds against test loss",
+        "heatmap": "Total variation between seeds, by model and activation",
+    }[name]
+
+
+def figure_note(name: str, stats: Mapping[str, Any]) -> str:
+    """What a figure must say of itself when it stands alone: checkpoint, n, interval, marks."""
+    seeds = formats.counted(len(stats["seeds"]), "seed")
+    if name.startswith(CURVES):
+        return f"Scale {stats['scale']}: {seeds}, one line per run; loss in nats per character."
+    said = f"Scale {stats['scale']}: final checkpoint, {seeds}; {_interval_note(name, stats)}."
+    cells = [cell for model in stats["models"] for cell in cells_of(stats, model).values()]
+    if any(cell["n"] and not beats_bigram(cell) for cell in cells):
+        mark = "†" if name == "heatmap" else "Hollow"
+        return f"{said} {mark}: not every run beats the bigram table."
+    return said
+
+
+def _interval_note(name: str, stats: Mapping[str, Any]) -> str:
+    n = len(stats["seeds"])
+    level = formats.level(stats["confidence"])
+    if name == "loss":
+        return f"mean with {level} Student interval" if n > 1 else "no interval below 2 seeds"
+    if n < 2:
+        return "a difference between seeds needs 2"
+    pairs = f"mean over {formats.counted(math.comb(n, 2), 'pair')} of seeds"
+    if n < 3:
+        return f"{pairs}; no interval below 3 seeds"
+    if name == "tradeoff":
+        return f"means with {level} intervals (loss: Student, total variation: jackknife)"
+    half = " half-width of the" if name == "heatmap" else ""
+    return f"{pairs}, {'±' if half else 'with'}{half} {level} jackknife interval over seeds"
+
+
+def figure_caption(name: str, stats: Mapping[str, Any]) -> str:
+    """A figure's caption as plain text: measure, n, interval, and how to read it."""
+    scored = formats.count(stats["evaluation"]["characters"])
+    return f"{figure_title(name)}. {figure_note(name, stats)} {_reading(name, scored)}"
+
+
+def _reading(name: str, scored: str) -> str:
+    if name.startswith(CURVES):
+        return (
+            "Solid: loss on windows of the selection text; dashed: on windows of the training "
+            "text. Each panel shows one activation in its colour and the others’ selection loss "
+            "in grey. Dotted: n-gram tables of the training text, scored on the test text. The "
+            "axis leaves out the first, untrained losses where they lie above it; a cross marks "
+            "where a run diverged."
+        )
+    return {
+        "loss": f"Nats per character on the same {scored} test characters. Small rings are the "
+        "single runs. Each panel has its own scale; dotted lines are n-gram tables where they "
+        "fall inside it.",
+        "differences": f"Top: total variation, ½ Σ|p − q|, the primary measure; below: churn, the "
+        f"share of characters whose most probable symbol differs; both on the same {scored} test "
+        "characters. Small rings are single pairs of seeds; pairs that share a seed are not "
+        "independent, which the jackknife allows for. All panels of a measure share one scale.",
+        "tradeoff": f"Total variation between seeds against loss on the same {scored} test "
+        "characters. Colour tells the activation, shape the model. Sharper predictions can "
+        "differ more, so cells at different loss are not compared like with like.",
+        "heatmap": f"Mean total variation on the same {scored} test characters, with the "
+        "interval’s half-width. The colours span the range of the values here, however narrow; "
+        "whether a difference can be told from chance is for the intervals and tests to say.",
+    }[name]
+
+
+def draw_figure(name: str, stats: Path, histories: Sequence[Path], svg: Path, png: Path) -> None:
+    """Draw a figure and write it as SVG and PNG; the same numbers give the same bytes.
+
+    Parameters
+    ----------
+    name
+        One of `figure_names`.
+    stats
+        `stats.json` of the scale.
+    histories
+        `history.csv` of a model's runs, for its training curves.
+
+    Raises
+    ------
+    ActreproError
+        When a file is missing or damaged, or the scale has no such figure.
+    """
+    numbers = read_json(stats)
+    if name not in figure_names(list(numbers["models"])):
+        raise ActreproError(
+            f"{stats} has the models {', '.join(numbers['models'])}; there is no figure {name!r}"
+        )
+    from actrepro.drawing.sheet import style
+
+    with style():
+        compose(name, numbers, read_histories(histories)).save(svg, png)
+
+
+def compose(name: str, stats: Mapping[str, Any], histories: Histories) -> Sheet:
+    """A figure as a page of matplotlib's, inside `drawing.sheet.style()`."""
+    from actrepro.drawing.curves import draw_curves
+    from actrepro.drawing.overview import draw_heatmap, draw_tradeoff
+    from actrepro.drawing.rows import draw_differences, draw_loss
+
+    header = (figure_title(name), figure_note(name, stats))
+    if name.startswith(CURVES):
+        return draw_curves(header, stats, name.removeprefix(CURVES), histories)
+    draw = {
+        "loss": draw_loss,
+        "differences": draw_differences,
+        "tradeoff": draw_tradeoff,
+        "heatmap": draw_heatmap,
+    }[name]
+    return draw(header, stats)
+
+
+def read_histories(paths: Sequence[Path]) -> Histories:
+    """Losses by activation and seed, which the paths name (`…/{activation}/seed{seed}/…`).
+
+    Losses that are no number stay so: NaN or infinite.
+
+    Raises
+    ------
+    ActreproError
+        When a file is missing or not a history.
+    """
+    histories: Histories = {}
+    for path in paths:
+        seed = int(path.parent.name.removeprefix("seed"))
+        histories.setdefault(path.parent.parent.name, {})[seed] = _history(path)
+    return histories
+
+
+def _history(path: Path) -> list[tuple[float, float, float]]:
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            return [
+                (float(row["step"]), float(row["train_loss"]), float(row["selection_loss"]))
+                for row in csv.DictReader(stream)
+            ]
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ActreproError(
+            f"{path}: not a readable training history ({error!r}); delete it and run again"
+        ) from None

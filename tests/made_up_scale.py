@@ -1,0 +1,122 @@
+"""A made-up scale for figures and report: everything from predictions to `stats.json`."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import made_up
+
+from actrepro import paths
+from actrepro.files import read_json, write_json, write_text
+from actrepro.tables import scale_tables
+
+MODELS = ("charlm", "my_model")
+ACTIVATIONS = ("relu", "my-act")
+MACHINE = {"system": "Linux", "architecture": "x86_64", "processor": "A <Chip> & Co", "cores": 2}
+PACKAGES = {"python": "3.11", "torch": "2.6"}
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The files of a scale, and its statistics as they were written."""
+
+    folder: Path
+    numbers: dict[str, Any]
+
+    @property
+    def stats(self) -> Path:
+        return self.folder / paths.at(paths.SCALE_STATS, scale="tiny")
+
+    @property
+    def corpus(self) -> Path:
+        return self.folder / paths.at(paths.CORPUS_MANIFEST, corpus="words")
+
+    def figure(self, name: str) -> tuple[Path, Path]:
+        """Where a figure's SVG and PNG belong."""
+        patterns = (paths.FIGURE_SVG, paths.FIGURE_PNG)
+        svg, png = (self.folder / paths.at(p, scale="tiny", figure=name) for p in patterns)
+        return svg, png
+
+    def histories(self, model: str) -> list[Path]:
+        """The training histories of a model's runs."""
+        return sorted((self.folder / "results/tiny" / model).glob("*/seed*/history.csv"))
+
+
+def make_scale(
+    folder: Path,
+    seeds: Sequence[int] = (1, 2, 3),
+    diverged: Iterable[tuple[str, int]] = (),
+    models: Sequence[str] = MODELS,
+    activations: Sequence[str] = ACTIVATIONS,
+    best_is_final: bool = False,
+) -> Scale:
+    """Write a scale; `diverged` names runs of every model."""
+    made = [
+        made_up.Model(folder / "made", activations, seeds, diverged, best_is_final, name)
+        for name in models
+    ]
+    for model in made:
+        model.write()
+        _write_histories(folder, model)
+    scale = Scale(folder, {})
+    scale_tables(
+        "tiny",
+        "a study",
+        [model.stats for model in made],
+        {model.name: model.matrices for model in made},
+        scale.stats,
+        *(folder / name for name in ("runs.csv", "pairs.csv", "summary.txt")),
+    )
+    _write_corpus(scale)
+    return changed(scale, _with_whole_records)
+
+
+def changed(scale: Scale, change: Any) -> Scale:
+    """The scale with its statistics changed and written again."""
+    numbers = copy.deepcopy(read_json(scale.stats))
+    change(numbers)
+    write_json(scale.stats, numbers)
+    return Scale(scale.folder, numbers)
+
+
+def _with_whole_records(numbers: dict[str, Any]) -> None:
+    for model in numbers["models"].values():
+        for run in model["runs"]:
+            run.update(
+                machine=MACHINE, packages=PACKAGES, git={"commit": "c0ffee" * 5, "dirty": True}
+            )
+
+
+def _write_histories(folder: Path, model: made_up.Model) -> None:
+    for place, (activation, seed) in enumerate(model.runs):
+        lost = (activation, seed) in set(model.diverged)
+        rows = [(0, 4.0, 4.1), (6, 2.6 + place / 50, 2.7), (12, *[2.5 + place / 50] * 2)]
+        if lost:
+            rows[-1] = (12, float("nan"), float("inf"))
+        lines = ["step,train_loss,selection_loss", *(",".join(map(repr, row)) for row in rows)]
+        path = paths.at(
+            paths.HISTORY, scale="tiny", model=model.name, activation=activation, seed=seed
+        )
+        write_text(folder / path, "\n".join(lines) + "\n")
+
+
+def _write_corpus(scale: Scale) -> None:
+    corpus = made_up.corpus()
+    write_json(
+        scale.corpus,
+        {
+            "corpus": "words",
+            "source": "file",
+            "origin": "file <words>.txt",
+            "sha256": corpus.sha256,
+            "characters": len(corpus.codes),
+            "symbols": corpus.symbols,
+            "train": len(corpus.train),
+            "selection": len(corpus.selection),
+            "test": len(corpus.test),
+        },
+    )

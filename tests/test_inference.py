@@ -1,0 +1,224 @@
+"""Inference against scipy, brute force and a simulation of many studies."""
+
+import itertools
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from actrepro.inference import (
+    MOST_EXACT_SEEDS,
+    holm,
+    jackknife_pairs,
+    label_swap_p,
+    mean_estimate,
+    mean_of_pairs,
+    sign_flip_p,
+    smallest_p,
+)
+
+VALUES = st.floats(-10, 10).map(lambda value: round(value, 3))
+
+
+def _matrix(n: int, seed: int = 0) -> np.ndarray:
+    """A symmetric matrix of differences with a zero diagonal."""
+    drawn = np.random.default_rng(seed).random((n, n))
+    return np.triu(drawn, 1) + np.triu(drawn, 1).T
+
+
+@given(st.lists(VALUES, min_size=2, max_size=12), st.sampled_from([0.9, 0.95, 0.99]))
+def test_the_interval_of_a_mean_is_students(values: list[float], confidence: float) -> None:
+    found = mean_estimate(values, confidence)
+    assert (found.value, found.n) == (pytest.approx(np.mean(values)), len(values))
+    error = scipy.stats.sem(values)
+    assert found.standard_error == pytest.approx(error, abs=1e-12)
+    if error > 1e-9:
+        expected = scipy.stats.t.interval(confidence, len(values) - 1, np.mean(values), error)
+        assert found.interval == pytest.approx(expected)
+
+
+def test_the_interval_of_a_mean_agrees_with_the_t_test() -> None:
+    values = [0.1, 0.4, 0.25, 0.3, -0.05]
+    found = mean_estimate(values, 0.95)
+    expected = scipy.stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert found.interval == pytest.approx((expected.low, expected.high))
+
+
+def test_one_value_has_no_interval() -> None:
+    found = mean_estimate([0.3], 0.95)
+    assert (found.value, found.n, found.standard_error, found.interval) == (0.3, 1, None, None)
+
+
+@given(st.integers(2, 7), st.integers(0, 100))
+def test_the_mean_of_pairs_takes_each_pair_once(n: int, seed: int) -> None:
+    matrix = _matrix(n, seed)
+    expected = np.mean([matrix[i, j] for i, j in itertools.combinations(range(n), 2)])
+    assert mean_of_pairs(matrix) == pytest.approx(expected)
+
+
+def _brute_force(matrices: list[np.ndarray], signs: list[int]) -> tuple[float, float]:
+    """Value and standard error, leaving out one seed at a time."""
+    n = len(matrices[0])
+
+    def value(seeds: list[int]) -> float:
+        means = [
+            np.mean([matrix[i, j] for i, j in itertools.combinations(seeds, 2)])
+            for matrix in matrices
+        ]
+        return float(np.dot(signs, means))
+
+    left = [value([seed for seed in range(n) if seed != out]) for out in range(n)]
+    mean = sum(left) / n
+    variance = (n - 1) / n * sum((one - mean) ** 2 for one in left)
+    return value(list(range(n))), variance**0.5
+
+
+@given(n=st.integers(3, 7), seed=st.integers(0, 100), signs=st.sampled_from([[1], [1, -1]]))
+def test_the_jackknife_by_brute_force(n: int, seed: int, signs: list[int]) -> None:
+    matrices = [_matrix(n, seed + 1000 * one) for one in range(len(signs))]
+    value, error = _brute_force(matrices, signs)
+    found = jackknife_pairs(matrices, signs, 0.95)
+    assert (found.value, found.n) == (pytest.approx(value), n)
+    assert found.standard_error == pytest.approx(error, abs=1e-12)
+    reach = scipy.stats.t.ppf(0.975, n - 1) * error
+    assert found.interval == pytest.approx((value - reach, value + reach))
+
+
+def test_the_contrast_of_a_cell_with_itself_is_exactly_zero() -> None:
+    found = jackknife_pairs([_matrix(5), _matrix(5)], [1, -1], 0.95)
+    assert (found.value, found.standard_error, found.interval) == (0.0, 0.0, (0.0, 0.0))
+
+
+def test_for_a_sum_over_runs_the_jackknife_is_students() -> None:
+    # h(i, j) = x_i + x_j averages to 2·mean(x), whose standard error is 2·s/√n.
+    x = np.array([0.3, 0.1, 0.5, 0.9, 0.2])
+    found = jackknife_pairs([np.add.outer(x, x)], [1], 0.95)
+    expected = mean_estimate(2 * x, 0.95)
+    assert found.standard_error == pytest.approx(expected.standard_error)
+    assert found.interval == pytest.approx(expected.interval)
+
+
+def test_two_seeds_have_a_value_but_no_interval() -> None:
+    found = jackknife_pairs([_matrix(2)], [1], 0.95)
+    assert found.value == _matrix(2)[0, 1]
+    assert (found.n, found.standard_error, found.interval) == (2, None, None)
+
+
+@given(st.lists(VALUES, min_size=2, max_size=7))
+@settings(max_examples=40)
+def test_sign_flips_are_scipys_exact_permutation_test(differences: list[float]) -> None:
+    expected = scipy.stats.permutation_test(
+        (differences, np.zeros(len(differences))),
+        lambda a, b, axis: np.mean(a - b, axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=np.inf,
+    )
+    assert sign_flip_p(differences) == pytest.approx(expected.pvalue)
+
+
+@pytest.mark.parametrize("n", range(1, 9))
+def test_differences_of_one_sign_have_the_smallest_p(n: int) -> None:
+    differences = np.linspace(0.1, 0.9, n)
+    assert smallest_p(n) == min(1, 2 / 2**n)
+    assert sign_flip_p(differences) == sign_flip_p(-differences) == smallest_p(n)
+
+
+def test_no_difference_at_all_has_a_p_of_one() -> None:
+    assert sign_flip_p([0.0, 0.0, 0.0]) == 1.0
+    assert label_swap_p(np.zeros((6, 6))) == 1.0
+
+
+def test_many_seeds_are_sampled_the_same_way_every_time() -> None:
+    n = MOST_EXACT_SEEDS + 2
+    differences = np.random.default_rng(0).normal(0.3, 1, n)
+    found = sign_flip_p(differences)
+    assert found == sign_flip_p(differences)
+    exact = scipy.stats.permutation_test(
+        (differences, np.zeros(n)),
+        lambda a, b, axis: np.mean(a - b, axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=np.inf,
+        batch=4096,
+    )
+    assert found == pytest.approx(exact.pvalue, abs=0.02)
+    # The sample contains what was observed, so no p is zero.
+    assert 0 < sign_flip_p(np.ones(n)) <= 2 / 2**MOST_EXACT_SEEDS
+
+
+def _swapped_by_hand(matrix: np.ndarray) -> float:
+    """The share of all ways to swap A's and B's run of a seed that are as far apart."""
+    n = len(matrix) // 2
+
+    def mean(runs: list[int]) -> float:
+        return float(np.mean([matrix[i, j] for i in runs for j in runs if i < j]))
+
+    found = []
+    for swaps in range(2**n):
+        swapped = [bool(swaps >> seed & 1) for seed in range(n)]
+        a = [seed + n * swap for seed, swap in enumerate(swapped)]
+        b = [run for run in range(2 * n) if run not in a]
+        found.append(abs(mean(a) - mean(b)))
+    return sum(value >= found[0] - 1e-12 for value in found) / len(found)
+
+
+@given(n=st.integers(2, 5), seed=st.integers(0, 1000))
+def test_label_swaps_by_hand(n: int, seed: int) -> None:
+    matrix = _matrix(2 * n, seed)
+    assert label_swap_p(matrix) == _swapped_by_hand(matrix)
+
+
+def test_two_seeds_swapped() -> None:
+    # A's runs differ by 5, B's by 1; across, 2 and 3. |5 − 1| > |2 − 3|: 2 of 4 ways.
+    matrix = np.array([[0, 5, 9, 2], [5, 0, 3, 9], [9, 3, 0, 1], [2, 9, 1, 0]], float)
+    assert label_swap_p(matrix) == 0.5 == smallest_p(2)
+
+
+@given(n=st.integers(2, 5), seed=st.integers(0, 1000))
+def test_which_activation_comes_first_does_not_matter(n: int, seed: int) -> None:
+    matrix = _matrix(2 * n, seed)
+    order = [*range(n, 2 * n), *range(n)]
+    assert label_swap_p(matrix) == label_swap_p(matrix[np.ix_(order, order)])
+    assert label_swap_p(matrix) >= smallest_p(n)
+
+
+def _holm_by_hand(p_values: list[float]) -> list[float]:
+    adjusted = [0.0] * len(p_values)
+    highest = 0.0
+    for rank, index in enumerate(np.argsort(p_values, kind="stable")):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = highest
+    return adjusted
+
+
+@given(st.lists(st.floats(0, 1), max_size=12))
+def test_holm_by_hand(p_values: list[float]) -> None:
+    assert holm(p_values) == pytest.approx(_holm_by_hand(p_values))
+
+
+def _naive(matrix: np.ndarray) -> tuple[float, float]:
+    """The interval that takes pairs for independent."""
+    values = matrix[np.triu_indices(len(matrix), k=1)]
+    low, high = scipy.stats.t.interval(
+        0.95, len(values) - 1, values.mean(), scipy.stats.sem(values)
+    )
+    return float(low), float(high)
+
+
+def test_the_jackknife_covers_where_the_naive_interval_does_not() -> None:
+    generator = np.random.default_rng(7)
+    studies, runs, truth = 400, 5, 1.0
+    covered = {"naive": 0, "jackknife": 0}
+    for _ in range(studies):
+        own = generator.normal(0, 0.2, runs)
+        noise = np.triu(generator.normal(0, 0.1, (runs, runs)), 1)
+        matrix = truth + np.add.outer(own, own) + noise + noise.T
+        estimate = jackknife_pairs([matrix], [1], 0.95)
+        assert estimate.interval is not None
+        for name, (low, high) in (("naive", _naive(matrix)), ("jackknife", estimate.interval)):
+            covered[name] += low <= truth <= high
+    assert covered["naive"] / studies < 0.90
+    assert covered["jackknife"] / studies >= 0.93

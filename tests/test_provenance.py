@@ -1,0 +1,136 @@
+"""Provenance: versions, the commit, the machine, and hashes of arrays."""
+
+import ctypes
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from actrepro import provenance
+from actrepro.provenance import (
+    cuda_devices,
+    git_state,
+    hash_arrays,
+    machine,
+    package_versions,
+    peak_memory_bytes,
+)
+
+
+def test_versions_of_what_is_installed_and_of_what_is_not() -> None:
+    found = package_versions(["numpy", "no-such-package"])
+    assert found == {
+        "python": platform.python_version(),
+        "numpy": importlib.metadata.version("numpy"),
+        "no-such-package": "not installed",
+    }
+    assert package_versions().keys() >= {"python", "actrepro", "torch", "numpy", "safetensors"}
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b.invalid"]
+    done = subprocess.run(
+        ["git", *identity, *arguments], cwd=folder, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Lets the library believe that its source is `tmp_path/provenance.py`."""
+    path = tmp_path / "provenance.py"
+    path.write_text("")
+    monkeypatch.setattr(provenance, "__file__", str(path))
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    return path
+
+
+def test_the_commit_and_whether_there_were_changes(module: Path) -> None:
+    _git(module.parent, "init", "-q")
+    _git(module.parent, "add", ".")
+    _git(module.parent, "commit", "-q", "-m", "first")
+    commit = _git(module.parent, "rev-parse", "HEAD")
+    assert git_state() == {"commit": commit, "dirty": False}
+    module.write_text("changed")
+    assert git_state() == {"commit": commit, "dirty": True}
+
+
+@pytest.mark.usefixtures("module")
+def test_outside_a_checkout_there_is_no_commit() -> None:
+    assert git_state() == {"commit": None, "dirty": None}
+
+
+def test_without_git_there_is_no_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert git_state() == {"commit": None, "dirty": None}
+
+
+def test_the_machine_has_a_processor_but_no_name() -> None:
+    found = machine()
+    assert found["cores"] == os.cpu_count()
+    assert found["processor"]
+    assert platform.node() not in json.dumps(found)
+
+
+def test_peak_memory_is_what_the_process_has_held() -> None:
+    before = peak_memory_bytes()
+    # More than now is in use, whatever the tests before held.
+    held = np.ones(before // 8 + 1_000_000)
+    assert peak_memory_bytes() > before
+    assert held.nbytes > before
+
+
+class Driver:
+    """CUDA's driver, as far as it is asked."""
+
+    def __init__(self, devices: int, error: int = 0) -> None:
+        self.devices = devices
+        self.error = error
+
+    def cuInit(self, flags: int) -> int:  # noqa: N802 - the driver's name
+        return self.error
+
+    def cuDeviceGetCount(self, count: Any) -> int:  # noqa: N802 - the driver's name
+        count._obj.value = self.devices
+        return 0
+
+
+def test_cuda_devices_are_the_drivers(monkeypatch: pytest.MonkeyPatch) -> None:
+    for driver, expected in ((Driver(2), 2), (Driver(0), 0), (Driver(2, error=100), 0)):
+        monkeypatch.setattr(ctypes, "CDLL", lambda name, driver=driver: driver)
+        assert cuda_devices() == expected
+
+
+def test_without_a_driver_there_is_no_cuda_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise OSError(f"{name}: cannot open shared object file")
+
+    monkeypatch.setattr(ctypes, "CDLL", missing)
+    assert cuda_devices() == 0
+
+
+def test_the_hash_of_arrays_covers_names_types_shapes_and_values() -> None:
+    array = np.arange(6)
+    others: list[dict[str, Any]] = [
+        {"b": array},
+        {"a": array.astype(np.int32)},
+        {"a": array.reshape(2, 3)},
+        {"a": array + 1},
+        {"a": array, "b": array},
+    ]
+    hashes = [hash_arrays(arrays) for arrays in ({"a": array}, *others)]
+    assert len(set(hashes)) == len(hashes)
+    assert all(len(one) == 64 for one in hashes)
+
+
+def test_the_hash_of_arrays_is_of_values_not_of_order_or_layout() -> None:
+    matrix = np.arange(6).reshape(2, 3)
+    arrays = {"a": matrix, "b": matrix[0]}
+    turned = {"b": matrix[0].copy(), "a": np.asfortranarray(matrix)}
+    assert hash_arrays(arrays) == hash_arrays(turned)

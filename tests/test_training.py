@@ -1,0 +1,423 @@
+"""Training: the same request gives the same bytes, and a run that diverged stays one."""
+
+import csv
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import made_up
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name every PyTorch reader knows
+
+from actrepro import training
+from actrepro.checkpoints import hash_weights, load_checkpoint
+from actrepro.config import RunConfig
+from actrepro.differences import cell_differences, model_differences
+from actrepro.errors import ActreproError
+from actrepro.evaluation import make_evaluation
+from actrepro.files import read_json, read_npz
+from actrepro.measures import measure_ids
+from actrepro.models import build_from_protocol
+from actrepro.prediction import predict_cell
+from actrepro.predictions import load_predictions
+from actrepro.statistics import model_statistics
+from actrepro.training import (
+    TrainedRun,
+    fixed_windows,
+    history_csv,
+    mean_loss,
+    prepare_torch,
+    train,
+    train_run,
+)
+
+CPU = torch.device("cpu")
+FILES = ("checkpoint.safetensors", "history.csv", "run.json")
+
+
+def _train(request: RunConfig) -> TrainedRun:
+    return train(request, made_up.corpus(), CPU)
+
+
+def _train_into(folder: Path, request: RunConfig) -> Path:
+    made_up.corpus().save(folder / "corpus.npz")
+    train_run(request, folder / "corpus.npz", *(folder / name for name in FILES), threads=1)
+    return folder
+
+
+def _bytes(folder: Path) -> tuple[bytes, ...]:
+    return tuple((folder / name).read_bytes() for name in FILES[:2])
+
+
+def _final(run: TrainedRun) -> str:
+    return hash_weights(run.checkpoint.final)
+
+
+@pytest.mark.parametrize(
+    ("model", "dropout"),
+    [("charlm", 0.0), ("charlm", 0.2), ("convlm", 0.2), ("hybridlm", 0.2), ("tinylstm", 0.2)],
+)
+def test_the_same_request_gives_the_same_bytes(tmp_path: Path, model: str, dropout: float) -> None:
+    request = made_up.request(model, dropout=dropout)
+    torch.manual_seed(1)
+    first = _bytes(_train_into(tmp_path / "a", request))
+    # What was drawn before must not matter.
+    torch.manual_seed(2)
+    np.random.seed(3)
+    assert _bytes(_train_into(tmp_path / "b", request)) == first
+
+
+def test_another_seed_gives_other_bytes(tmp_path: Path) -> None:
+    first = _bytes(_train_into(tmp_path / "a", made_up.request(seed=1)))
+    second = _bytes(_train_into(tmp_path / "b", made_up.request(seed=2)))
+    assert first[0] != second[0]
+    assert first[1] != second[1]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"activation": "gelu"}, {"dropout": 0.2}, {"learning_rate": 1e-3}, {"batch": 5}]
+)
+def test_what_is_asked_for_reaches_the_weights(changes: dict[str, Any]) -> None:
+    assert _final(_train(made_up.request(**changes))) != _final(_train(made_up.request()))
+
+
+@pytest.mark.parametrize("model", ["charlm", "hybridlm"])
+def test_how_often_a_run_is_evaluated_does_not_change_it(model: str) -> None:
+    often = _train(made_up.request(model, dropout=0.2, evaluate_every=2))
+    seldom = _train(made_up.request(model, dropout=0.2, evaluate_every=5, history_windows=3))
+    assert _final(often) == _final(seldom)
+    at = {row.step: row.selection_loss for row in often.history}
+    assert at.keys() == {0, 2, 4, 6, 8, 10, 12}
+
+
+@pytest.mark.parametrize(
+    ("every", "steps"), [(5, [0, 5, 10, 12]), (4, [0, 4, 8, 12]), (100, [0, 12])]
+)
+def test_the_history_has_the_first_and_last_step_and_every_interval(
+    every: int, steps: list[int]
+) -> None:
+    assert [row.step for row in _train(made_up.request(evaluate_every=every)).history] == steps
+
+
+def _seen(monkeypatch: pytest.MonkeyPatch, request: RunConfig) -> list[torch.Tensor]:
+    """Every batch that a run is trained on."""
+    seen: list[torch.Tensor] = []
+    update = training._Trainer._update
+
+    def noting(self: Any, codes: torch.Tensor, targets: torch.Tensor) -> None:
+        seen.append(torch.cat([codes, targets[:, -1:]], dim=1))
+        assert torch.equal(codes[:, 1:], targets[:, :-1])
+        update(self, codes, targets)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training._Trainer, "_update", noting)
+        _train(request)
+    return seen
+
+
+def test_a_seed_shows_every_activation_and_model_the_same_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = _seen(monkeypatch, made_up.request())
+    assert len(first) == 12
+    assert first[0].shape == (4, made_up.BLOCK + 1)
+    for request in (
+        made_up.request(activation="swiglu"),
+        made_up.request("tinylstm"),
+        made_up.request(dropout=0.5, layers=1),
+    ):
+        same = zip(first, _seen(monkeypatch, request), strict=True)
+        assert all(torch.equal(one, other) for one, other in same)
+    others = zip(first, _seen(monkeypatch, made_up.request(seed=2)), strict=True)
+    assert not any(torch.equal(one, other) for one, other in others)
+
+
+def test_training_sees_the_training_text_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus = made_up.corpus()
+    text = corpus.decode(corpus.train)
+    for batch in _seen(monkeypatch, made_up.request()):
+        assert all(corpus.decode(row.numpy()) in text for row in batch)
+
+
+def test_dropout_does_not_change_where_a_run_starts() -> None:
+    plain, dropped = (_train(made_up.request(dropout=dropout)) for dropout in (0.0, 0.2))
+    assert plain.history[0] == dropped.history[0]
+    assert plain.history[1] != dropped.history[1]
+
+
+def test_training_lowers_the_loss() -> None:
+    run = _train(made_up.request(iterations=60, evaluate_every=20))
+    first, last = run.history[0], run.history[-1]
+    symbols = len(made_up.corpus().symbols)
+    assert first.train_loss == pytest.approx(np.log(symbols), abs=0.1)
+    assert last.train_loss < first.train_loss - 0.5
+    assert last.selection_loss < first.selection_loss - 0.5
+    assert run.status == "finished"
+    assert run.checkpoint.finished
+
+
+def _selection_loss(request: RunConfig, weights: dict[str, torch.Tensor]) -> float:
+    """The mean loss on the selection windows, window by window."""
+    corpus, protocol = made_up.corpus(), request.protocol
+    names = (request.model, protocol, request.activation, len(corpus.symbols))
+    model = build_from_protocol(*names).eval()
+    model.load_state_dict(weights)
+    losses = []
+    with torch.no_grad():
+        for window in fixed_windows(corpus.selection, protocol):
+            losses.append(F.cross_entropy(model(window[None, :-1])[0], window[1:]).item())
+    return float(np.mean(losses))
+
+
+def test_best_is_the_step_with_the_lowest_selection_loss() -> None:
+    # So fast that the loss goes up again.
+    request = made_up.request(learning_rate=0.1, iterations=15, evaluate_every=3)
+    run = _train(request)
+    lowest = min(run.history, key=lambda row: row.selection_loss)
+    assert 0 < lowest.step < 15
+    assert run.checkpoint.best_step == lowest.step
+    assert run.checkpoint.final_step == 15
+    for rule, row in (("best", lowest), ("final", run.history[-1])):
+        found = _selection_loss(request, run.checkpoint.weights(rule))
+        assert found == pytest.approx(row.selection_loss, rel=1e-5)
+
+
+def test_best_is_final_when_the_loss_falls_to_the_end() -> None:
+    checkpoint = _train(made_up.request()).checkpoint
+    assert checkpoint.best is None
+    assert checkpoint.best_step == checkpoint.final_step == 12
+    assert checkpoint.weights("best") is checkpoint.final
+
+
+def test_the_losses_of_the_history_are_means_over_all_characters() -> None:
+    corpus, protocol = made_up.corpus(), made_up.protocol(history_windows=100, batch=2)
+    model = build_from_protocol("charlm", protocol, "relu", len(corpus.symbols), seed=0)
+    windows = fixed_windows(corpus.train, protocol)
+    assert len(windows) == 100
+    losses = []
+    with torch.no_grad():
+        for window in windows:
+            rows = torch.log_softmax(model.eval()(window[None, :-1])[0], dim=-1)
+            losses.append(-rows[torch.arange(made_up.BLOCK), window[1:]].mean().item())
+    found = mean_loss(model.train(), windows, protocol.batch)
+    assert found == pytest.approx(np.mean(losses), rel=1e-5)
+    assert model.training
+
+
+def test_evaluating_draws_no_random_numbers() -> None:
+    corpus, protocol = made_up.corpus(), made_up.protocol(dropout=0.5)
+    model = build_from_protocol("minigpt", protocol, "relu", len(corpus.symbols), seed=0)
+    windows = fixed_windows(corpus.selection, protocol)
+    before = torch.get_rng_state()
+    losses = [mean_loss(model, windows, 4) for _ in range(2)]
+    assert losses[0] == losses[1]
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_windows_are_spread_over_the_whole_text() -> None:
+    text = np.arange(200)
+    windows = fixed_windows(text, made_up.protocol(history_windows=5))
+    assert windows.shape == (5, made_up.BLOCK + 1)
+    assert windows[0, 0] == 0
+    assert windows[-1, -1] == 199
+    assert len(windows[:, 0].unique()) == 5
+    # No more windows than fit side by side.
+    assert len(fixed_windows(text, made_up.protocol(history_windows=1000))) == 200 // 17
+
+
+def test_a_text_shorter_than_a_window_is_refused() -> None:
+    with pytest.raises(ActreproError, match="16 characters where a context of 16 needs 17"):
+        fixed_windows(np.arange(16), made_up.protocol())
+
+
+def test_the_history_is_written_in_full(tmp_path: Path) -> None:
+    run = _train(made_up.request())
+    _train_into(tmp_path, made_up.request())
+    rows = list(csv.DictReader((tmp_path / "history.csv").open()))
+    assert [(int(r["step"]), float(r["train_loss"]), float(r["selection_loss"])) for r in rows] == [
+        tuple(row) for row in run.history
+    ]
+    assert history_csv(run.history) == (tmp_path / "history.csv").read_text()
+
+
+def test_the_record_tells_all_about_a_run(tmp_path: Path) -> None:
+    request = made_up.request("minigpt", "swiglu", seed=5, dropout=0.1)
+    record = read_json(_train_into(tmp_path, request) / "run.json")
+    checkpoint = load_checkpoint(tmp_path / "checkpoint.safetensors")
+    corpus = made_up.corpus()
+    assert record["run"] == "tiny/minigpt/swiglu/seed5"
+    assert record["status"] == "finished"
+    assert RunConfig.model_validate(record["config"]) == request
+    assert record["config"]["seed"] == 5
+    assert (record["corpus_sha256"], record["symbols"]) == (corpus.sha256, len(corpus.symbols))
+    assert record["parameters"] == sum(value.numel() for value in checkpoint.final.values())
+    assert record["weights_sha256"] == {
+        rule: hash_weights(checkpoint.weights(rule)) for rule in ("final", "best")
+    }
+    assert (record["final_step"], record["best_step"]) == (12, checkpoint.best_step)
+    assert record["last_history"]["step"] == 12
+    assert (record["device"], record["threads"]) == ("cpu", 1)
+    assert record["packages"]["torch"] == torch.__version__
+    assert record["packages"].keys() >= {"python", "numpy", "safetensors", "actrepro"}
+    assert record["git"].keys() == {"commit", "dirty"}
+    assert record["machine"].keys() == {"system", "architecture", "processor", "cores"}
+    assert record["seconds"] > 0
+    characters = 12 * 4 * made_up.BLOCK
+    assert record["characters_per_second"] == pytest.approx(characters / record["seconds"])
+    assert record["peak_memory_bytes"] > 1e6
+    assert record["peak_gpu_memory_bytes"] is None
+
+
+def test_cuda_without_a_cuda_device_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ActreproError, match=r"device: cuda was asked for.*set device: auto or cpu"):
+        prepare_torch("cuda", 1)
+    assert prepare_torch("auto", 1) == CPU
+    assert prepare_torch("cpu", 1) == CPU
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("threads")
+def test_the_number_of_threads_is_what_was_asked_for() -> None:
+    prepare_torch("cpu", 2)
+    assert torch.get_num_threads() == 2
+
+
+EXPLODING = """
+import torch
+from torch import nn
+
+class Exploding(nn.Module):
+    def __init__(self, spec):
+        super().__init__()
+        self.table = nn.Embedding(spec.symbols, spec.symbols)
+        nn.init.normal_(self.table.weight, std=0.02)
+
+    def forward(self, codes):
+        return torch.exp(40 * self.table(codes))
+
+def build(spec):
+    return Exploding(spec)
+"""
+
+
+@pytest.fixture
+def exploding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A model whose logits overflow when a large learning rate has moved its weights."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "own_exploding").mkdir()
+    (tmp_path / "own_exploding/model.py").write_text(EXPLODING)
+    return {"model": "mine", "custom_models": {"mine": "own_exploding.model"}}
+
+
+def test_a_learning_rate_too_large_makes_a_diverged_run(
+    tmp_path: Path, exploding: dict[str, Any]
+) -> None:
+    request = made_up.request(**exploding, learning_rate=1.0)
+    record = read_json(_train_into(tmp_path / "run", request) / "run.json")
+    checkpoint = load_checkpoint(tmp_path / "run/checkpoint.safetensors")
+    assert record["status"] == "diverged"
+    assert record["last_history"] == {"step": 5, "train_loss": None, "selection_loss": None}
+    assert not checkpoint.finished
+    assert (checkpoint.final_step, checkpoint.best_step) == (5, 0)
+    last = (tmp_path / "run/history.csv").read_text().splitlines()[-1]
+    assert last in ("5,nan,nan", "5,inf,inf")
+    assert "NaN" not in (tmp_path / "run/run.json").read_text()
+
+
+def test_the_same_model_trains_at_a_small_learning_rate(exploding: dict[str, Any]) -> None:
+    run = _train(made_up.request(**exploding, learning_rate=1e-4))
+    assert run.status == "finished"
+
+
+def test_a_run_without_a_loss_at_its_start_has_diverged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "mean_loss", lambda *_: math.nan)
+    run = _train(made_up.request())
+    assert run.status == "diverged"
+    assert (run.checkpoint.final_step, run.checkpoint.best_step) == (0, 0)
+    assert not run.checkpoint.finished
+
+
+class Cell:
+    """Three seeds of one cell, the second of which diverges."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.seeds = [1, 2, 3]
+        self.requests = [made_up.request(seed=seed) for seed in self.seeds]
+        self.folders = [folder / f"seed{seed}" for seed in self.seeds]
+        for request, run in zip(self.requests, self.folders, strict=True):
+            with monkeypatch.context() as patch:
+                if request.seed == 2:
+                    patch.setattr(training, "mean_loss", _nan_after(4))
+                _train_into(run, request)
+        self.corpus = self.folders[0] / "corpus.npz"
+        self.evaluation, self.manifest = folder / "evaluation.npz", folder / "evaluation.json"
+        make_evaluation(self.corpus, made_up.BLOCK, None, self.evaluation, self.manifest)
+        self.predictions = [run / "predictions.npz" for run in self.folders]
+        checkpoints = [run / "checkpoint.safetensors" for run in self.folders]
+        paths = (self.corpus, self.evaluation, checkpoints, self.predictions)
+        predict_cell(self.requests, *paths, threads=1)
+        self.differences = folder / "differences.json"
+        self.matrices = folder / "differences.npz"
+        self.stats = folder / "stats.json"
+        cell = {"scale": "tiny", "model": "charlm", "activation": "relu"}
+        cell_differences(cell, self.seeds, self.predictions, self.evaluation, self.differences)
+        runs = [("relu", seed) for seed in self.seeds]
+        model_differences(runs, self.predictions, self.evaluation, self.matrices)
+        model_statistics(
+            {"scale": "tiny", "model": "charlm"},
+            ["relu"],
+            self.seeds,
+            0.95,
+            [self.differences],
+            self.matrices,
+            [run / "run.json" for run in self.folders],
+            self.manifest,
+            self.stats,
+        )
+
+
+def _nan_after(calls: int) -> Any:
+    made = iter(range(calls))
+    true = mean_loss
+    return lambda *arguments: math.nan if next(made, None) is None else true(*arguments)
+
+
+def test_a_diverged_run_is_excluded_to_the_end_and_never_imputed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = Cell(tmp_path, monkeypatch)
+    records = [read_json(run / "run.json") for run in cell.folders]
+    assert [record["status"] for record in records] == ["finished", "diverged", "finished"]
+    assert records[1]["last_history"] == {"step": 10, "train_loss": None, "selection_loss": None}
+    assert [load_predictions(path).diverged for path in cell.predictions] == [False, True, False]
+    for under in read_json(cell.differences)["rules"].values():
+        assert under["runs"][1].keys() == {"seed", "diverged", "weights_sha256"}
+        for pair in under["pairs"]:
+            assert (pair[measure_ids()[0]] is None) == (2 in pair["seeds"])
+    matrix = read_npz(cell.matrices)[f"final.{measure_ids()[0]}"]
+    assert np.isnan(matrix).tolist() == [
+        [False, True, False],
+        [True, False, True],
+        [False, True, False],
+    ]
+    stats = read_json(cell.stats)
+    assert [run["status"] for run in stats["runs"]] == ["finished", "diverged", "finished"]
+    for under in stats["rules"].values():
+        found = under["cells"]["relu"]
+        assert (found["n"], found["excluded_seeds"]) == (2, [2])
+        assert found["metrics"]["loss.all"]["by_seed"].keys() == {"1", "3"}
+        difference = found["differences"][measure_ids()[0]]
+        assert [pair["seeds"] for pair in difference["pairs"]] == [[1, 3]]
+        assert difference["value"] == difference["pairs"][0]["value"]
+    json.loads(cell.stats.read_text(), parse_constant=pytest.fail)
