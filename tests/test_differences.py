@@ -8,7 +8,7 @@ import made_up
 import numpy as np
 import pytest
 
-from actrepro.differences import by_rule, pair_differences, pairwise, run_scores
+from actrepro.differences import pair_differences, pairwise, run_scores
 from actrepro.errors import ActreproError
 from actrepro.evaluation import EvaluationSet, evaluation_set
 from actrepro.files import read_json, read_npz
@@ -69,18 +69,19 @@ def test_the_matrix_is_symmetric_with_a_zero_diagonal(evaluation: EvaluationSet)
             assert np.isnan(matrix[i, j]) == (2 in (i, j))
 
 
-def test_rules_that_chose_the_same_weights_are_computed_once(evaluation: EvaluationSet) -> None:
-    same = [made_up.predictions(evaluation, seed, best_is_final=True) for seed in (1, 2)]
-    other = made_up.predictions(evaluation, 3)
-    computed: list[str] = []
-
-    def compute(rule: str) -> str:
-        computed.append(rule)
-        return rule
-
-    assert by_rule(same, compute) == {"final": "final", "best": "final"}
-    assert computed == ["final"]
-    assert by_rule([*same, other], compute) == {"final": "final", "best": "best"}
+def test_pairs_whose_best_step_is_the_final_one_are_not_compared_again(
+    evaluation: EvaluationSet,
+) -> None:
+    runs = [made_up.predictions(evaluation, seed, best_is_final=seed < 3) for seed in (1, 2, 3)]
+    known = {id_: np.full((3, 3), 0.5) for id_ in measure_ids()}
+    best = pairwise(runs, evaluation, "best", known=known)
+    in_full = pairwise(runs, evaluation, "best")
+    for id_ in measure_ids():
+        assert best[id_][0, 1] == best[id_][1, 0] == 0.5
+        np.testing.assert_array_equal(best[id_][2, :2], in_full[id_][2, :2])
+    final = pairwise(runs, evaluation, "final")
+    for id_, matrix in pairwise(runs, evaluation, "best", known=final).items():
+        np.testing.assert_array_equal(matrix, in_full[id_])
 
 
 def test_the_cells_file(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from actrepro.inference import (
     label_swap_p,
     mean_estimate,
     mean_of_pairs,
+    relabelings,
     sign_flip_p,
     smallest_p,
 )
@@ -146,7 +147,9 @@ def test_many_seeds_are_sampled_the_same_way_every_time() -> None:
     )
     assert found == pytest.approx(exact.pvalue, abs=0.02)
     # The sample contains what was observed, so no p is zero.
-    assert 0 < sign_flip_p(np.ones(n)) <= 2 / 2**MOST_EXACT_SEEDS
+    assert sign_flip_p(np.ones(n)) == smallest_p(n) == 2**-MOST_EXACT_SEEDS
+    assert relabelings(n) == "16,384 random relabelings"
+    assert relabelings(3) == "exact"
 
 
 def _swapped_by_hand(matrix: np.ndarray) -> float:

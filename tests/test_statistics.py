@@ -319,14 +319,15 @@ def test_runs_with_the_same_predictions_differ_by_exactly_nothing(
         assert (found["value"], found["standard_error"], found["interval"]) == (0, 0, [0, 0])
 
 
-def test_an_infinite_loss_is_null_in_the_statistics_too(tmp_path: Path) -> None:
+def test_a_run_of_infinite_loss_is_left_out_as_diverged(tmp_path: Path) -> None:
     model = Model(tmp_path, ["relu"], [1, 2, 3])
     sure = model.predictions["relu", 2].probabilities["final", "all"]
     sure[:] = 0
     sure[:, 0] = 1
-    found = _write(model)["rules"]["final"]["cells"]["relu"]["metrics"]["loss.all"]
-    assert found["by_seed"]["2"] is None
-    assert found["value"] is None
+    cell = _write(model)["rules"]["final"]["cells"]["relu"]
+    assert cell["excluded_seeds"] == [2]
+    assert list(cell["metrics"]["loss.all"]["by_seed"]) == ["1", "3"]
+    assert cell["differences"][TV]["n"] == 2
 
 
 def test_a_scales_statistics_name_what_its_models_share_once(tmp_path: Path) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,6 @@ from actrepro.measures import MEASURES, Targets, accuracy, loss, measure_ids
 from actrepro.predictions import POSITIONS, RULES, Predictions, load_predictions, same_evaluation
 
 Matrix = npt.NDArray[np.float64]
-T = TypeVar("T")
 
 
 def pair_differences(
@@ -77,9 +76,7 @@ def cell_differences(
                 measure.id: {"name": measure.name, "formula": measure.formula}
                 for measure in MEASURES
             },
-            "rules": by_rule(
-                predictions.values(), lambda rule: _cell_under(rule, predictions, evaluation)
-            ),
+            "rules": {rule: _cell_under(rule, predictions, evaluation) for rule in RULES},
         },
     )
 
@@ -97,13 +94,18 @@ def _cell_under(
     runs = [
         {
             "seed": seed,
-            "diverged": one.diverged,
             "weights_sha256": one.weights_sha256[rule],
-            **_finite(run_scores(one, evaluation, rule)),
+            **_scores_or_diverged(run_scores(one, evaluation, rule)),
         }
         for seed, one in predictions.items()
     ]
     return {"runs": runs, "pairs": pairs}
+
+
+def _scores_or_diverged(scores: Mapping[str, float]) -> dict[str, Any]:
+    """A run without predictions, or with an infinite loss, diverged: statistics leave it out."""
+    diverged = not scores or not all(map(math.isfinite, scores.values()))
+    return {"diverged": diverged, **_finite(scores)}
 
 
 def model_differences(
@@ -120,9 +122,9 @@ def model_differences(
     evaluation = load_evaluation(evaluation_path)
     paths = zip(runs, prediction_paths, strict=True)
     predictions = {run: load_predictions(path) for run, path in paths}
-    matrices = by_rule(
-        predictions.values(), lambda rule: pairwise(list(predictions.values()), evaluation, rule)
-    )
+    ordered = list(predictions.values())
+    final = pairwise(ordered, evaluation, "final")
+    matrices = {"final": final, "best": pairwise(ordered, evaluation, "best", known=final)}
     write_npz(
         output,
         activation=np.array([activation for activation, _ in runs]),
@@ -132,22 +134,25 @@ def model_differences(
     )
 
 
-def by_rule(predictions: Iterable[Predictions], compute: Callable[[str], T]) -> dict[str, T]:
-    """A result for each checkpoint rule, computed once where both rules chose the same weights."""
-    final = compute("final")
-    same = all(one.best_is_final for one in predictions)
-    return {"final": final, "best": final if same else compute("best")}
-
-
 def pairwise(
-    predictions: Sequence[Predictions], evaluation: EvaluationSet, rule: str
+    predictions: Sequence[Predictions],
+    evaluation: EvaluationSet,
+    rule: str,
+    known: Mapping[str, Matrix] | None = None,
 ) -> dict[str, Matrix]:
-    """Measure id → symmetric matrix `[R, R]` over runs, zero diagonal."""
+    """Measure id → symmetric matrix `[R, R]` over runs, zero diagonal.
+
+    `known` are the matrices under the final rule: pairs of runs whose best step
+    is their final one are taken from there.
+    """
     runs = range(len(predictions))
-    matrices = {id_: np.zeros((len(runs), len(runs))) for id_ in measure_ids()}
+    start = known or {id_: np.zeros((len(runs), len(runs))) for id_ in measure_ids()}
+    matrices = {id_: matrix.copy() for id_, matrix in start.items()}
     for i, j in itertools.combinations(runs, 2):
-        found = pair_differences(predictions[i], predictions[j], evaluation, rule)
-        for id_, value in found.items():
+        a, b = predictions[i], predictions[j]
+        if known is not None and a.best_is_final and b.best_is_final:
+            continue
+        for id_, value in pair_differences(a, b, evaluation, rule).items():
             matrices[id_][i, j] = matrices[id_][j, i] = value
     return matrices
 

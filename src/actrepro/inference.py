@@ -103,8 +103,14 @@ def label_swap_p(matrix: Floats) -> float:
 
 
 def smallest_p(n: int) -> float:
-    """The smallest two-sided p that n seed blocks can give: 2/2ⁿ."""
-    return min(1.0, 2.0 ** (1 - n))
+    """The smallest two-sided p that n seed blocks can give: 2/2ⁿ, or one of those sampled."""
+    return min(1.0, max(2.0 ** (1 - n), 2.0**-MOST_EXACT_SEEDS))
+
+
+def relabelings(n: int) -> str:
+    """How a test with n seeds goes through the relabelings, in words."""
+    exact = n <= MOST_EXACT_SEEDS
+    return "exact" if exact else f"{2**MOST_EXACT_SEEDS:,} random relabelings"
 
 
 def _signs(n: int) -> Iterator[tuple[int, ...]]:

@@ -72,6 +72,9 @@ def predict(
         model.load_state_dict(checkpoint.weights(rule))
         probabilities[rule, "all"] = predict_scored(model, evaluation, device)
         probabilities[rule, "last"] = predict_last(model, evaluation, device)
+    if not all(np.isfinite(values).all() for values in probabilities.values()):
+        LOG.warning("%s: its weights give no numbers; it counts as diverged", request.name)
+        return Predictions({}, evaluation.sha256, hashes)
     return Predictions(probabilities, evaluation.sha256, hashes)
 
 

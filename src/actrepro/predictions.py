@@ -5,6 +5,7 @@ Read without torch, so that measures and statistics start fast.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,12 +82,24 @@ def load_predictions(path: Path) -> Predictions:
         evaluation = str(arrays["evaluation_sha256"])
     except (KeyError, ValueError):
         raise ActreproError(f"{path}: not a predictions file; delete it and run again") from None
-    probabilities = {}
-    for rule in RULES:
-        for positions in POSITIONS:
-            own = arrays.get(f"{rule}_{positions}", arrays.get(f"final_{positions}"))
-            if own is not None:
-                probabilities[rule, positions] = own
+    stored = {
+        (rule, positions): arrays[f"{rule}_{positions}"]
+        for rule in RULES
+        for positions in POSITIONS
+        if f"{rule}_{positions}" in arrays
+    }
+    needed = RULES if weights["best"] != weights["final"] else ("final",)
+    if stored and set(stored) != set(itertools.product(needed, POSITIONS)):
+        raise ActreproError(
+            f"{path}: not a predictions file: holds {', '.join(map('_'.join, stored))}, expected every one of "
+            f"{', '.join(needed)} on {', '.join(POSITIONS)}; delete it and run again"
+        )
+    probabilities = {
+        (rule, positions): stored.get((rule, positions), stored["final", positions])
+        for rule in RULES
+        for positions in POSITIONS
+        if stored
+    }
     return Predictions(probabilities, evaluation, weights)
 
 

@@ -216,7 +216,7 @@ def _compare_scores(
     estimate = inference.mean_estimate(paired, model.confidence)
     return {
         **_numbers(estimate),
-        "test": "sign flip within seeds, exact",
+        "test": f"sign flip within seeds, {inference.relabelings(len(seeds))}",
         "p": inference.sign_flip_p(paired),
         "p_smallest": inference.smallest_p(len(seeds)),
     }
@@ -233,7 +233,7 @@ def _compare_differences(
     both = rows_a + rows_b
     return {
         **_numbers(inference.jackknife_pairs(within, [1, -1], model.confidence)),
-        "test": "labels swapped within seeds, exact",
+        "test": f"labels swapped within seeds, {inference.relabelings(len(seeds))}",
         "p": inference.label_swap_p(matrix[np.ix_(both, both)]),
         "p_smallest": inference.smallest_p(len(seeds)),
     }

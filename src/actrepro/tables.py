@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from actrepro import formats
 from actrepro.files import read_npz, write_text
 from actrepro.measures import PRIMARY, measure_ids
 from actrepro.predictions import RULES
@@ -94,7 +95,7 @@ def _csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
 
 def summary_text(stats: Mapping[str, Any], rule: str = "final") -> str:
     """A scale's loss, accuracy and difference between seeds, a line per cell."""
-    percent = f"{stats['confidence']:.0%}"
+    percent = formats.level(stats["confidence"])
     lines = [
         f"{stats['scale']}: seeds {', '.join(map(str, stats['seeds']))}; "
         f"{rule} checkpoint; {stats['evaluation']['characters']:,} characters of the test half",
