@@ -90,9 +90,10 @@ def load_predictions(path: Path) -> Predictions:
     }
     needed = RULES if weights["best"] != weights["final"] else ("final",)
     if stored and set(stored) != set(itertools.product(needed, POSITIONS)):
+        found = ", ".join(map("_".join, stored))
         raise ActreproError(
-            f"{path}: not a predictions file: holds {', '.join(map('_'.join, stored))}, expected every one of "
-            f"{', '.join(needed)} on {', '.join(POSITIONS)}; delete it and run again"
+            f"{path}: not a predictions file: holds {found}, expected each of {', '.join(needed)} "
+            f"on {' and '.join(POSITIONS)}; delete it and run again"
         )
     probabilities = {
         (rule, positions): stored.get((rule, positions), stored["final", positions])
