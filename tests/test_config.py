@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 from actrepro.config import (
+    RESERVED,
     Study,
     default_study,
     default_study_path,
@@ -20,6 +22,7 @@ from actrepro.config import (
     schema,
 )
 from actrepro.errors import ActreproError
+from actrepro.inference import smallest_p
 
 ROOT = Path(__file__).parents[1]
 Config = dict[str, Any]
@@ -321,3 +324,24 @@ def test_the_json_schema_is_up_to_date() -> None:
     written = (ROOT / "config/schema.json").read_text(encoding="utf-8")
     assert written == schema(), "run: python -m actrepro.config > config/schema.json"
     assert json.loads(written)["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("**/*.yaml")), ids=str)
+def test_every_study_in_the_repository_is_valid(path: Path) -> None:
+    assert read_study(path).scales
+
+
+def test_ten_seeds_are_the_fewest_that_can_find_a_contrast() -> None:
+    study = read_study(ROOT / "config/ten-seeds.yaml")
+    contrasts = math.comb(len(study.activations), 2)
+    n = len(study.seeds)
+    assert contrasts * smallest_p(n) < 1 - study.confidence < contrasts * smallest_p(n - 1)
+
+
+def test_a_scale_is_not_called_like_a_rule(config: Config) -> None:
+    files = [ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")]
+    rules = {name for file in files for name in re.findall(r"^rule (\w+):", file.read_text(), re.M)}
+    assert rules <= set(RESERVED)
+    config["protocols"]["summary"] = config["protocols"]["cpu"]
+    with pytest.raises(ActreproError, match="target or folder 'summary' of its own"):
+        parse_study(config)

@@ -79,3 +79,10 @@ def test_a_new_try_begins_a_new_log(log: Path) -> None:
     with job(str(log)):
         LOG.info("second")
     assert "first" not in log.read_text(encoding="utf-8")
+
+
+def test_a_full_gpu_is_a_message(log: Path) -> None:
+    full = type("OutOfMemoryError", (RuntimeError,), {})("tried to allocate 2 GiB")
+    text = _fail(log, full)
+    assert "ERROR the GPU is out of memory (tried to allocate 2 GiB); choose a smaller" in text
+    assert "Traceback" not in text

@@ -58,6 +58,25 @@ Seeds = Annotated[
 ]
 
 
+# A scale's name is a folder beside these and a target beside the workflow's rules.
+RESERVED = (
+    "all",
+    "audit",
+    "cell_differences",
+    "corpora",
+    "corpus",
+    "evaluation_set",
+    "figure",
+    "model_differences",
+    "model_stats",
+    "predict",
+    "report",
+    "scale_stats",
+    "summary",
+    "train",
+)
+
+
 class _Part(BaseModel):
     # A job validates its own slice only; the other types need no validator there.
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
@@ -190,6 +209,7 @@ class Study(_Part):
                 f"protocols.{scale}.overrides", tuple(protocol.overrides), self.known_models
             )
         _refuse_shadowing(tuple(self.custom_models))
+        _refuse_reserved(tuple(self.protocols))
         return self
 
     @property
@@ -221,6 +241,15 @@ def _refuse_shadowing(names: tuple[str, ...]) -> None:
     shadowing = sorted(set(names) & set(model_names()))
     if shadowing:
         raise ValueError(f"custom_models: {shadowing[0]} is a built-in model; choose another name")
+
+
+def _refuse_reserved(names: tuple[str, ...]) -> None:
+    reserved = sorted(set(names) & set(RESERVED))
+    if reserved:
+        raise ValueError(
+            f"protocols: the workflow has a target or folder '{reserved[0]}' of its own; "
+            "choose another name for the scale"
+        )
 
 
 def nearest(name: str, valid: tuple[str, ...] | list[str]) -> str:

@@ -32,7 +32,11 @@ def job(log: str) -> Iterator[None]:
     except OSError as error:
         LOG.error("%s; check the disk's space and the folder's permissions", error)
         sys.exit(1)
-    except Exception:
+    except Exception as error:
+        # By its name, since torch is not imported here.
+        if type(error).__name__ == "OutOfMemoryError":
+            LOG.error("the GPU is out of memory (%s); choose a smaller scale or device: cpu", error)
+            sys.exit(1)
         LOG.exception("an unexpected error; please report it with this log")
         sys.exit(1)
 

@@ -1,21 +1,17 @@
-"""Where a result came from: versions, the commit, the machine, hashes."""
+"""Where a result came from: versions, the commit, the machine."""
 
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import importlib.metadata
 import os
 import platform
 import resource
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 PACKAGES = ("actrepro", "torch", "numpy", "safetensors", "snakemake")
 
@@ -33,6 +29,10 @@ def package_versions(names: Iterable[str] = PACKAGES) -> dict[str, str]:
 
 def git_state() -> dict[str, Any]:
     """The commit of the source tree and whether it had changes; None outside a checkout."""
+    checkout = _git("rev-parse", "--show-toplevel")
+    # A package installed below somebody else's checkout has no commit of its own.
+    if checkout is None or Path(checkout).resolve() != Path(__file__).resolve().parents[2]:
+        return {"commit": None, "dirty": None}
     commit = _git("rev-parse", "HEAD")
     changes = _git("status", "--porcelain")
     return {"commit": commit, "dirty": None if changes is None else bool(changes)}
@@ -91,13 +91,3 @@ def cuda_devices() -> int:
     if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
         return 0
     return count.value
-
-
-def hash_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> str:
-    """SHA-256 over names, types, shapes and bytes, in the order of the names."""
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        digest.update(f"{name}:{array.dtype.str}:{array.shape};".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()

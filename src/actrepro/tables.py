@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -81,8 +82,13 @@ def pair_rows(scale: str, matrices_paths: Mapping[str, Path]) -> Iterable[dict[s
             ends = (*runs[i], *runs[j])
             yield {
                 **dict(zip(PAIR_COLUMNS, (scale, model, *ends, rule), strict=True)),
-                **{id_: float(matrices[f"{rule}.{id_}"][i, j]) for id_ in measure_ids()},
+                **{id_: _number(matrices[f"{rule}.{id_}"][i, j]) for id_ in measure_ids()},
             }
+
+
+def _number(value: float) -> float | None:
+    """None, an empty field, for the difference to a run that diverged."""
+    return None if math.isnan(value) else float(value)
 
 
 def _csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
@@ -96,31 +102,38 @@ def _csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
 def summary_text(stats: Mapping[str, Any], rule: str = "final") -> str:
     """A scale's loss, accuracy and difference between seeds, a line per cell."""
     percent = formats.level(stats["confidence"])
+    widths = (_width("model", stats["models"]), _width("activation", stats["activations"]))
     lines = [
         f"{stats['scale']}: seeds {', '.join(map(str, stats['seeds']))}; "
         f"{rule} checkpoint; {stats['evaluation']['characters']:,} characters of the test half",
         f"loss in nats per character: mean ± sd (n−1); TV: mean total variation over pairs of "
         f"seeds [{percent} jackknife interval]",
         "",
-        f"{'model':<16}{'activation':<14}{'n':>2}  "
+        f"{'model':<{widths[0]}}{'activation':<{widths[1]}}{'n':>2}  "
         f"{'loss':<17}{'accuracy':<15}{'TV':<26}{'churn':<8}learned",
     ]
     for model, one in stats["models"].items():
         cells = one["rules"][rule]["cells"]
-        lines += [_summary_line(model, activation, cell) for activation, cell in cells.items()]
-    lines += ["", *_baseline_lines(stats["evaluation"]["baselines"])]
+        for activation, cell in cells.items():
+            named = f"{model:<{widths[0]}}{activation:<{widths[1]}}{cell['n']:>2}  "
+            lines.append(named + _summary_line(cell))
+    lines += ["", *_baseline_lines(stats["evaluation"]["baselines"], sum(widths) + 4)]
     return "\n".join(lines) + "\n"
 
 
-def _summary_line(model: str, activation: str, cell: Mapping[str, Any]) -> str:
-    name = f"{model:<16}{activation:<14}{cell['n']:>2}  "
+def _width(heading: str, names: Iterable[str]) -> int:
+    """Of a column with room for its longest name."""
+    return 2 + max(map(len, (heading, *names)))
+
+
+def _summary_line(cell: Mapping[str, Any]) -> str:
     if not cell["n"]:
-        return f"{name}every run diverged"
+        return "every run diverged"
     loss, accuracy = (cell["metrics"][f"{metric}.all"] for metric in ("loss", "accuracy"))
     excluded = cell["excluded_seeds"]
     note = f"  without diverged seeds {', '.join(map(str, excluded))}" if excluded else ""
     return (
-        f"{name}{_mean_sd(loss, 1):<17}{_mean_sd(accuracy, 100):<15}"
+        f"{_mean_sd(loss, 1):<17}{_mean_sd(accuracy, 100):<15}"
         f"{_with_interval(cell['differences'][PRIMARY]):<26}"
         f"{_plain(cell['differences']['churn-top1-pairs.all']):<8}{learned(cell['beats'])}{note}"
     )
@@ -153,8 +166,8 @@ def _plain(difference: Mapping[str, Any] | None) -> str:
     return "—" if difference is None else f"{difference['value']:.4f}"
 
 
-def _baseline_lines(baselines: Mapping[str, Mapping[str, float]]) -> list[str]:
+def _baseline_lines(baselines: Mapping[str, Mapping[str, float]], width: int) -> list[str]:
     return [
-        f"{table + ' table':<32}  {values['loss']:<17.4f}{values['accuracy']:.2%}"
+        f"{table + ' table':<{width}}{values['loss']:<17.4f}{values['accuracy']:.2%}"
         for table, values in baselines.items()
     ]
