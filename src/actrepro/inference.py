@@ -6,6 +6,7 @@ order, so activations are compared within seeds.
 
 from __future__ import annotations
 
+import gc
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -134,4 +135,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
         return []
     from statsmodels.stats.multitest import multipletests
 
+    # statsmodels collects garbage at every call; what its import made is none.
+    gc.freeze()
     return [float(p) for p in multipletests(p_values, method="holm")[1]]
