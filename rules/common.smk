@@ -8,7 +8,7 @@ from actrepro import paths
 from actrepro.config import parse_study
 from actrepro.errors import ActreproError
 from actrepro.figures import figure_names
-from actrepro.provenance import cuda_devices
+from actrepro.provenance import cuda_usable
 from actrepro.registry import activation_names
 
 
@@ -22,9 +22,7 @@ def checked_study():
 
 STUDY = checked_study()
 ENVIRONMENT = "../envs/actrepro.yaml"
-TRAINS_ON_CUDA = STUDY.device == "cuda" or (
-    STUDY.device == "auto" and cuda_devices() > 0
-)
+TRAINS_ON_CUDA = STUDY.device == "cuda" or (STUDY.device == "auto" and cuda_usable())
 
 
 def one_of(names):

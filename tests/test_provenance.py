@@ -15,6 +15,7 @@ import pytest
 from actrepro import provenance
 from actrepro.provenance import (
     cuda_devices,
+    cuda_usable,
     git_state,
     machine,
     package_versions,
@@ -123,3 +124,15 @@ def test_without_a_driver_there_is_no_cuda_device(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(ctypes, "CDLL", missing)
     assert cuda_devices() == 0
+
+
+@pytest.mark.parametrize(
+    ("version", "devices", "usable"),
+    [("2.13.0", 1, True), ("2.13.0", 0, False), ("2.13.0+cpu", 1, False)],
+)
+def test_a_cpu_build_of_torch_uses_no_cuda_device(
+    monkeypatch: pytest.MonkeyPatch, version: str, devices: int, usable: bool
+) -> None:
+    monkeypatch.setattr(importlib.metadata, "version", lambda name: version)
+    monkeypatch.setattr(provenance, "cuda_devices", lambda: devices)
+    assert cuda_usable() == usable

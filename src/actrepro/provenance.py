@@ -78,11 +78,20 @@ def peak_memory_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def cuda_devices() -> int:
-    """How many CUDA devices the driver shows; asked without importing torch.
+def cuda_usable() -> bool:
+    """Whether torch, were it imported, would find a CUDA device.
 
     The rules use it to decide whether a training job takes a `gpu` resource.
     """
+    try:
+        cpu_build = importlib.metadata.version("torch").endswith("+cpu")
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return not cpu_build and cuda_devices() > 0
+
+
+def cuda_devices() -> int:
+    """How many CUDA devices the driver shows; asked without importing torch."""
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from types import ModuleType
 
 from actrepro.config import RunConfig
-from actrepro.provenance import cuda_devices
+from actrepro.provenance import cuda_usable
 
 COMPILER_RULES = "torch._meta_registrations"
 
@@ -28,7 +28,7 @@ def start_torch(requests: Iterable[RunConfig]) -> None:
     the compiler: both get all of torch.
     """
     own = any(request.custom_models for request in requests)
-    if "torch" not in sys.modules and not own and not cuda_devices():
+    if "torch" not in sys.modules and not own and not cuda_usable():
         sys.modules[COMPILER_RULES] = ModuleType(COMPILER_RULES)
     # What an import makes stays; looking through it for garbage is in vain.
     gc.disable()
