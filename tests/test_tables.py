@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from made_up import Model
 
+from actrepro.cells import learned
 from actrepro.files import read_json, read_npz
 from actrepro.measures import PRIMARY, measure_ids
 from actrepro.predictions import RULES
 from actrepro.statistics import METRICS
-from actrepro.tables import learned, scale_tables, summary_text
+from actrepro.tables import scale_tables, summary_text
 
 MODELS = ("charlm", "tinylstm")
 ACTIVATIONS = ("relu", "smelu_05")

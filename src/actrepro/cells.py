@@ -33,3 +33,10 @@ def remark(cell: Cell, needed: int = 1) -> str:
 def beats_bigram(cell: Cell) -> bool:
     """Whether every run that finished beats the bigram table, and there is one."""
     return bool(cell["beats"]["bigram"])
+
+
+def learned(beats: Mapping[str, bool | None]) -> str:
+    """The strongest n-gram table that every run of a cell beats, in words."""
+    if beats["bigram"]:
+        return "beats bigram"
+    return "beats unigram" if beats["unigram"] else "not learned"

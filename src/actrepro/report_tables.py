@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from actrepro import paths
-from actrepro.cells import Cell, Stats, cells_of, remark
+from actrepro.cells import Cell, Stats, cells_of, learned, remark
 from actrepro.evidence import Contrast, family, significant
 from actrepro.formats import (
     MISSING,
@@ -28,7 +28,6 @@ from actrepro.formats import (
     signed,
 )
 from actrepro.measures import PRIMARY
-from actrepro.tables import learned
 
 RULE_NAMES = {"final": "Final checkpoint", "best": "Best checkpoint on the selection text"}
 # How the report calls a table's measures; their names and formulas come from `stats.json`.

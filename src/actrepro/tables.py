@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from actrepro import formats
+from actrepro.cells import learned
 from actrepro.files import read_npz, write_text
 from actrepro.measures import PRIMARY, measure_ids
 from actrepro.predictions import RULES
@@ -130,27 +131,14 @@ def _summary_line(cell: Mapping[str, Any]) -> str:
     if not cell["n"]:
         return "every run diverged"
     loss, accuracy = (cell["metrics"][f"{metric}.all"] for metric in ("loss", "accuracy"))
+    churn = cell["differences"]["churn-top1-pairs.all"]
     excluded = cell["excluded_seeds"]
     note = f"  without diverged seeds {', '.join(map(str, excluded))}" if excluded else ""
     return (
-        f"{_mean_sd(loss, 1):<17}{_mean_sd(accuracy, 100):<15}"
+        f"{formats.mean_sd(loss):<17}{formats.mean_sd(accuracy, share=True):<15}"
         f"{_with_interval(cell['differences'][PRIMARY]):<26}"
-        f"{_plain(cell['differences']['churn-top1-pairs.all']):<8}{learned(cell['beats'])}{note}"
+        f"{formats.number(churn and churn['value']):<8}{learned(cell['beats'])}{note}"
     )
-
-
-def learned(beats: Mapping[str, bool | None]) -> str:
-    """The strongest n-gram table that every run of a cell beats."""
-    if beats["bigram"]:
-        return "beats bigram"
-    return "beats unigram" if beats["unigram"] else "not learned"
-
-
-def _mean_sd(metric: Mapping[str, Any], factor: float) -> str:
-    digits = 4 if factor == 1 else 2
-    unit = "" if factor == 1 else "%"
-    sd = "" if metric["sd"] is None else f" ± {metric['sd'] * factor:.{digits}f}"
-    return f"{metric['value'] * factor:.{digits}f}{sd}{unit}"
 
 
 def _with_interval(difference: Mapping[str, Any] | None) -> str:
@@ -160,10 +148,6 @@ def _with_interval(difference: Mapping[str, Any] | None) -> str:
         return f"{difference['value']:.4f} [needs 3 seeds]"
     low, high = difference["interval"]
     return f"{difference['value']:.4f} [{low:.4f}, {high:.4f}]"
-
-
-def _plain(difference: Mapping[str, Any] | None) -> str:
-    return "—" if difference is None else f"{difference['value']:.4f}"
 
 
 def _baseline_lines(baselines: Mapping[str, Mapping[str, float]], width: int) -> list[str]:
