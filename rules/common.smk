@@ -114,6 +114,27 @@ def run_configs(wildcards):
     ]
 
 
+def run_configs_of_model(wildcards):
+    """The slices of a model's runs, by activation and seed."""
+    return [
+        STUDY.run_config(wildcards.scale, wildcards.model, activation, seed).model_dump(
+            mode="json"
+        )
+        for activation in STUDY.activations
+        for seed in STUDY.seeds
+    ]
+
+
+def first_runs(wildcards):
+    """The slice of each activation's first run: gates look at fresh models."""
+    return [
+        STUDY.run_config(
+            wildcards.scale, wildcards.model, activation, STUDY.seeds[0]
+        ).model_dump(mode="json")
+        for activation in STUDY.activations
+    ]
+
+
 def corpus_config(wildcards):
     return STUDY.corpora[wildcards.corpus].model_dump(mode="json")
 

@@ -29,8 +29,10 @@ rule model_differences:
     input:
         evaluation=evaluation_of(paths.EVALUATION),
         predictions=runs_of_model(paths.PREDICTIONS),
+        matched=runs_of_model(paths.MATCHED_PREDICTIONS),
     output:
-        paths.MODEL_DIFFERENCES,
+        matrices=paths.MODEL_DIFFERENCES,
+        matched=paths.MATCHED_DIFFERENCES,
     log:
         paths.log_of("model_differences", paths.MODEL),
     benchmark:
@@ -50,12 +52,46 @@ rule model_differences:
         "../workflow/scripts/model_differences.py"
 
 
+rule gates_after:
+    input:
+        corpus=corpus_of,
+        evaluation=evaluation_of(paths.EVALUATION),
+        manifest=evaluation_of(paths.EVALUATION_MANIFEST),
+        differences=cells_of_model(paths.CELL_DIFFERENCES),
+        matched=paths.MATCHED_DIFFERENCES,
+        matrices=paths.MODEL_DIFFERENCES,
+        records=runs_of_model(paths.RUN_RECORD),
+    output:
+        paths.GATES_AFTER,
+    log:
+        paths.log_of("gates_after", paths.MODEL),
+    benchmark:
+        paths.benchmark_of("gates_after", paths.MODEL)
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        activations=list(STUDY.activations),
+        seeds=list(STUDY.seeds),
+    message:
+        "Gates of {wildcards.scale}/{wildcards.model}, after training"
+    script:
+        "../workflow/scripts/gates_after.py"
+
+
 rule model_stats:
     input:
         evaluation=evaluation_of(paths.EVALUATION_MANIFEST),
         differences=cells_of_model(paths.CELL_DIFFERENCES),
+        matched=paths.MATCHED,
+        matched_differences=paths.MATCHED_DIFFERENCES,
         matrices=paths.MODEL_DIFFERENCES,
         records=runs_of_model(paths.RUN_RECORD),
+        gates=paths.GATES,
+        gates_after=paths.GATES_AFTER,
     output:
         paths.MODEL_STATS,
     log:
@@ -72,6 +108,7 @@ rule model_stats:
         activations=list(STUDY.activations),
         seeds=list(STUDY.seeds),
         confidence=STUDY.confidence,
+        margins=STUDY.margins.model_dump(),
     message:
         "Statistics of {wildcards.scale}/{wildcards.model}"
     script:

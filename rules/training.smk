@@ -1,4 +1,31 @@
-"""Training runs and what they predict."""
+"""Gates, training runs, and what they predict."""
+
+
+# A fresh model of each activation, before hours are spent on it. Training does not
+# wait for the verdict: a failed gate marks its cell and stops nothing.
+rule gates:
+    input:
+        corpus=corpus_of,
+    output:
+        paths.GATES,
+    log:
+        paths.log_of("gates", paths.MODEL),
+    benchmark:
+        paths.benchmark_of("gates", paths.MODEL)
+    conda:
+        ENVIRONMENT
+    priority: 10
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+        gpu=1 if TRAINS_ON_CUDA else 0,
+    params:
+        runs=first_runs,
+    message:
+        "Gates of {wildcards.scale}/{wildcards.model}, before training"
+    script:
+        "../workflow/scripts/gates.py"
 
 
 rule train:
@@ -6,6 +33,7 @@ rule train:
         corpus=corpus_of,
     output:
         checkpoint=ensure(paths.CHECKPOINT, non_empty=True),
+        snapshots=paths.SNAPSHOTS,
         history=paths.HISTORY,
         record=paths.RUN_RECORD,
     log:
@@ -55,3 +83,34 @@ rule predict:
         "Predicting the test text with {wildcards.scale}/{wildcards.model}/{wildcards.activation}"
     script:
         "../workflow/scripts/predict.py"
+
+
+# Which steps are matched depends on all runs of a model, so one job predicts them all.
+rule predict_matched:
+    input:
+        corpus=corpus_of,
+        evaluation=evaluation_of(paths.EVALUATION),
+        manifest=evaluation_of(paths.EVALUATION_MANIFEST),
+        histories=runs_of_model(paths.HISTORY),
+        checkpoints=runs_of_model(paths.CHECKPOINT),
+        snapshots=runs_of_model(paths.SNAPSHOTS),
+    output:
+        matched=paths.MATCHED,
+        predictions=runs_of_model(paths.MATCHED_PREDICTIONS),
+    log:
+        paths.log_of("predict_matched", paths.MODEL),
+    benchmark:
+        paths.benchmark_of("predict_matched", paths.MODEL)
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=120,
+        gpu=1 if TRAINS_ON_CUDA else 0,
+    params:
+        runs=run_configs_of_model,
+    message:
+        "Predicting at a common loss with {wildcards.scale}/{wildcards.model}"
+    script:
+        "../workflow/scripts/predict_matched.py"

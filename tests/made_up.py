@@ -11,15 +11,21 @@ from typing import Any
 import numpy as np
 
 from actrepro.config import Protocol, RunConfig
+from actrepro.contrasts import Settings
 from actrepro.corpus import Corpus
 from actrepro.differences import cell_differences, model_differences
 from actrepro.evaluation import EvaluationSet, load_evaluation, make_evaluation
 from actrepro.files import write_json
-from actrepro.predictions import POSITIONS, Predictions, save_predictions
+from actrepro.gate import BEFORE, Outcome
+from actrepro.gates_after import check_runs
+from actrepro.inspection import targets_of
+from actrepro.predictions import MATCHED, OWN_RULES, RULES, Predictions, save_predictions
 from actrepro.statistics import model_statistics
 
 LETTERS = "aeioulmnrst"
 BLOCK = 16
+Run = tuple[str, int]
+SETTINGS = Settings(0.95, {"loss": 0.01, "accuracy": 0.005, "total_variation": 0.01, "churn": 0.01})
 
 
 def text(length: int = 4000, seed: int = 0) -> str:
@@ -87,54 +93,88 @@ def normalised(weights: np.ndarray) -> np.ndarray:
 
 
 def predictions(
-    evaluation: EvaluationSet, seed: int, best_is_final: bool = False, diverged: bool = False
+    evaluation: EvaluationSet,
+    seed: int,
+    best_is_final: bool = False,
+    diverged: bool = False,
+    rules: Sequence[str] = OWN_RULES,
 ) -> Predictions:
-    """What a run of that seed might have predicted."""
-    hashes = {"final": f"final-{seed}", "best": f"{'final' if best_is_final else 'best'}-{seed}"}
+    """What a run of that seed might have predicted, a little like what is true."""
+    same = {"best": "final"} if best_is_final else {}
+    hashes = {rule: f"{same.get(rule, rule)}-{seed}" for rule in rules}
     if diverged:
-        return Predictions({}, evaluation.sha256, hashes)
-    generator = np.random.default_rng(seed)
-    rows = {"all": len(evaluation.targets), "last": len(evaluation.last_targets)}
-    symbols = len(evaluation.symbols)
-    drawn = {
-        (rule, positions): probabilities(generator, rows[positions], symbols)
-        for rule, positions in product(("final", "best"), POSITIONS)
-    }
-    if best_is_final:
-        drawn |= {("best", positions): drawn["final", positions] for positions in POSITIONS}
-    return Predictions(drawn, evaluation.sha256, hashes)
+        return Predictions({}, {}, evaluation.sha256, {})
+    drawn: dict[tuple[str, str], np.ndarray] = {}
+    written = {}
+    for rule in rules:
+        generator = np.random.default_rng([seed, RULES.index(same.get(rule, rule))])
+        for positions, targets in targets_of(evaluation).items():
+            drawn[rule, positions] = informed(generator, targets, len(evaluation.symbols))
+        shape = (4, evaluation.block // 2)
+        written[rule] = generator.integers(len(evaluation.symbols), size=shape, dtype=np.uint8)
+    return Predictions(drawn, written, evaluation.sha256, hashes)
+
+
+def informed(generator: np.random.Generator, targets: np.ndarray, symbols: int) -> np.ndarray:
+    """`[N, V]` distributions that favour the true symbols: like a model that has learned."""
+    weights = np.exp(1.5 * generator.standard_normal((len(targets), symbols)))
+    weights[np.arange(len(targets)), targets] += 60 * generator.random(len(targets))
+    return normalised(weights)
 
 
 @dataclass
 class Model:
-    """The files of one model at the tiny scale, made of made-up predictions."""
+    """The files of one model at the tiny scale, made of made-up predictions.
+
+    `changed` are predictions, and `records` parts of `run.json`, that a test
+    puts in place of the made-up ones; `failed` are gates before training, by
+    activation, that the model is to have failed.
+    """
 
     folder: Path
     activations: Sequence[str]
     seeds: Sequence[int]
-    diverged: Iterable[tuple[str, int]] = ()
+    diverged: Iterable[Run] = ()
     best_is_final: bool = False
     name: str = "charlm"
-    changed: Mapping[tuple[str, int], Predictions] = field(default_factory=dict)
+    changed: Mapping[Run, Predictions] = field(default_factory=dict)
+    records: Mapping[Run, Mapping[str, Any]] = field(default_factory=dict)
+    failed: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.runs = list(product(self.activations, self.seeds))
+        self.corpus_path = self.folder / "corpus.npz"
         self.evaluation_path = self.folder / "evaluation.npz"
         self.manifest_path = self.folder / "evaluation.json"
         if not self.evaluation_path.exists():
-            corpus().save(self.folder / "corpus.npz")
-            paths = (self.folder / "corpus.npz", BLOCK, None)
+            corpus().save(self.corpus_path)
+            paths = (self.corpus_path, BLOCK, None)
             make_evaluation(*paths, self.evaluation_path, self.manifest_path)
         self.evaluation = load_evaluation(self.evaluation_path)
-        self.predictions = {run: self._predicted(run) for run in self.runs} | dict(self.changed)
+        made = {run: self._predicted(run, OWN_RULES) for run in self.runs}
+        self.predictions = made | dict(self.changed)
+        self.matched = {run: self._predicted(run, [MATCHED]) for run in self.runs}
 
-    def _predicted(self, run: tuple[str, int]) -> Predictions:
+    def _predicted(self, run: Run, rules: Sequence[str]) -> Predictions:
         # Another model, activation or seed gives other numbers.
         own = sum(map(ord, f"{self.name} {run[0]}")) * 1000 + run[1]
-        return predictions(self.evaluation, own, self.best_is_final, run in set(self.diverged))
+        lost = run in set(self.diverged)
+        return predictions(self.evaluation, own, self.best_is_final, lost, rules)
 
     def path(self, *parts: object) -> Path:
         return self.folder.joinpath(self.name, *map(str, parts))
+
+    def of_runs(self, file: str) -> list[Path]:
+        """A file of every run."""
+        return [self.path(*run, file) for run in self.runs]
+
+    def of_cells(self, file: str) -> list[Path]:
+        """A file of every cell."""
+        return [self.path(activation, file) for activation in self.activations]
+
+    @property
+    def names(self) -> dict[str, str]:
+        return {"scale": "tiny", "model": self.name}
 
     @property
     def matrices(self) -> Path:
@@ -144,36 +184,48 @@ class Model:
     def stats(self) -> Path:
         return self.path("stats.json")
 
-    def prediction_paths(self) -> list[Path]:
-        return [self.path(*run, "predictions.npz") for run in self.runs]
-
-    def write(self, confidence: float = 0.95) -> None:
+    def write(self, settings: Settings = SETTINGS) -> None:
         """Go from predictions to the model's statistics."""
-        for (run, made), path in zip(
-            self.predictions.items(), self.prediction_paths(), strict=True
-        ):
-            save_predictions(path, made)
-            write_json(self.path(*run, "run.json"), record(*run, diverged=made.diverged))
+        self.write_runs()
         for activation in self.activations:
             self.write_cell(activation)
-        model_differences(self.runs, self.prediction_paths(), self.evaluation_path, self.matrices)
+        self.write_differences()
+        self.write_gates()
         model_statistics(
-            {"scale": "tiny", "model": self.name},
+            self.names,
             self.activations,
             self.seeds,
-            confidence,
-            [self.path(activation, "differences.json") for activation in self.activations],
+            settings,
+            self.of_cells("differences.json"),
+            self.path("matched.json"),
+            self.path("differences-matched.json"),
             self.matrices,
-            [self.path(*run, "run.json") for run in self.runs],
+            self.of_runs("run.json"),
+            self.path("gates.json"),
+            self.path("gates-after.json"),
             self.manifest_path,
             self.stats,
         )
+
+    def write_runs(self) -> None:
+        """Write predictions, records, and which steps are matched."""
+        for run in self.runs:
+            made = self.predictions[run]
+            save_predictions(self.path(*run, "predictions.npz"), made)
+            save_predictions(self.path(*run, "predictions-matched.npz"), self.matched[run])
+            own = record(self.name, *run, made) | self.records.get(run, {})
+            write_json(self.path(*run, "run.json"), own)
+        matched = [
+            {"activation": activation, "seed": seed, "step": 10, "selection_loss": 2.5}
+            for activation, seed in self.runs
+        ]
+        write_json(self.path("matched.json"), {**self.names, "common_loss": 2.5, "runs": matched})
 
     def write_cell(self, activation: str) -> Path:
         """Write a cell's differences."""
         output = self.path(activation, "differences.json")
         cell_differences(
-            {"scale": "tiny", "model": self.name, "activation": activation},
+            {**self.names, "activation": activation},
             self.seeds,
             [self.path(activation, seed, "predictions.npz") for seed in self.seeds],
             self.evaluation_path,
@@ -181,19 +233,56 @@ class Model:
         )
         return output
 
+    def write_differences(self) -> None:
+        """Write the differences between all runs, and the cells at the common loss."""
+        model_differences(
+            self.runs,
+            self.of_runs("predictions.npz"),
+            self.of_runs("predictions-matched.npz"),
+            self.evaluation_path,
+            self.matrices,
+            self.path("differences-matched.json"),
+        )
 
-def record(activation: str, seed: int, diverged: bool) -> dict[str, Any]:
-    """A `run.json`, as far as statistics read it."""
+    def write_gates(self) -> None:
+        """Write the gates: before training as the test says, after training as they are."""
+        before = {
+            activation: {
+                gate: Outcome(self.failed.get(activation) != gate, {}, "made up").as_json()
+                for gate in BEFORE
+            }
+            for activation in self.activations
+        }
+        write_json(self.path("gates.json"), {**self.names, "activations": before})
+        check_runs(
+            self.names,
+            self.runs,
+            dict(zip(self.activations, self.of_cells("differences.json"), strict=True)),
+            self.path("differences-matched.json"),
+            self.matrices,
+            self.of_runs("run.json"),
+            self.corpus_path,
+            self.evaluation_path,
+            self.manifest_path,
+            self.path("gates-after.json"),
+        )
+
+
+def record(model: str, activation: str, seed: int, made: Predictions) -> dict[str, Any]:
+    """A `run.json`, as far as gates and statistics read it."""
+    asked = request(model="charlm", activation=activation, seed=seed).model_dump(mode="json")
     return {
-        "status": "diverged" if diverged else "finished",
-        "config": request(activation=activation, seed=seed).model_dump(mode="json"),
+        "status": "finished" if made.probabilities else "diverged",
+        "config": {**asked, "model": model},
         "corpus_sha256": corpus().sha256,
+        "weights_sha256": dict(made.weights_sha256),
         "parameters": 1234,
         "final_step": 12,
         "best_step": 10,
         "seconds": 0.5,
         "characters_per_second": 1000.0,
         "peak_memory_bytes": 1,
+        "peak_gpu_memory_bytes": None,
         "device": "cpu",
         "threads": 1,
         "machine": {"system": "Linux"},

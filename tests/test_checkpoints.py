@@ -12,7 +12,9 @@ from actrepro.checkpoints import (
     copy_weights,
     hash_weights,
     load_checkpoint,
+    load_snapshot,
     save_checkpoint,
+    save_snapshots,
 )
 from actrepro.errors import ActreproError
 
@@ -109,3 +111,25 @@ def test_copied_weights_do_not_follow_the_model() -> None:
         model.weight.add_(1)
     assert hash_weights(copied) == before
     assert hash_weights(copy_weights(model)) != before
+
+
+def test_snapshots_by_step(tmp_path: Path) -> None:
+    path = tmp_path / "snapshots.safetensors"
+    save_snapshots(path, {5: _weights(1), 50: _weights(2)})
+    for step, seed in ((5, 1), (50, 2)):
+        assert hash_weights(load_snapshot(path, step)) == hash_weights(_weights(seed))
+    with pytest.raises(ActreproError, match=r"no snapshot of step 500, which the run's history"):
+        load_snapshot(path, 500)
+    before = path.read_bytes()
+    save_snapshots(path, {5: _weights(1), 50: _weights(2)})
+    assert path.read_bytes() == before
+
+
+def test_a_run_may_have_no_snapshots(tmp_path: Path) -> None:
+    path = tmp_path / "snapshots.safetensors"
+    save_snapshots(path, {})
+    with pytest.raises(ActreproError, match="no snapshot of step 5"):
+        load_snapshot(path, 5)
+    path.write_bytes(b"no weights")
+    with pytest.raises(ActreproError, match=r"snapshots\.safetensors: not readable snapshots"):
+        load_snapshot(path, 5)

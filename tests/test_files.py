@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
 from actrepro.errors import ActreproError
-from actrepro.files import read_json, read_npz, replacing, write_json, write_npz, write_text
+from actrepro.files import (
+    npz_names,
+    npz_rows,
+    read_json,
+    read_npz,
+    replacing,
+    write_json,
+    write_npz,
+    write_text,
+)
 
 DTYPES = st.sampled_from(["u1", "<i4", "<i8", "<f4", "<f8", "?", "<U3"])
 ARRAYS = DTYPES.flatmap(lambda dtype: st_numpy.arrays(dtype, st_numpy.array_shapes(min_dims=0)))
@@ -125,3 +134,41 @@ def test_what_a_killed_job_left_is_overwritten(tmp_path: Path) -> None:
     write_text(path, "new")
     assert path.read_text() == "new"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_rows_in_pieces_are_the_array(tmp_path: Path) -> None:
+    array = np.arange(7 * 3, dtype=np.float32).reshape(7, 3)
+    write_npz(tmp_path / "a.npz", before=np.ones(5), rows=array)
+    for size in (1, 2, 7, 100):
+        pieces = list(npz_rows(tmp_path / "a.npz", "rows", size))
+        assert [len(piece) for piece in pieces[:-1]] == [size] * (len(pieces) - 1)
+        np.testing.assert_array_equal(np.concatenate(pieces), array)
+        assert pieces[0].dtype == np.float32
+
+
+def test_rows_of_a_damaged_or_missing_array(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    write_npz(path, rows=np.arange(4096.0))
+    with pytest.raises(ActreproError, match=r"a\.npz: the file is damaged"):
+        list(npz_rows(path, "others", 10))
+    content = bytearray(path.read_bytes())
+    content[1000] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ActreproError, match=r"a\.npz: the file is damaged.*CRC"):
+        list(npz_rows(path, "rows", 10))
+    with pytest.raises(ActreproError, match=r"b\.npz: there is no such file"):
+        list(npz_rows(tmp_path / "b.npz", "rows", 10))
+
+
+def test_rows_of_an_array_by_columns_are_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", rows=np.asfortranarray(np.ones((3, 2))))
+    with pytest.raises(ActreproError, match="objects or of columns"):
+        list(npz_rows(tmp_path / "a.npz", "rows", 10))
+
+
+def test_names_and_a_choice_of_arrays(tmp_path: Path) -> None:
+    write_npz(tmp_path / "a.npz", one=np.ones(2), two=np.zeros(3))
+    assert npz_names(tmp_path / "a.npz") == ["one", "two"]
+    assert list(read_npz(tmp_path / "a.npz", ["two", "three"])) == ["two"]
+    with pytest.raises(ActreproError, match=r"b\.npz: there is no such file"):
+        npz_names(tmp_path / "b.npz")

@@ -12,11 +12,13 @@ import actrepro
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src/actrepro"
 LAYERS = (
-    "errors registry config paths files provenance jobs streams",
-    "corpus fetch plays evaluation activations quickstart",
-    "models",
-    "optimiser checkpoints training predictions prediction",
-    "measures differences inference statistics",
+    "errors registry config paths files provenance jobs streams gate",
+    "corpus fetch plays evaluation activations quickstart history",
+    "models matching",
+    "optimiser checkpoints training predictions prediction gates",
+    "measures inspection differences gates_after "
+    "inference permutation equivalence power classical decomposition "
+    "model_runs contrasts statistics scale",
 )
 LAYER = {name: layer for layer, names in enumerate(LAYERS, start=1) for name in names.split()}
 # What is not named above presents results: it stands on top.
@@ -25,17 +27,39 @@ TOP = len(LAYERS) + 1
 BESIDE = {
     ("config", "errors"),
     ("config", "registry"),
+    ("contrasts", "equivalence"),
+    ("contrasts", "inference"),
+    ("contrasts", "measures"),
+    ("contrasts", "model_runs"),
+    ("contrasts", "power"),
     ("corpus", "fetch"),
     ("corpus", "plays"),
+    ("decomposition", "inference"),
+    ("differences", "inspection"),
     ("differences", "measures"),
+    ("equivalence", "inference"),
     ("evaluation", "corpus"),
     ("files", "errors"),
+    ("gates", "checkpoints"),
+    ("gates", "training"),
+    ("gates_after", "inspection"),
+    ("gates_after", "measures"),
+    ("inspection", "measures"),
     ("jobs", "errors"),
+    ("permutation", "inference"),
+    ("power", "inference"),
     ("prediction", "checkpoints"),
     ("prediction", "predictions"),
     ("prediction", "training"),
+    ("scale", "contrasts"),
+    ("scale", "decomposition"),
+    ("scale", "gates_after"),
+    ("statistics", "classical"),
+    ("statistics", "contrasts"),
     ("statistics", "inference"),
     ("statistics", "measures"),
+    ("statistics", "model_runs"),
+    ("statistics", "permutation"),
     ("training", "checkpoints"),
     ("training", "optimiser"),
 }
@@ -46,6 +70,7 @@ WITH_TORCH = {
     "checkpoints",
     "training",
     "prediction",
+    "gates",
     "quickstart",
 }
 FRONT = SOURCE / "__init__.py"
@@ -117,7 +142,7 @@ def test_planning_and_statistics_start_without_torch() -> None:
     code = (
         "import sys\n"
         "import actrepro.config, actrepro.paths, actrepro.differences\n"
-        "import actrepro.statistics, actrepro.tables\n"
+        "import actrepro.gates_after, actrepro.statistics, actrepro.tables\n"
         "actrepro.config.default_study()\n"
         "print([name for name in ('torch', 'snakemake') if name in sys.modules])"
     )

@@ -1,5 +1,6 @@
 """Predictions: what is stored is what the model says of each character in its context."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +11,21 @@ import torch
 from torch import Tensor, nn
 
 from actrepro import prediction
-from actrepro.checkpoints import Checkpoint, copy_weights, hash_weights
+from actrepro.checkpoints import Weights, copy_weights, hash_weights
 from actrepro.config import RunConfig
 from actrepro.errors import ActreproError
 from actrepro.evaluation import EvaluationSet, evaluation_set
 from actrepro.files import read_npz, write_npz
+from actrepro.inspection import targets_of
 from actrepro.measures import loss
 from actrepro.models import build_from_protocol
-from actrepro.prediction import predict, predict_last, predict_scored
+from actrepro.prediction import predict, predict_last, predict_scored, write_on
 from actrepro.predictions import (
+    OWN_RULES,
     POSITIONS,
-    RULES,
-    Predictions,
-    load_predictions,
-    same_evaluation,
+    open_predictions,
     save_predictions,
+    stream,
 )
 from actrepro.registry import model_names
 
@@ -127,14 +128,17 @@ def _request() -> RunConfig:
     return made_up.request()
 
 
-def _checkpoint(best: nn.Module | None, finished: bool = True) -> Checkpoint:
-    weights = None if best is None else copy_weights(best)
-    return Checkpoint(copy_weights(_model()), 12, weights, 12 if best is None else 10, finished)
+def _weights(final: nn.Module, best: nn.Module) -> dict[str, Weights]:
+    return {"final": copy_weights(final), "best": copy_weights(best)}
+
+
+def _symbols() -> int:
+    return len(made_up.corpus().symbols)
 
 
 def test_both_rules_are_predicted_with_their_own_weights(evaluation: EvaluationSet) -> None:
-    checkpoint = _checkpoint(_model(seed=1))
-    made = predict(_request(), checkpoint, made_up.corpus(), evaluation, CPU)
+    weights = _weights(_model(), _model(seed=1))
+    made = predict(_request(), weights, _symbols(), evaluation, CPU)
     assert made.evaluation_sha256 == evaluation.sha256
     for rule, seed in (("final", 0), ("best", 1)):
         assert made.weights_sha256[rule] == hash_weights(copy_weights(_model(seed=seed)))
@@ -142,24 +146,21 @@ def test_both_rules_are_predicted_with_their_own_weights(evaluation: EvaluationS
         np.testing.assert_array_equal(made.probabilities[rule, "all"], expected)
         expected = predict_last(_model(seed=seed), evaluation, CPU)
         np.testing.assert_array_equal(made.probabilities[rule, "last"], expected)
-    assert not made.best_is_final
-    assert not made.diverged
+        written = write_on(_model(seed=seed), evaluation, CPU)
+        np.testing.assert_array_equal(made.generated[rule], written)
 
 
 def test_one_prediction_serves_both_rules_when_they_agree(evaluation: EvaluationSet) -> None:
-    made = predict(_request(), _checkpoint(None), made_up.corpus(), evaluation, CPU)
-    assert made.best_is_final
+    made = predict(_request(), _weights(_model(), _model()), _symbols(), evaluation, CPU)
     for positions in POSITIONS:
         assert made.probabilities["best", positions] is made.probabilities["final", positions]
+    assert made.generated["best"] is made.generated["final"]
 
 
 def test_a_run_that_did_not_finish_predicts_nothing(evaluation: EvaluationSet) -> None:
-    for best in (None, _model(seed=1)):
-        checkpoint = _checkpoint(best, finished=False)
-        made = predict(_request(), checkpoint, made_up.corpus(), evaluation, CPU)
-        assert made.diverged
-        assert made.probabilities == {}
-        assert made.best_is_final == (best is None)
+    made = predict(_request(), {}, _symbols(), evaluation, CPU)
+    assert (made.probabilities, made.generated) == ({}, {})
+    assert made.evaluation_sha256 == evaluation.sha256
 
 
 def test_weights_that_give_no_numbers_count_as_diverged(evaluation: EvaluationSet) -> None:
@@ -167,58 +168,105 @@ def test_weights_that_give_no_numbers_count_as_diverged(evaluation: EvaluationSe
     broken = _model()
     with torch.no_grad():
         broken.tokens.weight[evaluation.targets[0]] = torch.nan
-    checkpoint = Checkpoint(copy_weights(broken), 12, None, 12, finished=True)
-    assert predict(_request(), checkpoint, made_up.corpus(), evaluation, CPU).diverged
+    made = predict(_request(), _weights(broken, _model()), _symbols(), evaluation, CPU)
+    assert (made.probabilities, made.generated) == ({}, {})
+
+
+@pytest.mark.parametrize("name", ["charlm", "hybridlm"])
+def test_text_is_always_the_most_probable_next_character(
+    name: str, evaluation: EvaluationSet
+) -> None:
+    model = _model(name)
+    written = write_on(model, evaluation, CPU)
+    assert written.shape == (32, evaluation.block // 2)
+    assert written.dtype == evaluation.last_inputs.dtype
+    windows = evaluation.last_inputs
+    chosen = np.linspace(0, len(windows) - 1, 32).astype(int)
+    for place in (0, 7, 31):
+        text = windows[chosen[place], : evaluation.block // 2].astype(np.int64).tolist()
+        for code in written[place]:
+            with torch.no_grad():
+                logits = model(torch.tensor([text]))[0, -1]
+            # A near tie may fall the other way in a batch of another size.
+            assert logits[int(code)] > logits.max() - 1e-5
+            text.append(int(code))
 
 
 @pytest.mark.parametrize("best_is_final", [True, False])
-def test_save_and_load_are_inverse(
+def test_save_and_open_are_inverse(
     tmp_path: Path, evaluation: EvaluationSet, best_is_final: bool
 ) -> None:
     made = made_up.predictions(evaluation, 1, best_is_final)
     save_predictions(tmp_path / "a.npz", made)
-    loaded = load_predictions(tmp_path / "a.npz")
-    assert loaded.evaluation_sha256 == made.evaluation_sha256
-    assert loaded.weights_sha256 == made.weights_sha256
-    assert loaded.best_is_final == best_is_final
-    assert loaded.probabilities.keys() == {(r, p) for r in RULES for p in POSITIONS}
-    for key, values in made.probabilities.items():
-        assert loaded.probabilities[key].dtype == np.float32
-        np.testing.assert_array_equal(loaded.probabilities[key], values)
-    save_predictions(tmp_path / "b.npz", loaded)
+    stored = open_predictions(tmp_path / "a.npz")
+    assert stored.evaluation_sha256 == made.evaluation_sha256
+    assert stored.weights_sha256 == made.weights_sha256
+    assert not stored.diverged
+    for (rule, positions), values in made.probabilities.items():
+        assert stored.read(rule, positions).dtype == np.float32
+        np.testing.assert_array_equal(stored.read(rule, positions), values)
+        pieces = list(stored.rows(rule, positions, 7))
+        np.testing.assert_array_equal(np.concatenate(pieces), values)
+        np.testing.assert_array_equal(stored.generated(rule), made.generated[rule])
+    save_predictions(tmp_path / "b.npz", made)
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
 def test_what_both_rules_share_is_stored_once(tmp_path: Path, evaluation: EvaluationSet) -> None:
     save_predictions(tmp_path / "a.npz", made_up.predictions(evaluation, 1, best_is_final=True))
-    arrays = read_npz(tmp_path / "a.npz").keys()
-    assert arrays == {"final_all", "final_last", "evaluation_sha256", "weights_sha256"}
+    heads = {"evaluation_sha256", "rules", "weights_sha256"}
+    of_final = {"final_all", "final_last", "final_generated"}
+    assert read_npz(tmp_path / "a.npz").keys() == of_final | heads
 
 
-@pytest.mark.parametrize("best_is_final", [True, False])
-def test_a_diverged_run_is_still_one_when_read(
-    tmp_path: Path, evaluation: EvaluationSet, best_is_final: bool
+def test_a_diverged_run_is_still_one_when_read(tmp_path: Path, evaluation: EvaluationSet) -> None:
+    made = made_up.predictions(evaluation, 1, diverged=True)
+    save_predictions(tmp_path / "a.npz", made)
+    stored = open_predictions(tmp_path / "a.npz")
+    assert stored.diverged
+    assert stored.evaluation_sha256 == evaluation.sha256
+
+
+def test_runs_side_by_side(tmp_path: Path, evaluation: EvaluationSet) -> None:
+    made = [made_up.predictions(evaluation, seed) for seed in (1, 2, 3)]
+    stored = []
+    for place, one in enumerate(made):
+        save_predictions(tmp_path / f"{place}.npz", one)
+        stored.append(open_predictions(tmp_path / f"{place}.npz"))
+    for rule, positions in itertools.product(OWN_RULES, POSITIONS):
+        pieces = list(stream(stored, rule, positions, 30))
+        expected = np.stack([one.probabilities[rule, positions] for one in made])
+        np.testing.assert_array_equal(np.concatenate(pieces, axis=1), expected)
+        assert pieces[0].shape[1] == 30
+        assert sum(piece.shape[1] for piece in pieces) == len(targets_of(evaluation)[positions])
+
+
+def test_runs_of_other_lengths_are_not_put_side_by_side(
+    tmp_path: Path, evaluation: EvaluationSet
 ) -> None:
-    save_predictions(
-        tmp_path / "a.npz", made_up.predictions(evaluation, 1, best_is_final, diverged=True)
-    )
-    assert load_predictions(tmp_path / "a.npz").diverged
+    other = evaluation_set(made_up.corpus(), made_up.BLOCK, 120)
+    for name, text in (("a", evaluation), ("b", other)):
+        save_predictions(tmp_path / f"{name}.npz", made_up.predictions(text, 1))
+    for names in ("ab", "ba"):
+        runs = [open_predictions(tmp_path / f"{name}.npz") for name in names]
+        with pytest.raises(ActreproError, match=r"different shapes .*a\.npz.*delete them"):
+            list(stream(runs, "final", "all", 50))
 
 
 def test_damage_and_other_files_are_named(tmp_path: Path, evaluation: EvaluationSet) -> None:
     path = tmp_path / "a.npz"
     with pytest.raises(ActreproError, match=r"a\.npz: there is no such file"):
-        load_predictions(path)
+        open_predictions(path)
     save_predictions(path, made_up.predictions(evaluation, 1))
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(ActreproError, match=r"a\.npz: the file is damaged"):
-        load_predictions(path)
+        open_predictions(path)
     evaluation.save(path)
     with pytest.raises(ActreproError, match=r"a\.npz: not a predictions file"):
-        load_predictions(path)
+        open_predictions(path)
 
 
-@pytest.mark.parametrize("missing", ["best_all", "final_last"])
+@pytest.mark.parametrize("missing", ["best_all", "final_last", "final_generated"])
 def test_predictions_that_lack_a_part_are_refused_not_filled_in(
     tmp_path: Path, evaluation: EvaluationSet, missing: str
 ) -> None:
@@ -227,22 +275,4 @@ def test_predictions_that_lack_a_part_are_refused_not_filled_in(
     del arrays[missing]
     write_npz(tmp_path / "a.npz", **arrays)
     with pytest.raises(ActreproError, match=r"a\.npz: not a predictions file"):
-        load_predictions(tmp_path / "a.npz")
-
-
-def test_runs_must_have_predicted_the_same_text(evaluation: EvaluationSet) -> None:
-    other = evaluation_set(made_up.corpus(), made_up.BLOCK, 120)
-    runs = {seed: made_up.predictions(evaluation, seed) for seed in (1, 2)}
-    assert same_evaluation(runs) == evaluation.sha256
-    runs[3] = made_up.predictions(other, 3)
-    with pytest.raises(ActreproError, match=f"different evaluation sets .*3: {other.sha256[:12]}"):
-        same_evaluation(runs)
-
-
-def test_a_diverged_run_too_says_which_text_it_would_have_predicted() -> None:
-    runs = {
-        1: Predictions({}, "a" * 64, {"final": "x", "best": "x"}),
-        2: Predictions({}, "b" * 64, {"final": "y", "best": "y"}),
-    }
-    with pytest.raises(ActreproError, match="different evaluation sets"):
-        same_evaluation(runs)
+        open_predictions(tmp_path / "a.npz")

@@ -20,15 +20,18 @@ from actrepro.differences import cell_differences, model_differences
 from actrepro.errors import ActreproError
 from actrepro.evaluation import make_evaluation
 from actrepro.files import read_json, read_npz
-from actrepro.measures import measure_ids
+from actrepro.gates import check_model
+from actrepro.gates_after import check_runs
+from actrepro.history import history_csv, improvements, read_history
+from actrepro.matching import match
+from actrepro.measures import PRIMARY
 from actrepro.models import build_from_protocol
-from actrepro.prediction import predict_cell
-from actrepro.predictions import load_predictions
+from actrepro.prediction import RunFiles, predict_cell, predict_matched
+from actrepro.predictions import RULES, open_predictions
 from actrepro.statistics import model_statistics
 from actrepro.training import (
     TrainedRun,
     fixed_windows,
-    history_csv,
     mean_loss,
     prepare_torch,
     train,
@@ -36,7 +39,7 @@ from actrepro.training import (
 )
 
 CPU = torch.device("cpu")
-FILES = ("checkpoint.safetensors", "history.csv", "run.json")
+FILES = ("checkpoint.safetensors", "snapshots.safetensors", "history.csv", "run.json")
 
 
 def _train(request: RunConfig) -> TrainedRun:
@@ -50,7 +53,7 @@ def _train_into(folder: Path, request: RunConfig) -> Path:
 
 
 def _bytes(folder: Path) -> tuple[bytes, ...]:
-    return tuple((folder / name).read_bytes() for name in FILES[:2])
+    return tuple((folder / name).read_bytes() for name in FILES[:3])
 
 
 def _final(run: TrainedRun) -> str:
@@ -363,25 +366,75 @@ class Cell:
         self.corpus = self.folders[0] / "corpus.npz"
         self.evaluation, self.manifest = folder / "evaluation.npz", folder / "evaluation.json"
         make_evaluation(self.corpus, made_up.BLOCK, None, self.evaluation, self.manifest)
-        self.predictions = [run / "predictions.npz" for run in self.folders]
-        checkpoints = [run / "checkpoint.safetensors" for run in self.folders]
+        self.predictions = self._of_runs("predictions.npz")
+        self.matched_predictions = self._of_runs("predictions-matched.npz")
+        self.matched = folder / "matched.json"
+        checkpoints, snapshots, histories, self.records = map(self._of_runs, FILES)
         paths = (self.corpus, self.evaluation, checkpoints, self.predictions)
         predict_cell(self.requests, *paths, threads=1)
+        predict_matched(
+            self.requests,
+            self.corpus,
+            self.evaluation,
+            self.manifest,
+            [RunFiles(*run) for run in zip(histories, checkpoints, snapshots, strict=True)],
+            self.matched,
+            self.matched_predictions,
+            threads=1,
+        )
         self.differences = folder / "differences.json"
+        self.matched_differences = folder / "differences-matched.json"
         self.matrices = folder / "differences.npz"
+        self.gates_after = folder / "gates-after.json"
         self.stats = folder / "stats.json"
-        cell = {"scale": "tiny", "model": "charlm", "activation": "relu"}
-        cell_differences(cell, self.seeds, self.predictions, self.evaluation, self.differences)
+        self._compare(folder / "gates.json")
+
+    def _of_runs(self, file: str) -> list[Path]:
+        return [run / file for run in self.folders]
+
+    def _compare(self, gates: Path) -> None:
+        names = {"scale": "tiny", "model": "charlm"}
         runs = [("relu", seed) for seed in self.seeds]
-        model_differences(runs, self.predictions, self.evaluation, self.matrices)
+        cell_differences(
+            {**names, "activation": "relu"},
+            self.seeds,
+            self.predictions,
+            self.evaluation,
+            self.differences,
+        )
+        model_differences(
+            runs,
+            self.predictions,
+            self.matched_predictions,
+            self.evaluation,
+            self.matrices,
+            self.matched_differences,
+        )
+        check_model(self.requests[:1], self.corpus, gates, threads=1)
+        check_runs(
+            names,
+            runs,
+            {"relu": self.differences},
+            self.matched_differences,
+            self.matrices,
+            self.records,
+            self.corpus,
+            self.evaluation,
+            self.manifest,
+            self.gates_after,
+        )
         model_statistics(
-            {"scale": "tiny", "model": "charlm"},
+            names,
             ["relu"],
             self.seeds,
-            0.95,
+            made_up.SETTINGS,
             [self.differences],
+            self.matched,
+            self.matched_differences,
             self.matrices,
-            [run / "run.json" for run in self.folders],
+            self.records,
+            gates,
+            self.gates_after,
             self.manifest,
             self.stats,
         )
@@ -400,24 +453,50 @@ def test_a_diverged_run_is_excluded_to_the_end_and_never_imputed(
     records = [read_json(run / "run.json") for run in cell.folders]
     assert [record["status"] for record in records] == ["finished", "diverged", "finished"]
     assert records[1]["last_history"] == {"step": 10, "train_loss": None, "selection_loss": None}
-    assert [load_predictions(path).diverged for path in cell.predictions] == [False, True, False]
+    assert [open_predictions(path).diverged for path in cell.predictions] == [False, True, False]
     for under in read_json(cell.differences)["rules"].values():
-        assert under["runs"][1].keys() == {"seed", "diverged", "weights_sha256"}
-        for pair in under["pairs"]:
-            assert (pair[measure_ids()[0]] is None) == (2 in pair["seeds"])
-    matrix = read_npz(cell.matrices)[f"final.{measure_ids()[0]}"]
-    assert np.isnan(matrix).tolist() == [
-        [False, True, False],
-        [True, False, True],
-        [False, True, False],
-    ]
+        assert [run["why"] for run in under["runs"]] == [None, "diverged", None]
+        assert "loss.all" not in under["runs"][1]
+        assert [pair["seeds"] for pair in under["pairs"]] == [[1, 3]]
+    matched = read_json(cell.matched)["runs"]
+    assert [run["step"] is None for run in matched] == [False, True, False]
+    arrays = read_npz(cell.matrices)
+    for rule in RULES:
+        gone = np.isnan(arrays[f"{rule}.{PRIMARY}"])
+        assert gone.tolist() == [[False, True, False], [True, True, True], [False, True, False]]
     stats = read_json(cell.stats)
     assert [run["status"] for run in stats["runs"]] == ["finished", "diverged", "finished"]
     for under in stats["rules"].values():
         found = under["cells"]["relu"]
-        assert (found["n"], found["excluded_seeds"]) == (2, [2])
+        assert (found["n"], found["excluded"]) == (2, [{"seed": 2, "why": "diverged"}])
         assert found["metrics"]["loss.all"]["by_seed"].keys() == {"1", "3"}
-        difference = found["differences"][measure_ids()[0]]
+        difference = found["differences"][PRIMARY]
         assert [pair["seeds"] for pair in difference["pairs"]] == [[1, 3]]
         assert difference["value"] == difference["pairs"][0]["value"]
     json.loads(cell.stats.read_text(), parse_constant=pytest.fail)
+
+
+def test_a_snapshot_is_where_a_shorter_run_ends() -> None:
+    run = _train(made_up.request())
+    steps = [row.step for row in improvements(run.history) if row.step > 0]
+    assert [*run.snapshots, run.checkpoint.best_step] == steps
+    assert run.snapshots
+    for step, weights in run.snapshots.items():
+        shorter = _train(made_up.request(iterations=step))
+        assert hash_weights(weights) == _final(shorter)
+
+
+def test_runs_are_matched_at_the_step_nearest_their_common_loss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = Cell(tmp_path, monkeypatch)
+    found = read_json(cell.matched)
+    for run, folder in zip(found["runs"], cell.folders, strict=True):
+        if run["step"] is not None:
+            history = read_history(folder / "history.csv")
+            assert (run["step"], run["selection_loss"]) == tuple(
+                vars(match(history, found["common_loss"])).values()
+            )
+            own = _train(made_up.request(seed=run["seed"], iterations=run["step"]))
+            stored = open_predictions(folder / "predictions-matched.npz")
+            assert stored.weights_sha256 == {"matched": _final(own)}

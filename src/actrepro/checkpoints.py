@@ -2,6 +2,9 @@
 
 `final` is the last step; `best` is the step with the lowest loss on the
 selection text. When both are the same step, the weights are stored once.
+
+Snapshots are the weights at earlier steps, in a file of their own: only the
+comparison of runs at a common loss reads them.
 """
 
 from __future__ import annotations
@@ -62,7 +65,20 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "finished": checkpoint.finished,
     }
     # One entry: safetensors writes several in an order that differs from call to call.
-    metadata = {"training": json.dumps(training)}
+    _write(path, tensors, {"training": json.dumps(training)})
+
+
+def save_snapshots(path: Path, snapshots: Mapping[int, Weights]) -> None:
+    """Write weights by step; the same weights give the same bytes."""
+    tensors = {
+        f"{step}/{name}": value
+        for step, weights in snapshots.items()
+        for name, value in weights.items()
+    }
+    _write(path, tensors, {"steps": json.dumps(list(snapshots))})
+
+
+def _write(path: Path, tensors: Weights, metadata: dict[str, str]) -> None:
     with replacing(path) as partial:
         partial.write_bytes(save({name: tensors[name].contiguous() for name in tensors}, metadata))
 
@@ -91,6 +107,30 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise ActreproError(
             f"{path}: not a readable checkpoint ({error}); delete it and run again"
         ) from None
+
+
+def load_snapshot(path: Path, step: int) -> Weights:
+    """The weights at one step.
+
+    Raises
+    ------
+    ActreproError
+        When the file is missing or damaged, or has no such step.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            names = [name for name in file.keys() if name.startswith(f"{step}/")]  # noqa: SIM118
+            weights = {name.removeprefix(f"{step}/"): file.get_tensor(name) for name in names}
+    except (OSError, SafetensorError) as error:
+        raise ActreproError(
+            f"{path}: not readable snapshots ({error}); delete it and run again"
+        ) from None
+    if not weights:
+        raise ActreproError(
+            f"{path}: has no snapshot of step {step}, which the run's history.csv names; "
+            "delete both and run again"
+        )
+    return weights
 
 
 def _under(prefix: str, tensors: Weights) -> Weights:

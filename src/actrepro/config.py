@@ -67,9 +67,12 @@ RESERVED = (
     "corpus",
     "evaluation_set",
     "figure",
+    "gates",
+    "gates_after",
     "model_differences",
     "model_stats",
     "predict",
+    "predict_matched",
     "report",
     "scale_stats",
     "summary",
@@ -164,6 +167,15 @@ class Protocol(_Part):
         return self.model_copy(update={**changes, "overrides": {}})
 
 
+class Margins(_Part):
+    """Differences too small to matter, fixed before the study: what equivalence is tested with."""
+
+    loss: float = Field(0.01, gt=0, description="Nats per character.")
+    accuracy: float = Field(0.005, gt=0, lt=1, description="Share of characters.")
+    total_variation: float = Field(0.01, gt=0, lt=1)
+    churn: float = Field(0.01, gt=0, lt=1, description="Share of characters.")
+
+
 class RunConfig(_Part):
     """The slice of a study that one training run depends on, and no more."""
 
@@ -191,6 +203,10 @@ class Study(_Part):
     scales: Names
     device: Literal["auto", "cpu", "cuda"] = "auto"
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Level of every interval.")
+    margins: Margins = Field(
+        default_factory=lambda: Margins.model_validate({}),
+        description="Largest differences that count as none.",
+    )
     custom_models: dict[FileName, str] = Field(
         default_factory=dict,
         description="Your own models: a name, and the dotted path of a module with `build`.",
@@ -301,6 +317,8 @@ def _place(location: tuple[Any, ...]) -> tuple[str, list[str]]:
             kind: type[_Part] = Overrides
         case ("protocols", _, *_):
             kind = Protocol
+        case ("margins", *_):
+            kind = Margins
         case _:
             kind = Study
     return ".".join(map(str, location)), list(kind.model_fields)

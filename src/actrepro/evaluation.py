@@ -232,6 +232,10 @@ def make_evaluation(
             "corpus_sha256": corpus.sha256,
             "smoothing": SMOOTHING,
             "baselines": _baselines(corpus, made.positions),
+            # Where a run's loss on the selection text must be for it to have learned.
+            "selection_bigram_loss": ngram_baseline(
+                corpus, np.arange(corpus.train_end, corpus.selection_end), BASELINES["bigram"]
+            )[0],
         },
     )
 

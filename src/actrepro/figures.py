@@ -6,24 +6,24 @@ matplotlib before a figure is drawn.
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from actrepro import formats
-from actrepro.cells import beats_bigram, cells_of
+from actrepro.cells import cells_of, sound
 from actrepro.errors import ActreproError
 from actrepro.files import read_json
+from actrepro.history import HistoryRow, read_history
 
 if TYPE_CHECKING:
     from actrepro.drawing.sheet import Sheet
 
 CURVES = "curves-"
 
-# Activation → seed → rows of (step, train loss, selection loss).
-Histories = dict[str, dict[int, list[tuple[float, float, float]]]]
+# By activation and seed.
+Histories = dict[str, dict[int, list[HistoryRow]]]
 
 
 def figure_names(models: Sequence[str]) -> list[str]:
@@ -50,7 +50,7 @@ def figure_note(name: str, stats: Mapping[str, Any]) -> str:
         return f"Scale {stats['scale']}: {seeds}, one line per run; loss in nats per character."
     said = f"Scale {stats['scale']}: final checkpoint, {seeds}; {_interval_note(name, stats)}."
     cells = [cell for model in stats["models"] for cell in cells_of(stats, model).values()]
-    if any(cell["n"] and not beats_bigram(cell) for cell in cells):
+    if any(cell["n"] and not sound(cell) for cell in cells):
         mark = "†" if name == "heatmap" else "Hollow"
         return f"{said} {mark}: not every run beats the bigram table."
     return said
@@ -163,18 +163,5 @@ def read_histories(paths: Sequence[Path]) -> Histories:
     histories: Histories = {}
     for path in paths:
         seed = int(path.parent.name.removeprefix("seed"))
-        histories.setdefault(path.parent.parent.name, {})[seed] = _history(path)
+        histories.setdefault(path.parent.parent.name, {})[seed] = read_history(path)
     return histories
-
-
-def _history(path: Path) -> list[tuple[float, float, float]]:
-    try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            return [
-                (float(row["step"]), float(row["train_loss"]), float(row["selection_loss"]))
-                for row in csv.DictReader(stream)
-            ]
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise ActreproError(
-            f"{path}: not a readable training history ({error!r}); delete it and run again"
-        ) from None

@@ -6,11 +6,12 @@ The same content gives the same bytes, so a result's hash says whether it change
 from __future__ import annotations
 
 import json
+import math
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -65,6 +66,21 @@ def read_json(path: str | Path) -> Any:
         raise _unreadable(path, error) from None
 
 
+def npz_names(path: str | Path) -> list[str]:
+    """The names of a file's arrays.
+
+    Raises
+    ------
+    ActreproError
+        When the file is missing or damaged.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [name.removesuffix(".npy") for name in archive.namelist()]
+    except (OSError, zipfile.BadZipFile) as error:
+        raise _unreadable(path, error) from None
+
+
 def write_npz(path: str | Path, /, **arrays: ArrayLike) -> None:
     """Write named arrays, of any dtype but object.
 
@@ -81,8 +97,8 @@ def write_npz(path: str | Path, /, **arrays: ArrayLike) -> None:
                 np.lib.format.write_array(stream, np.asarray(array), allow_pickle=False)
 
 
-def read_npz(path: str | Path) -> dict[str, NDArray[Any]]:
-    """All arrays of a file that `write_npz` or `numpy.savez` wrote.
+def read_npz(path: str | Path, names: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
+    """Arrays of a file that `write_npz` or `numpy.savez` wrote: all, or those of `names` it has.
 
     Raises
     ------
@@ -91,9 +107,47 @@ def read_npz(path: str | Path) -> dict[str, NDArray[Any]]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            return {name.removesuffix(".npy"): _array(archive, name) for name in archive.namelist()}
+            members = {name.removesuffix(".npy"): name for name in archive.namelist()}
+            chosen = [name for name in members if names is None or name in names]
+            return {name: _array(archive, members[name]) for name in chosen}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise _unreadable(path, error) from None
+
+
+def npz_rows(path: str | Path, name: str, size: int) -> Iterator[NDArray[Any]]:
+    """An array's rows in order, `size` at a time, without ever holding all of them.
+
+    Raises
+    ------
+    ActreproError
+        When the file is missing or damaged, or has no such array of C order.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as stream:
+            shape, dtype = _header(stream)
+            row = dtype.itemsize * math.prod(shape[1:])
+            for start in range(0, shape[0], size):
+                count = min(size, shape[0] - start)
+                rows = np.frombuffer(stream.read(count * row), dtype)
+                yield rows.reshape(count, *shape[1:])
+            # Reading to the member's end makes zipfile compare its checksum.
+            stream.read()
+    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise _unreadable(path, error) from None
+
+
+def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    version = np.lib.format.read_magic(stream)
+    read = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    if version not in read:
+        raise ValueError(f"an array of format {version}")
+    shape, fortran_order, dtype = read[version](stream)
+    if fortran_order or dtype.hasobject:
+        raise ValueError("an array of objects or of columns")
+    return shape, dtype
 
 
 def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:

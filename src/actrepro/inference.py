@@ -6,6 +6,7 @@ order, so activations are compared within seeds.
 
 from __future__ import annotations
 
+import functools
 import gc
 import itertools
 from collections.abc import Iterator, Sequence
@@ -45,17 +46,38 @@ def mean_of_pairs(matrix: Floats) -> float:
     return float(matrix[np.triu_indices(len(matrix), k=1)].mean())
 
 
+def jackknife(full: float, left_out: Sequence[float] | Floats, confidence: float) -> Estimate:
+    """A group's value with a jackknife over its seeds: v = (n−1)/n Σ (left₍₋ₘ₎ − mean)².
+
+    Student's interval with n − 1 degrees of freedom (Efron & Stein 1981, who
+    show v to err upwards). A contrast of two groups that share their seeds is
+    `jackknife(a - b, left_a - left_b, confidence)`.
+
+    Parameters
+    ----------
+    full
+        The value of the whole group.
+    left_out
+        `[n]` the group's value without each of its n seeds; two at the least for an interval.
+    """
+    left = np.asarray(left_out, dtype=np.float64)
+    n = len(left)
+    if n < 2:
+        return Estimate(float(full), n, None, None)
+    error = float(np.sqrt((n - 1) / n * ((left - left.mean()) ** 2).sum()))
+    return _student(float(full), error, n, confidence)
+
+
 def jackknife_pairs(
-    matrices: Sequence[Floats], signs: Sequence[int], confidence: float
+    matrices: Sequence[Floats], signs: Sequence[float], confidence: float
 ) -> Estimate:
     """Σ signs·(mean over pairs), with a jackknife over seeds; the matrices share their seeds.
 
     One matrix and sign 1 is a cell's difference; two and signs (1, −1) is a
     contrast between two activations. Pairs that share a run are not
     independent, so leaving out one *pair* at a time would be wrong: a seed is
-    left out of every matrix at once. v = (M−1)/M Σ (U₍₋ₘ₎ − Ū)², and Student's
-    interval with M − 1 degrees of freedom (Efron & Stein 1981). Three seeds at
-    the least: without one, two must be left to make a pair.
+    left out of every matrix at once, as `jackknife` says. Three seeds at the
+    least: without one, two must be left to make a pair.
     """
 
     def value(keep: Sequence[int]) -> float:
@@ -67,9 +89,92 @@ def jackknife_pairs(
     seeds = list(range(n))
     if n < 3:
         return Estimate(value(seeds), n, None, None)
-    left = np.array([value([seed for seed in seeds if seed != out]) for out in seeds])
-    error = float(np.sqrt((n - 1) / n * ((left - left.mean()) ** 2).sum()))
-    return _student(value(seeds), error, n, confidence)
+    left = [value([seed for seed in seeds if seed != out]) for out in seeds]
+    return jackknife(value(seeds), left, confidence)
+
+
+def two_way_bootstrap(
+    values: Floats,
+    confidence: float,
+    *,
+    weights: Floats | None = None,
+    resamples: int = 2000,
+) -> Estimate:
+    """Grand mean whose interval allows for other seeds and for other text.
+
+    Seeds and blocks of text are both resampled (Owen 2007, the pigeonhole
+    bootstrap; Sellam et al. 2022, Multi-Bootstrap): n − 1 of n seeds and
+    B − 1 of B blocks, so that each variance is unbiased however few there
+    are (Rao & Wu 1988).
+
+    Resampling both at once counts the noise of seed × block three times
+    instead of once (Owen 2007). So the draws are also applied to seeds alone
+    and to text alone, and the variance is seeds + max(0, text − interaction):
+    the seeds' part already holds one share of that noise. The interval is
+    mean ± √((t₍ₙ₋₁₎·seeds)² + (t₍B₋₁₎·text)²), each part with Student's
+    quantile for its own number: it is never narrower than Student's interval
+    over the seeds alone, but for the noise of resampling. tests/test_coverage.py
+    shows that a nominal 95 % covers 94 to 98 %, where seeds dominate and where
+    text does; with n − 1 degrees of freedom for both parts it was over 99.8 %
+    at n = 3 where text dominates, and under 94 % by Satterthwaite's where both do.
+
+    Parameters
+    ----------
+    values
+        `[n, B]` a metric's mean by seed and by contiguous block of text, blocks
+        long enough to be taken for independent. Differences between two
+        activations of the same seeds give their paired contrast.
+    weights
+        `[B]` characters per block, where these are not equal.
+    resamples
+        The standard error has a relative Monte Carlo error of about
+        1/√(2·resamples), 1.6 % for 2000. The draws depend on the shape alone.
+    """
+    n, blocks = values.shape
+    share = np.full(blocks, 1.0) if weights is None else np.asarray(weights, dtype=np.float64)
+    means = values @ (share / share.sum())
+    if n < 2 or blocks < 2:
+        return mean_estimate(means, confidence)
+    seeds_error, text_error = _two_way_errors(values, share, *_draws(n, blocks, resamples))
+    reach = np.hypot(
+        scipy.stats.t.ppf((1 + confidence) / 2, n - 1) * seeds_error,
+        scipy.stats.t.ppf((1 + confidence) / 2, blocks - 1) * text_error,
+    )
+    mean = float(means.mean())
+    error = float(np.hypot(seeds_error, text_error))
+    return Estimate(mean, n, error, (mean - float(reach), mean + float(reach)))
+
+
+def _two_way_errors(
+    values: Floats, share: Floats, seeds: Floats, text: Floats
+) -> tuple[float, float]:
+    """Standard errors from seeds (with their noise) and from the text that they share."""
+    # A constant changes no variance; without it, equal values have an error of exactly 0.
+    centred = values - values[0, 0]
+    drawn = text * share
+    by_seed = (drawn / drawn.sum(axis=1, keepdims=True)) @ centred.T
+    means = centred @ (share / share.sum())
+    both = (seeds * by_seed).sum(axis=1)
+    seeds_alone, text_alone = seeds @ means, by_seed.mean(axis=1)
+    interaction = both - seeds_alone - text_alone
+    text_variance = max(0.0, float(text_alone.var() - interaction.var()))
+    return float(seeds_alone.std()), float(np.sqrt(text_variance))
+
+
+@functools.lru_cache(maxsize=8)
+def _draws(n: int, blocks: int, resamples: int) -> tuple[Floats, Floats]:
+    """Share of each seed `[resamples, n]` and count of each block in samples with replacement."""
+    generator = np.random.Generator(np.random.PCG64([n, blocks]))
+    seeds, text = (_counts(generator, number, resamples) for number in (n, blocks))
+    return seeds / (n - 1), text
+
+
+def _counts(generator: np.random.Generator, number: int, resamples: int) -> Floats:
+    """`[resamples, number]` how often each was drawn in `number` − 1 draws."""
+    drawn = generator.integers(number, size=(resamples, number - 1))
+    place = drawn + number * np.arange(resamples)[:, None]
+    counts = np.bincount(place.ravel(), minlength=resamples * number)
+    return counts.reshape(resamples, number).astype(np.float64)
 
 
 def _student(value: float, error: float, n: int, confidence: float) -> Estimate:

@@ -20,13 +20,20 @@ MODEL = f"{SCALE}/{{model}}"
 CELL = f"{MODEL}/{{activation}}"
 RUN = f"{CELL}/seed{{seed}}"
 
+GATES = f"{MODEL}/gates.json"
+GATES_AFTER = f"{MODEL}/gates-after.json"
+
 CHECKPOINT = f"{RUN}/checkpoint.safetensors"
+SNAPSHOTS = f"{RUN}/snapshots.safetensors"
 HISTORY = f"{RUN}/history.csv"
 RUN_RECORD = f"{RUN}/run.json"
 PREDICTIONS = f"{RUN}/predictions.npz"
+MATCHED = f"{MODEL}/matched.json"
+MATCHED_PREDICTIONS = f"{RUN}/predictions-matched.npz"
 
 CELL_DIFFERENCES = f"{CELL}/differences.json"
 MODEL_DIFFERENCES = f"{MODEL}/differences.npz"
+MATCHED_DIFFERENCES = f"{MODEL}/differences-matched.json"
 
 MODEL_STATS = f"{MODEL}/stats.json"
 SCALE_STATS = f"{SCALE}/stats.json"

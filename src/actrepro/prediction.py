@@ -3,25 +3,45 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from actrepro.checkpoints import Checkpoint, hash_weights, load_checkpoint
+from actrepro.checkpoints import (
+    Checkpoint,
+    Weights,
+    hash_weights,
+    load_checkpoint,
+    load_snapshot,
+)
 from actrepro.config import RunConfig
-from actrepro.corpus import Corpus, load_corpus
+from actrepro.corpus import load_corpus
 from actrepro.evaluation import EvaluationSet, load_evaluation
+from actrepro.files import read_json, write_json
+from actrepro.history import read_history
+from actrepro.matching import Match, common_loss, match
 from actrepro.models import build_from_protocol
-from actrepro.predictions import RULES, Predictions, Probabilities, save_predictions
+from actrepro.predictions import (
+    MATCHED,
+    OWN_RULES,
+    POSITIONS,
+    Predictions,
+    Probabilities,
+    Text,
+    save_predictions,
+)
 from actrepro.training import prepare_torch
 
 LOG = logging.getLogger("actrepro")
 
 # Kernels may round differently for another batch size, so it is fixed for every run.
 BATCH = 64
+PROMPTS = 32
+LONGEST_TEXT = 64
 
 
 def predict_cell(
@@ -32,50 +52,129 @@ def predict_cell(
     prediction_paths: Sequence[Path],
     threads: int,
 ) -> None:
-    """Predict with each run of a cell and write its predictions."""
+    """Predict with each run of a cell, under its own checkpoint rules, and write it."""
     device = prepare_torch(requests[0].device, threads)
-    corpus = load_corpus(corpus_path)
+    symbols = len(load_corpus(corpus_path).symbols)
     evaluation = load_evaluation(evaluation_path)
     for request, source, target in zip(requests, checkpoint_paths, prediction_paths, strict=True):
-        checkpoint = load_checkpoint(source)
-        save_predictions(target, predict(request, checkpoint, corpus, evaluation, device))
+        weights = _own_weights(load_checkpoint(source))
+        save_predictions(target, predict(request, weights, symbols, evaluation, device))
         LOG.info("%s: predicted %s characters", request.name, f"{len(evaluation.targets):,}")
+
+
+def _own_weights(checkpoint: Checkpoint) -> dict[str, Weights]:
+    """The weights by rule; none of a run that diverged may predict."""
+    return {rule: checkpoint.weights(rule) for rule in OWN_RULES} if checkpoint.finished else {}
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """Where one run's files lie that its matched checkpoint is chosen from."""
+
+    history: Path
+    checkpoint: Path
+    snapshots: Path
+
+
+def predict_matched(
+    requests: Sequence[RunConfig],
+    corpus_path: Path,
+    evaluation_path: Path,
+    evaluation_manifest: Path,
+    runs: Sequence[RunFiles],
+    matched_path: Path,
+    prediction_paths: Sequence[Path],
+    threads: int,
+) -> None:
+    """Predict with each of a model's runs at the step nearest their common loss.
+
+    Writes which steps these are, and the predictions of each run.
+    """
+    device = prepare_torch(requests[0].device, threads)
+    symbols = len(load_corpus(corpus_path).symbols)
+    evaluation = load_evaluation(evaluation_path)
+    bigram = read_json(evaluation_manifest)["selection_bigram_loss"]
+    level, matches = _matches(requests, runs, bigram)
+    write_json(matched_path, _matched_record(requests[0], level, matches))
+    for request, files, path in zip(requests, runs, prediction_paths, strict=True):
+        found = matches[request.activation, request.seed]
+        weights = {} if found.step is None else {MATCHED: _weights_at(found.step, files)}
+        save_predictions(path, predict(request, weights, symbols, evaluation, device))
+    LOG.info("predicted at the step nearest a selection loss of %.4f", level)
+
+
+def _matches(
+    requests: Sequence[RunConfig], runs: Sequence[RunFiles], bigram: float
+) -> tuple[float, dict[tuple[str, int], Match]]:
+    """The common loss of the runs that finished, and each one's nearest checkpoint."""
+    names = [(request.activation, request.seed) for request in requests]
+    finished = {
+        name: read_history(files.history)
+        for name, files in zip(names, runs, strict=True)
+        if load_checkpoint(files.checkpoint).finished
+    }
+    level = common_loss(finished, bigram) if finished else float(bigram)
+    return level, {name: match(finished.get(name, []), level) for name in names}
+
+
+def _matched_record(
+    request: RunConfig, level: float, matches: Mapping[tuple[str, int], Match]
+) -> dict[str, object]:
+    return {
+        "scale": request.scale,
+        "model": request.model,
+        "common_loss": level,
+        "runs": [
+            {"activation": activation, "seed": seed, **asdict(found)}
+            for (activation, seed), found in matches.items()
+        ],
+    }
+
+
+def _weights_at(step: int, files: RunFiles) -> Weights:
+    checkpoint = load_checkpoint(files.checkpoint)
+    own = {checkpoint.best_step: "best", checkpoint.final_step: "final"}
+    return checkpoint.weights(own[step]) if step in own else load_snapshot(files.snapshots, step)
 
 
 def predict(
     request: RunConfig,
-    checkpoint: Checkpoint,
-    corpus: Corpus,
+    weights: Mapping[str, Weights],
+    symbols: int,
     evaluation: EvaluationSet,
     device: torch.device,
 ) -> Predictions:
-    """Probabilities of a run's final and best weights on the evaluation set."""
-    hashes = {rule: hash_weights(checkpoint.weights(rule)) for rule in RULES}
-    if not checkpoint.finished:
-        return Predictions({}, evaluation.sha256, hashes)
+    """What a run predicts and writes with its weights under each rule.
+
+    Without any weights, or with some that give no numbers, the run counts as diverged.
+    """
+    hashes = {rule: hash_weights(one) for rule, one in weights.items()}
+    nothing = Predictions({}, {}, evaluation.sha256, hashes)
+    if not weights:
+        return nothing
     model = build_from_protocol(
         request.model,
         request.protocol,
         request.activation,
-        len(corpus.symbols),
+        symbols,
         custom_models=request.custom_models,
     ).to(device)
     probabilities: dict[tuple[str, str], Probabilities] = {}
-    for rule in RULES:
-        if rule == "best" and checkpoint.best is None:
-            both = {
-                ("best", positions): probabilities["final", positions]
-                for positions in ("all", "last")
-            }
-            probabilities |= both
+    generated: dict[str, Text] = {}
+    for rule, one in weights.items():
+        same = next((done for done in generated if hashes[done] == hashes[rule]), None)
+        if same is not None:
+            probabilities |= {(rule, at): probabilities[same, at] for at in POSITIONS}
+            generated[rule] = generated[same]
             continue
-        model.load_state_dict(checkpoint.weights(rule))
+        model.load_state_dict(one)
         probabilities[rule, "all"] = predict_scored(model, evaluation, device)
         probabilities[rule, "last"] = predict_last(model, evaluation, device)
+        generated[rule] = write_on(model, evaluation, device)
     if not all(np.isfinite(values).all() for values in probabilities.values()):
         LOG.warning("%s: its weights give no numbers; it counts as diverged", request.name)
-        return Predictions({}, evaluation.sha256, hashes)
-    return Predictions(probabilities, evaluation.sha256, hashes)
+        return nothing
+    return Predictions(probabilities, generated, evaluation.sha256, hashes)
 
 
 def predict_scored(
@@ -91,6 +190,24 @@ def predict_last(
 ) -> Probabilities:
     """Probabilities `[K, V]` at the last position of the fixed full-context windows."""
     return _forward(model, evaluation.last_inputs, device, last_only=True)
+
+
+@torch.no_grad()
+def write_on(model: nn.Module, evaluation: EvaluationSet, device: torch.device) -> Text:
+    """Codes `[prompts, length]` that a model writes, always its most probable next one.
+
+    The prompts are the first halves of full windows spread evenly over the test
+    half, the same for every run; prompt and text together fill the context at most.
+    """
+    model.eval()
+    windows = evaluation.last_inputs
+    chosen = np.linspace(0, len(windows) - 1, min(PROMPTS, len(windows))).astype(np.int64)
+    needed = -(-evaluation.block // 2)
+    length = min(LONGEST_TEXT, evaluation.block - needed)
+    text = torch.from_numpy(windows[chosen, :needed].astype(np.int64)).to(device)
+    for _ in range(length):
+        text = torch.cat([text, model(text)[:, -1:].argmax(dim=-1)], dim=1)
+    return text[:, needed:].cpu().numpy().astype(windows.dtype)
 
 
 @torch.no_grad()

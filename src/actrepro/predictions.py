@@ -1,12 +1,13 @@
 """Predictions on disk: one run's probabilities on the frozen evaluation set.
 
-Read without torch, so that measures and statistics start fast.
+Read without torch, so that measures and statistics start fast, and in pieces, so
+that all runs of a large study fit into memory.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,25 +16,31 @@ import numpy as np
 import numpy.typing as npt
 
 from actrepro.errors import ActreproError
-from actrepro.files import read_npz, write_npz
+from actrepro.files import npz_names, npz_rows, read_npz, write_npz
 
-RULES = ("final", "best")
+# Chosen by each run alone; `matched` by all runs of a model together.
+OWN_RULES = ("final", "best")
+MATCHED = "matched"
+RULES = (*OWN_RULES, MATCHED)
 POSITIONS = ("all", "last")
 
 Probabilities = npt.NDArray[np.float32]
+Text = npt.NDArray[np.unsignedinteger[Any]]
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What one run predicts.
+    """What one run predicts under some checkpoint rules.
 
     Attributes
     ----------
     probabilities
-        By checkpoint rule (`final`, `best`) and positions: `all` is every
-        scored character `[N, V]`, `last` the last position of the fixed
-        windows `[K, V]`. Empty for a run that diverged. Where the best step is
-        the final one, both rules share one array.
+        By checkpoint rule and positions: `all` is every scored character
+        `[N, V]`, `last` the last position of the fixed windows `[K, V]`. Empty
+        for a run that diverged. Rules with the same weights share one array.
+    generated
+        By checkpoint rule, codes `[prompts, length]` that the run writes after
+        fixed prompts. Empty for a run that diverged.
     evaluation_sha256
         Of the evaluation set that was predicted.
     weights_sha256
@@ -41,82 +48,109 @@ class Predictions:
     """
 
     probabilities: Mapping[tuple[str, str], Probabilities]
+    generated: Mapping[str, Text]
     evaluation_sha256: str
     weights_sha256: Mapping[str, str]
 
-    @property
-    def diverged(self) -> bool:
-        """Whether the run left nothing to predict with."""
-        return not self.probabilities
-
-    @property
-    def best_is_final(self) -> bool:
-        """Whether both checkpoint rules chose the same step."""
-        return self.weights_sha256["best"] == self.weights_sha256["final"]
-
 
 def save_predictions(path: Path, predictions: Predictions) -> None:
-    """Write predictions; what both rules share is written once."""
-    rules = ("final",) if predictions.best_is_final else RULES
-    arrays: dict[str, Any] = {
-        f"{rule}_{positions}": values
-        for (rule, positions), values in predictions.probabilities.items()
-        if rule in rules
-    }
+    """Write predictions; what rules share is written once."""
+    weights = predictions.weights_sha256
+    arrays: dict[str, Any] = {}
+    for rule in _stored(weights):
+        for positions in POSITIONS:
+            if (rule, positions) in predictions.probabilities:
+                arrays[f"{rule}_{positions}"] = predictions.probabilities[rule, positions]
+        if rule in predictions.generated:
+            arrays[f"{rule}_generated"] = predictions.generated[rule]
     arrays["evaluation_sha256"] = np.array(predictions.evaluation_sha256)
-    arrays["weights_sha256"] = np.array([predictions.weights_sha256[rule] for rule in RULES])
+    arrays["rules"] = np.array(list(weights))
+    arrays["weights_sha256"] = np.array(list(weights.values()))
     write_npz(path, **arrays)
 
 
-def load_predictions(path: Path) -> Predictions:
-    """Read predictions.
+def _stored(weights: Mapping[str, str]) -> list[str]:
+    """The rules whose predictions are written: the first of each set of weights."""
+    first: dict[str, str] = {}
+    for rule, digest in weights.items():
+        first.setdefault(digest, rule)
+    return list(first.values())
+
+
+@dataclass(frozen=True)
+class StoredPredictions:
+    """A predictions file, of which nothing large is read before it is asked for.
+
+    Attributes
+    ----------
+    diverged
+        Whether the run left nothing to predict with.
+    """
+
+    path: Path
+    evaluation_sha256: str
+    weights_sha256: Mapping[str, str]
+    diverged: bool
+
+    def rows(self, rule: str, positions: str, size: int) -> Iterator[Probabilities]:
+        """Probabilities `[≤ size, V]` in the order of the positions."""
+        return npz_rows(self.path, f"{self._source(rule)}_{positions}", size)
+
+    def read(self, rule: str, positions: str) -> Probabilities:
+        """All probabilities under a rule, `[N, V]` or `[K, V]`."""
+        name = f"{self._source(rule)}_{positions}"
+        return read_npz(self.path, [name])[name]
+
+    def generated(self, rule: str) -> Text:
+        """What the run writes after the fixed prompts, codes `[prompts, length]`."""
+        name = f"{self._source(rule)}_generated"
+        return read_npz(self.path, [name])[name]
+
+    def _source(self, rule: str) -> str:
+        """The rule under whose name the arrays are stored."""
+        digest = self.weights_sha256[rule]
+        return next(name for name, other in self.weights_sha256.items() if other == digest)
+
+
+def open_predictions(path: Path) -> StoredPredictions:
+    """Read what a predictions file says of itself.
 
     Raises
     ------
     ActreproError
         When the file is missing, damaged, or not a predictions file.
     """
-    arrays = read_npz(path)
-    try:
-        weights = dict(zip(RULES, map(str, arrays["weights_sha256"]), strict=True))
-        evaluation = str(arrays["evaluation_sha256"])
-    except (KeyError, ValueError):
-        raise ActreproError(f"{path}: not a predictions file; delete it and run again") from None
-    stored = {
-        (rule, positions): arrays[f"{rule}_{positions}"]
-        for rule in RULES
-        for positions in POSITIONS
-        if f"{rule}_{positions}" in arrays
-    }
-    needed = RULES if weights["best"] != weights["final"] else ("final",)
-    if stored and set(stored) != set(itertools.product(needed, POSITIONS)):
-        found = ", ".join(map("_".join, stored))
+    head = read_npz(path, ("evaluation_sha256", "rules", "weights_sha256"))
+    if len(head) != 3 or len(head["rules"]) != len(head["weights_sha256"]):
+        raise ActreproError(f"{path}: not a predictions file; delete it and run again")
+    weights = dict(zip(map(str, head["rules"]), map(str, head["weights_sha256"]), strict=True))
+    stored = set(npz_names(path)) - head.keys()
+    parts = (*POSITIONS, "generated")
+    needed = {"_".join(pair) for pair in itertools.product(_stored(weights), parts)}
+    if stored and stored != needed:
         raise ActreproError(
-            f"{path}: not a predictions file: holds {found}, expected each of {', '.join(needed)} "
-            f"on {' and '.join(POSITIONS)}; delete it and run again"
+            f"{path}: not a predictions file: holds {', '.join(sorted(stored))}, expected "
+            f"{', '.join(sorted(needed))}; delete it and run again"
         )
-    probabilities = {
-        (rule, positions): stored.get((rule, positions), stored["final", positions])
-        for rule in RULES
-        for positions in POSITIONS
-        if stored
-    }
-    return Predictions(probabilities, evaluation, weights)
+    return StoredPredictions(path, str(head["evaluation_sha256"]), weights, diverged=not stored)
 
 
-def same_evaluation(predictions: Mapping[Any, Predictions]) -> str:
-    """The hash of the evaluation set that all runs share.
+def stream(
+    runs: Sequence[StoredPredictions], rule: str, positions: str, size: int
+) -> Iterator[Probabilities]:
+    """Probabilities of several runs side by side, `[runs, ≤ size, V]`.
 
     Raises
     ------
     ActreproError
-        When they do not: differences between predictions of different text mean nothing.
+        When a file is damaged, or has other positions than the first.
     """
-    hashes = {run: one.evaluation_sha256 for run, one in predictions.items()}
-    if len(set(hashes.values())) != 1:
-        listed = ", ".join(f"{run}: {value[:12]}" for run, value in hashes.items())
-        raise ActreproError(
-            f"runs predicted different evaluation sets ({listed}); delete their predictions.npz "
-            "and run again"
-        )
-    return next(iter(hashes.values()))
+    sources = [run.rows(rule, positions, size) for run in runs]
+    for pieces in itertools.zip_longest(*sources):
+        if len({None if piece is None else piece.shape for piece in pieces}) > 1:
+            names = ", ".join(str(run.path) for run in runs)
+            raise ActreproError(
+                f"predictions of different shapes under the rule {rule}, positions {positions}: "
+                f"{names}; delete them and run again"
+            )
+        yield np.stack(pieces)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from actrepro.cells import Cell, Stats, beats_bigram, cells_of
+from actrepro.cells import Cell, Stats, cells_of, sound
 from actrepro.evidence import (
     Contrast,
     alpha,
@@ -296,7 +296,7 @@ def learning(stats: Stats) -> str:
         f"{number(tables['bigram']['loss'], 3)}."
     ]
     unlearned = [name for name, cell in cells if not cell["beats"]["unigram"]]
-    weak = [name for name, cell in cells if not beats_bigram(cell) and name not in unlearned]
+    weak = [name for name, cell in cells if not sound(cell) and name not in unlearned]
     if unlearned:
         said.append(
             f"Not learned, because not every run beats the unigram table: "

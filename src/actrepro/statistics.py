@@ -1,57 +1,48 @@
-"""Statistics of a model at a scale, and of a scale: from results files to `stats.json`."""
+"""Statistics of a model at a scale: from results files to `stats.json`."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from actrepro import inference
-from actrepro.files import read_json, read_npz, write_json
-from actrepro.measures import measure_ids
-from actrepro.predictions import POSITIONS, RULES
-
-METRICS = tuple(
-    f"{metric}.{positions}" for metric in ("loss", "accuracy") for positions in POSITIONS
+from actrepro import classical, inference
+from actrepro.contrasts import (
+    RECOMMENDED_SEEDS,
+    Settings,
+    compared_metrics,
+    estimate_json,
+    family,
+    group_estimate,
+    score_estimate,
 )
+from actrepro.files import read_json, read_npz, write_json
+from actrepro.measures import PRIMARY, group_measure_ids, measure_ids, run_measure_ids
+from actrepro.model_runs import ModelRuns
+from actrepro.permutation import blocked_omnibus_p, blocked_omnibus_pairs_p
+from actrepro.predictions import MATCHED, RULES
 
-
-@dataclass(frozen=True)
-class _Model:
-    """What is known of one model's runs under one checkpoint rule."""
-
-    activations: Sequence[str]
-    seeds: Sequence[int]
-    scores: Mapping[tuple[str, int], Mapping[str, Any]]
-    differences: Mapping[str, inference.Floats]
-    confidence: float
-
-    def finished(self, activation: str) -> list[int]:
-        """Seeds whose run did not diverge."""
-        return [seed for seed in self.seeds if not self.scores[activation, seed]["diverged"]]
-
-    def index(self, activation: str, seeds: Sequence[int]) -> list[int]:
-        """Rows of the difference matrices."""
-        start = self.activations.index(activation) * len(self.seeds)
-        return [start + self.seeds.index(seed) for seed in seeds]
-
-    def values(self, activation: str, seeds: Sequence[int], metric: str) -> list[float]:
-        """A metric by seed."""
-        return [self.scores[activation, seed][metric] for seed in seeds]
+# What readers ask classical tests of; differences between pairs are not independent.
+CLASSICAL = ("loss.all", "accuracy.all")
+OMNIBUS = (*CLASSICAL, PRIMARY, "churn-top1-pairs.all")
 
 
 def model_statistics(
     model: Mapping[str, str],
     activations: Sequence[str],
     seeds: Sequence[int],
-    confidence: float,
+    settings: Settings,
     differences_paths: Sequence[Path],
+    matched_path: Path,
+    matched_differences_path: Path,
     matrices_path: Path,
     record_paths: Sequence[Path],
+    gates_path: Path,
+    gates_after_path: Path,
     evaluation_manifest: Path,
     output: Path,
 ) -> None:
@@ -63,121 +54,186 @@ def model_statistics(
         Names scale and model.
     differences_paths
         `differences.json` of each activation's cell.
+    matched_path, matched_differences_path
+        The model's `matched.json` and `differences-matched.json`.
     matrices_path
         The model's `differences.npz`.
     record_paths
         `run.json` of every run, by activation then seed.
     """
-    cells = {cell["activation"]: cell for cell in map(read_json, differences_paths)}
+    own = {cell["activation"]: cell for cell in map(read_json, differences_paths)}
+    matched = read_json(matched_differences_path)
     matrices = read_npz(matrices_path)
+    before = read_json(gates_path)["activations"]
+    after = read_json(gates_after_path)["rules"]
     records = [read_json(path) for path in record_paths]
     evaluation = read_json(evaluation_manifest)
     rules = {}
     for rule in RULES:
-        scores = {
-            (activation, run["seed"]): run
-            for activation in activations
-            for run in cells[activation]["rules"][rule]["runs"]
+        cells = {
+            name: matched[name] if rule == MATCHED else own[name]["rules"][rule]
+            for name in activations
         }
-        chosen = {id_: matrices[f"{rule}.{id_}"] for id_ in measure_ids()}
-        rules[rule] = _under_rule(
-            _Model(activations, seeds, scores, chosen, confidence), evaluation["baselines"]
-        )
+        gates = {name: {**before[name], **after[rule][name]} for name in activations}
+        under = _model_runs(rule, activations, seeds, cells, matrices, gates)
+        rules[rule] = _under_rule(under, evaluation["baselines"], settings)
     write_json(
         output,
         {
             **model,
             "activations": list(activations),
             "seeds": list(seeds),
-            "confidence": confidence,
+            "smoke": len(seeds) < RECOMMENDED_SEEDS,
+            "recommended_seeds": RECOMMENDED_SEEDS,
+            "confidence": settings.confidence,
+            "margins": dict(settings.margins),
             "protocol": records[0]["config"]["protocol"],
             "corpus_sha256": records[0]["corpus_sha256"],
             "evaluation": evaluation,
-            "measures": cells[activations[0]]["measures"],
-            "runs": [_run_summary(record) for record in records],
+            "measures": own[activations[0]]["measures"],
+            "common_loss": read_json(matched_path)["common_loss"],
+            "runs": _run_summaries(records, read_json(matched_path)["runs"], own),
             "rules": rules,
         },
     )
 
 
-def _run_summary(record: Mapping[str, Any]) -> dict[str, Any]:
-    config = record["config"]
+def _model_runs(
+    rule: str,
+    activations: Sequence[str],
+    seeds: Sequence[int],
+    cells: Mapping[str, Any],
+    matrices: Mapping[str, Any],
+    gates: Mapping[str, Any],
+) -> ModelRuns:
+    return ModelRuns(
+        rule=rule,
+        activations=activations,
+        seeds=seeds,
+        runs={(name, run["seed"]): run for name in activations for run in cells[name]["runs"]},
+        matrices={id_: matrices[f"{rule}.{id_}"] for id_ in measure_ids()},
+        groups={name: cells[name]["group"] for name in activations},
+        blocks={id_: matrices[f"{rule}.blocks.{id_}"] for id_ in ("loss", "accuracy")},
+        block_characters=matrices["block_characters"].astype(np.float64),
+        gates=gates,
+    )
+
+
+def _run_summaries(
+    records: Sequence[Mapping[str, Any]],
+    matches: Sequence[Mapping[str, Any]],
+    cells: Mapping[str, Any],
+) -> list[dict[str, Any]]:
     kept = (
         "status",
         "parameters",
         "final_step",
         "best_step",
+        "weights_sha256",
         "seconds",
         "characters_per_second",
         "peak_memory_bytes",
+        "peak_gpu_memory_bytes",
         "device",
         "threads",
         "machine",
         "packages",
         "git",
     )
-    return {
-        "activation": config["activation"],
-        "seed": config["seed"],
-        **{key: record[key] for key in kept},
+    predicted = {
+        (name, run["seed"]): run["predictions_sha256"]
+        for name, cell in cells.items()
+        for run in cell["rules"]["final"]["runs"]
     }
+    steps = {(one["activation"], one["seed"]): one for one in matches}
+    found = []
+    for record in records:
+        run = record["config"]["activation"], record["config"]["seed"]
+        found.append(
+            {
+                "activation": run[0],
+                "seed": run[1],
+                **{key: record[key] for key in kept},
+                "matched_step": steps[run]["step"],
+                "matched_selection_loss": steps[run]["selection_loss"],
+                "predictions_sha256": predicted[run],
+            }
+        )
+    return found
 
 
-def _under_rule(model: _Model, baselines: Mapping[str, Any]) -> dict[str, Any]:
+def _under_rule(
+    model: ModelRuns, baselines: Mapping[str, Any], settings: Settings
+) -> dict[str, Any]:
     return {
-        "cells": {
-            activation: _cell(model, activation, baselines) for activation in model.activations
-        },
+        "cells": {name: _cell(model, name, baselines, settings) for name in model.activations},
         "contrasts": [
             contrast
-            for metric in (*METRICS, *measure_ids())
-            for contrast in contrasts(model, metric)
+            for metric in compared_metrics()
+            for contrast in family(model, metric, settings)
         ],
+        "omnibus": {metric: omnibus(model, metric) for metric in OMNIBUS},
+        "classical": {metric: classical_tests(model, metric) for metric in CLASSICAL},
         "kinds_of_pairs": {id_: kinds_of_pairs(model, id_) for id_ in measure_ids()},
+        "across": [one for id_ in measure_ids() for one in across(model, id_, settings.confidence)],
     }
 
 
-def _cell(model: _Model, activation: str, baselines: Mapping[str, Any]) -> dict[str, Any]:
-    seeds = model.finished(activation)
+def _cell(
+    model: ModelRuns, activation: str, baselines: Mapping[str, Any], settings: Settings
+) -> dict[str, Any]:
+    seeds = model.usable(activation)
+    level = settings.confidence
+    worst = max(model.scores(activation, seeds, "loss.all"), default=None)
     return {
         "n": len(seeds),
-        "excluded_seeds": [seed for seed in model.seeds if seed not in seeds],
-        "metrics": {metric: _metric(model, activation, seeds, metric) for metric in METRICS},
-        "differences": {id_: _difference(model, activation, seeds, id_) for id_ in measure_ids()},
+        "excluded": [
+            {"seed": seed, "why": model.runs[activation, seed]["why"]}
+            for seed in model.seeds
+            if seed not in seeds
+        ],
+        "gates": dict(model.gates[activation]),
+        "failed_gates": model.failed(activation),
+        "metrics": {
+            id_: _metric(model, activation, seeds, id_, level) for id_ in run_measure_ids()
+        },
+        "differences": {
+            id_: _difference(model, activation, seeds, id_, level) for id_ in measure_ids()
+        },
+        "group": {id_: _group(model, activation, seeds, id_, level) for id_ in group_measure_ids()},
         "beats": {
-            table: all(
-                loss < baselines[table]["loss"]
-                for loss in model.values(activation, seeds, "loss.all")
-            )
-            if seeds
-            else None
-            for table in ("unigram", "bigram")
+            table: None if worst is None else bool(worst < baselines[table]["loss"])
+            for table in baselines
         },
     }
 
 
 def _metric(
-    model: _Model, activation: str, seeds: Sequence[int], metric: str
+    model: ModelRuns, activation: str, seeds: Sequence[int], metric: str, confidence: float
 ) -> dict[str, Any] | None:
     if not seeds:
         return None
-    values = model.values(activation, seeds, metric)
+    values = model.scores(activation, seeds, metric)
+    blocks = model.text_blocks(activation, seeds, metric)
+    estimate = score_estimate(values, blocks, model.block_characters, confidence)
+    over_seeds = inference.mean_estimate(values, confidence).interval
     return {
-        **_numbers(inference.mean_estimate(values, model.confidence)),
-        "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None,
-        "by_seed": dict(zip(map(str, seeds), values, strict=True)),
+        **estimate_json(estimate),
+        "interval_over": "seeds" if blocks is None else "seeds and text",
+        "interval_over_seeds": None if over_seeds is None else list(over_seeds),
+        "sd": float(values.std(ddof=1)) if len(seeds) > 1 else None,
+        "by_seed": dict(zip(map(str, seeds), values.tolist(), strict=True)),
     }
 
 
 def _difference(
-    model: _Model, activation: str, seeds: Sequence[int], id_: str
+    model: ModelRuns, activation: str, seeds: Sequence[int], id_: str, confidence: float
 ) -> dict[str, Any] | None:
     if len(seeds) < 2:
         return None
-    rows = model.index(activation, seeds)
-    matrix = model.differences[id_][np.ix_(rows, rows)]
+    matrix = model.within(activation, seeds, id_)
     return {
-        **_numbers(inference.jackknife_pairs([matrix], [1], model.confidence)),
+        **estimate_json(inference.jackknife_pairs([matrix], [1], confidence)),
         "pairs": [
             {"seeds": [seeds[i], seeds[j]], "value": float(matrix[i, j])}
             for i, j in itertools.combinations(range(len(seeds)), 2)
@@ -185,87 +241,58 @@ def _difference(
     }
 
 
-def contrasts(model: _Model, metric: str) -> list[dict[str, Any]]:
-    """Every two activations compared within seeds: a − b, interval, exact p, Holm over the family.
-
-    The family is one metric of one model under one checkpoint rule.
-    """
-    compare = _compare_scores if metric in METRICS else _compare_differences
-    found = []
-    for a, b in itertools.combinations(model.activations, 2):
-        seeds = [seed for seed in model.finished(a) if seed in model.finished(b)]
-        compared = compare(model, metric, a, b, seeds)
-        found.append({"metric": metric, "a": a, "b": b, "seeds": seeds, **compared})
-    tested = [contrast for contrast in found if contrast["p"] is not None]
-    for contrast in found:
-        contrast["p_holm"] = None
-    for contrast, p in zip(tested, inference.holm([c["p"] for c in tested]), strict=True):
-        contrast["p_holm"] = p
-    return found
-
-
-Comparison = Callable[[_Model, str, str, str, Sequence[int]], dict[str, Any]]
-
-
-def _compare_scores(
-    model: _Model, metric: str, a: str, b: str, seeds: Sequence[int]
-) -> dict[str, Any]:
-    if not seeds:
-        return _no_contrast()
-    paired = np.subtract(model.values(a, seeds, metric), model.values(b, seeds, metric))
-    estimate = inference.mean_estimate(paired, model.confidence)
-    return {
-        **_numbers(estimate),
-        "test": f"sign flip within seeds, {inference.relabelings(len(seeds))}",
-        "p": inference.sign_flip_p(paired),
-        "p_smallest": inference.smallest_p(len(seeds)),
-    }
-
-
-def _compare_differences(
-    model: _Model, id_: str, a: str, b: str, seeds: Sequence[int]
-) -> dict[str, Any]:
+def _group(
+    model: ModelRuns, activation: str, seeds: Sequence[int], id_: str, confidence: float
+) -> dict[str, Any] | None:
     if len(seeds) < 2:
-        return _no_contrast()
-    matrix = model.differences[id_]
-    rows_a, rows_b = model.index(a, seeds), model.index(b, seeds)
-    within = [matrix[np.ix_(rows, rows)] for rows in (rows_a, rows_b)]
-    both = rows_a + rows_b
-    return {
-        **_numbers(inference.jackknife_pairs(within, [1, -1], model.confidence)),
-        "test": f"labels swapped within seeds, {inference.relabelings(len(seeds))}",
-        "p": inference.label_swap_p(matrix[np.ix_(both, both)]),
-        "p_smallest": inference.smallest_p(len(seeds)),
-    }
+        return None
+    full, left = model.without(activation, seeds, id_)
+    if not np.isfinite(full):
+        return None
+    return estimate_json(group_estimate(full, left, confidence))
 
 
-def _no_contrast() -> dict[str, Any]:
-    return {
-        "value": None,
-        "n": 0,
-        "standard_error": None,
-        "interval": None,
-        "test": None,
-        "p": None,
-        "p_smallest": None,
-    }
+def omnibus(model: ModelRuns, metric: str) -> dict[str, Any] | None:
+    """Whether activations differ at all, labels permuted within seeds; over sound cells."""
+    names = model.sound()
+    seeds = model.usable(*names) if names else []
+    if len(names) < 2 or len(seeds) < 2:
+        return None
+    if metric in model.matrices:
+        rows = [row for name in names for row in model.index(name, seeds)]
+        matrix = model.matrices[metric][np.ix_(rows, rows)]
+        found = blocked_omnibus_pairs_p(matrix, len(names), len(seeds))
+    else:
+        scores = [model.scores(name, seeds, metric) for name in names]
+        found = blocked_omnibus_p(np.array(scores).T)
+    return {"activations": names, "seeds": seeds, **asdict(found)}
 
 
-def kinds_of_pairs(model: _Model, id_: str) -> dict[str, float | None]:
+def classical_tests(model: ModelRuns, metric: str) -> dict[str, Any] | None:
+    """What readers ask for beside the exact tests; over sound cells and the seeds they share."""
+    names = model.sound()
+    seeds = model.usable(*names) if names else []
+    if len(names) < 2 or len(seeds) < 2:
+        return None
+    values = {name: model.scores(name, seeds, metric).tolist() for name in names}
+    return {"activations": names, "seeds": seeds, **classical.all_tests(values)}
+
+
+def kinds_of_pairs(model: ModelRuns, id_: str) -> dict[str, float | None]:
     """Mean difference between two runs, by what they share.
 
     The activation's own effect on predictions stands beside the seed's: the
     same seed with another activation, another seed with the same activation,
     and both others.
     """
-    runs = [(a, seed) for a in model.activations for seed in model.seeds]
+    runs = list(itertools.product(model.activations, model.seeds))
     kinds: dict[str, list[float]] = {
         "same_activation_other_seed": [],
         "other_activation_same_seed": [],
         "other_activation_other_seed": [],
     }
     for (i, (a, s)), (j, (b, t)) in itertools.combinations(enumerate(runs), 2):
-        value = model.differences[id_][i, j]
+        value = model.matrices[id_][i, j]
         if not np.isnan(value):
             activation = "same_activation" if a == b else "other_activation"
             seed = "same_seed" if s == t else "other_seed"
@@ -273,30 +300,39 @@ def kinds_of_pairs(model: _Model, id_: str) -> dict[str, float | None]:
     return {kind: float(np.mean(values)) if values else None for kind, values in kinds.items()}
 
 
-def _numbers(estimate: inference.Estimate) -> dict[str, Any]:
-    interval = None if estimate.interval is None else list(estimate.interval)
-    return {
-        "value": estimate.value,
-        "n": estimate.n,
-        "standard_error": estimate.standard_error,
-        "interval": interval,
-    }
+def across(model: ModelRuns, id_: str, confidence: float) -> list[dict[str, Any]]:
+    """Every two activations' runs compared with each other, beside the seeds' own differences.
+
+    `same_seed` is the mean from a's run to b's with the same seed,
+    `other_seed` with another; `effect` is `other_seed` less the mean of both
+    cells' differences between seeds: what the activation adds to what the seed
+    does alone (an energy distance where the measure is a metric; Székely & Rizzo 2013).
+    """
+    return [
+        {
+            "metric": id_,
+            "a": a,
+            "b": b,
+            "failed_gates": model.failed(a, b),
+            **_across(model, id_, a, b, confidence),
+        }
+        for a, b in itertools.combinations(model.activations, 2)
+    ]
 
 
-def scale_statistics(
-    scale: str, study: str, model_paths: Sequence[Path], output: Path
-) -> dict[str, Any]:
-    """Write `stats.json` of a scale: what its models share once, then each model's statistics."""
-    models = [read_json(path) for path in model_paths]
-    shared = ("activations", "seeds", "confidence", "corpus_sha256", "evaluation", "measures")
-    merged = {
-        "study": study,
-        "scale": scale,
-        **{key: models[0][key] for key in shared},
-        "models": {
-            model["model"]: {key: value for key, value in model.items() if key not in shared}
-            for model in models
-        },
-    }
-    write_json(output, merged)
-    return merged
+def _across(model: ModelRuns, id_: str, a: str, b: str, confidence: float) -> dict[str, Any]:
+    seeds = model.usable(a, b)
+    n = len(seeds)
+    between = model.between(a, b, seeds, id_)
+    within = [model.within(name, seeds, id_) for name in (a, b)]
+    found: dict[str, Any] = dict.fromkeys(("same_seed", "other_seed", "effect"))
+    if n:
+        found["same_seed"] = estimate_json(inference.mean_estimate(np.diag(between), confidence))
+    if n > 1:
+        off = (between + between.T) / 2
+        for name, matrices, weights in (
+            ("other_seed", [off], [1.0]),
+            ("effect", [off, *within], [1.0, -0.5, -0.5]),
+        ):
+            found[name] = estimate_json(inference.jackknife_pairs(matrices, weights, confidence))
+    return {"seeds": seeds, **found}

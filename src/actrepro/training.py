@@ -11,10 +11,10 @@ import logging
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,30 +23,35 @@ import torch.nn.functional as F  # noqa: N812 - the name every PyTorch reader kn
 from torch import Tensor, nn
 
 from actrepro import provenance, streams
-from actrepro.checkpoints import Checkpoint, Weights, copy_weights, hash_weights, save_checkpoint
+from actrepro.checkpoints import (
+    Checkpoint,
+    Weights,
+    copy_weights,
+    hash_weights,
+    save_checkpoint,
+    save_snapshots,
+)
 from actrepro.config import Protocol, RunConfig
 from actrepro.corpus import Corpus, load_corpus
 from actrepro.errors import ActreproError
 from actrepro.files import write_json, write_text
+from actrepro.history import HistoryRow, history_csv
 from actrepro.models import build_from_protocol, count_parameters
 from actrepro.optimiser import AdamW
 
 LOG = logging.getLogger("actrepro")
 
 
-class HistoryRow(NamedTuple):
-    """Mean loss in nats per character on fixed windows of train and selection text."""
-
-    step: int
-    train_loss: float
-    selection_loss: float
-
-
 @dataclass(frozen=True)
 class TrainedRun:
-    """What training leaves: weights, history, and how it went."""
+    """What training leaves: weights, history, and how it went.
+
+    `snapshots` are the weights at earlier steps, each the best of its time on
+    the selection text: where a run can be met at a higher loss than its best.
+    """
 
     checkpoint: Checkpoint
+    snapshots: Mapping[int, Weights]
     history: list[HistoryRow]
     status: str
     parameters: int
@@ -58,15 +63,17 @@ def train_run(
     request: RunConfig,
     corpus_path: Path,
     checkpoint_path: Path,
+    snapshots_path: Path,
     history_path: Path,
     record_path: Path,
     threads: int,
 ) -> None:
-    """Train one run and write its checkpoint, history and record."""
+    """Train one run and write its checkpoint, snapshots, history and record."""
     device = prepare_torch(request.device, threads)
     corpus = load_corpus(corpus_path)
     run = train(request, corpus, device)
     save_checkpoint(checkpoint_path, run.checkpoint)
+    save_snapshots(snapshots_path, run.snapshots)
     write_text(history_path, history_csv(run.history))
     write_json(record_path, run_record(request, corpus, run, device, threads))
 
@@ -121,6 +128,7 @@ def train(request: RunConfig, corpus: Corpus, device: torch.device) -> TrainedRu
     seconds = time.perf_counter() - started
     return TrainedRun(
         checkpoint=trainer.checkpoint(finished=status == "finished"),
+        snapshots=trainer.snapshots,
         history=trainer.history,
         status=status,
         parameters=count_parameters(model),
@@ -147,6 +155,7 @@ class _Trainer:
         self.optimiser = AdamW(model, self.protocol.learning_rate)
         self.history: list[HistoryRow] = []
         self.best: tuple[float, int, Weights] | None = None
+        self.snapshots: dict[int, Weights] = {}
         self.step = 0
         self.characters = 0
 
@@ -210,8 +219,14 @@ class _Trainer:
             LOG.warning("%s: diverged at step %d", self.request.name, self.step)
             return False
         if self.best is None or row.selection_loss < self.best[0]:
-            self.best = (row.selection_loss, self.step, copy_weights(self.model))
+            self._keep_best(row.selection_loss)
         return True
+
+    def _keep_best(self, loss: float) -> None:
+        # The best so far becomes a snapshot; untrained weights are none.
+        if self.best is not None and self.best[1] > 0:
+            self.snapshots[self.best[1]] = self.best[2]
+        self.best = (loss, self.step, copy_weights(self.model))
 
     def checkpoint(self, finished: bool) -> Checkpoint:
         """The weights as they are now, and the best."""
@@ -249,12 +264,6 @@ def mean_loss(model: nn.Module, windows: Tensor, batch: int) -> float:
         total += float(F.cross_entropy(logits, part[:, 1:].flatten(), reduction="sum"))
     model.train()
     return total / windows[:, 1:].numel()
-
-
-def history_csv(history: list[HistoryRow]) -> str:
-    """The history as CSV; numbers in full, so that equal runs give equal bytes."""
-    lines = [",".join(HistoryRow._fields), *(",".join(map(repr, row)) for row in history)]
-    return "\n".join(lines) + "\n"
 
 
 def run_record(

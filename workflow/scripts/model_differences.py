@@ -9,6 +9,8 @@ with job(snakemake.log[0]):
     model_differences(
         list(product(snakemake.params.activations, snakemake.params.seeds)),
         [Path(path) for path in snakemake.input.predictions],
+        [Path(path) for path in snakemake.input.matched],
         Path(snakemake.input.evaluation),
-        Path(snakemake.output[0]),
+        Path(snakemake.output.matrices),
+        Path(snakemake.output.matched),
     )

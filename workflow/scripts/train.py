@@ -14,6 +14,7 @@ with job(snakemake.log[0]):
         request,
         Path(snakemake.input.corpus),
         Path(snakemake.output.checkpoint),
+        Path(snakemake.output.snapshots),
         Path(snakemake.output.history),
         Path(snakemake.output.record),
         threads=snakemake.threads,

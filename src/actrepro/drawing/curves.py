@@ -14,10 +14,9 @@ from matplotlib.ticker import MaxNLocator
 from actrepro.cells import Stats
 from actrepro.drawing.palette import activation_colours
 from actrepro.drawing.sheet import FAINT, INK, MARGIN, SOFT, WIDTH, Grid, Header, Look, Sheet
+from actrepro.history import HistoryRow
 
-# Of one run: rows of (step, train loss, selection loss).
-History = Sequence[tuple[float, float, float]]
-Histories = Mapping[str, Mapping[int, History]]
+Histories = Mapping[str, Mapping[int, Sequence[HistoryRow]]]
 
 OTHERS: Look = {"color": FAINT, "linewidth": 0.8, "zorder": 1}
 SELECTION: Look = {"linewidth": 1.1, "linestyle": "-", "zorder": 3}
@@ -101,11 +100,11 @@ def _draw_panel(panel: _Panel, histories: Histories, limits: tuple[float, float]
         _remark(panel.axes, f"{len(panel.diverged)} of {len(histories[panel.activation])} diverged")
 
 
-def _draw_line(axes: Axes, rows: History, column: int, look: Look) -> None:
+def _draw_line(axes: Axes, rows: Sequence[HistoryRow], column: int, look: Look) -> None:
     axes.plot([row[0] for row in rows], [row[column] for row in rows], **look)
 
 
-def _mark_end(panel: _Panel, rows: History, limits: tuple[float, float]) -> None:
+def _mark_end(panel: _Panel, rows: Sequence[HistoryRow], limits: tuple[float, float]) -> None:
     """A cross at a diverged run's last loss, or at the edge where that lies outside."""
     finite = [row for row in rows if math.isfinite(row[2])]
     step, loss = (finite[-1][0], finite[-1][2]) if finite else (rows[-1][0], limits[1])

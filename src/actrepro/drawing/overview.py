@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from actrepro.cells import Cell, Stats, absence, beats_bigram, cells_of
+from actrepro.cells import Cell, Stats, absence, cells_of, sound
 from actrepro.drawing.palette import activation_colours, model_markers
 from actrepro.drawing.sheet import (
     FAINT,
@@ -49,7 +49,7 @@ def draw_tradeoff(header: Header, stats: Stats) -> Sheet:
     for model, activation, cell in drawn:
         _draw_cell(panel, cell, markers[model], colours[activation])
     _mark_bigram(panel, stats)
-    hollow = not all(beats_bigram(cell) for _, _, cell in drawn)
+    hollow = not all(sound(cell) for _, _, cell in drawn)
     _draw_legends(sheet, WIDTH - names, colours, markers, hollow)
     for line, text in enumerate(absent):
         where = sheet.place(MARGIN, height + 0.65 + NOTE_LINE * line)
@@ -80,7 +80,7 @@ def _draw_cell(panel: Axes, cell: Cell, marker: str, colour: str) -> None:
         panel.plot(loss["interval"], [y, y], **whisker)
     if difference["interval"] is not None:
         panel.plot([x, x], difference["interval"], **whisker)
-    filled = beats_bigram(cell)
+    filled = sound(cell)
     panel.plot([x], [y], marker=marker, markersize=7, zorder=3, **mean_look(colour, filled))
 
 
@@ -183,14 +183,14 @@ def _draw_tile(
         text = missing.replace(": ", ":\n").replace("run ", "run\n")
         panel.text(column + 0.5, line + 0.5, text, fontsize=7.5, color=SOFT, **look)
         return
-    mark = "" if beats_bigram(cell) else "†"
+    mark = "" if sound(cell) else "†"
     value = f"{number(difference['value'])}{mark}"
     panel.text(column + 0.5, line + 0.37, value, color=INK, fontsize=9.5, **look)
     panel.text(column + 0.5, line + 0.72, _reach(cell, difference), color=INK, fontsize=7.5, **look)
 
 
 def _reach(cell: Cell, difference: Cell) -> str:
-    n = f"n = {cell['n']}" if cell["excluded_seeds"] or difference["interval"] is None else ""
+    n = f"n = {cell['n']}" if cell["excluded"] or difference["interval"] is None else ""
     if difference["interval"] is None:
         return n
     low, high = difference["interval"]

@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from actrepro.cells import Stats, beats_bigram, cells_of, remark
+from actrepro.cells import Stats, cells_of, remark, sound
 from actrepro.drawing.palette import activation_colours
 from actrepro.drawing.sheet import SOFT, WIDTH, Grid, Header, Look, Sheet, label_width, mean_look
 from actrepro.measures import PRIMARY
@@ -74,7 +74,7 @@ def _rows(
             Row(
                 label=activation,
                 colour=colours[activation],
-                filled=beats_bigram(cell),
+                filled=sound(cell),
                 value=None if found is None else found["value"],
                 interval=None if found is None else found["interval"],
                 singles=[] if found is None else singles(found),

@@ -14,7 +14,7 @@ from typing import cast
 import torch
 from torch import nn
 
-from actrepro.activations import get_activation
+from actrepro.activations import Activation, get_activation
 from actrepro.config import Protocol, default_study, nearest
 from actrepro.errors import ActreproError
 from actrepro.models._blocks import Activated, ModelSpec, count_parameters
@@ -74,13 +74,15 @@ def build_model(
 def build_from_protocol(
     name: str,
     protocol: Protocol,
-    activation: str,
+    activation: str | Activation,
     symbols: int,
     *,
     seed: int | None = None,
     custom_models: Mapping[str, str] | None = None,
 ) -> nn.Module:
     """Build a model as a protocol says. `seed` leaves torch's global state as it was."""
+    if isinstance(activation, str):
+        activation = get_activation(activation)
     spec = ModelSpec(
         layers=protocol.layers,
         width=protocol.width,
@@ -88,7 +90,7 @@ def build_from_protocol(
         context=protocol.context,
         dropout=protocol.dropout,
         symbols=symbols,
-        activation=get_activation(activation),
+        activation=activation,
     )
     build = _builder(name, (custom_models or {}).get(name))
     if seed is None:

@@ -1,0 +1,66 @@
+"""Gates: what a cell must pass before its numbers may be ranked or compared.
+
+A gate never stops a run. Its outcome says what was measured and the bound it was
+held against; a failed one marks its cell wherever the cell appears.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+# Before training, on a fresh model: `gates.json`.
+BEFORE = {
+    "wired": "the activation under study shapes the output, and no other stands in for it",
+    "causal": "changing later characters leaves earlier logits bit-equal",
+    "rows": "changing other sequences of a batch leaves a sequence's logits bit-equal",
+    "repeatable": "the same short run twice ends in the same bytes, another seed in others (A/A)",
+    "initial_loss": "an untrained model's loss is near ln(symbols)",
+}
+# After training, on what the runs left: `gates-after.json`.
+AFTER = {
+    "recorded": "each run's record names its own model, activation, seed, corpus and weights",
+    "shared_evaluation": "every run predicted the evaluation set that its numbers are scored on",
+    "split": "no scored character lies in training or selection text, and none is scored twice",
+    "probabilities": "predictions are numbers from 0 to 1, and each row sums to one",
+    "distinct": "no two runs share weights or predictions",
+    "certificate": "accuracy ≥ 1 − loss / ln 2 on the same characters",
+    "churn_bounds": "|a₁ − a₂| ≤ churn ≤ min(1, 2 − a₁ − a₂) for every two runs",
+    "learned": "every run beats the unigram and the bigram table of the training text",
+}
+GATES: Mapping[str, str] = {**BEFORE, **AFTER}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a gate found.
+
+    Attributes
+    ----------
+    passed
+        Whether the bound holds.
+    measured
+        What was measured; numbers, words, lists and dictionaries of them.
+    bound
+        What it was held against, in words.
+    """
+
+    passed: bool
+    measured: Any
+    bound: str
+
+    def as_json(self) -> dict[str, Any]:
+        """As it stands in `gates.json`."""
+        return asdict(self)
+
+
+def failed(outcomes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The gates that a cell failed, in the order of `GATES`, from outcomes as read from JSON."""
+    return [gate for gate in GATES if gate in outcomes and not outcomes[gate]["passed"]]
+
+
+def all_failed(cells: Iterable[Mapping[str, Mapping[str, Any]]]) -> list[str]:
+    """The gates that any of several cells failed."""
+    found = {gate for cell in cells for gate in failed(cell)}
+    return [gate for gate in GATES if gate in found]

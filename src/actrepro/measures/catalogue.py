@@ -1,0 +1,65 @@
+"""Every measure by its id, with what results files say of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from actrepro.measures._measure import Measure
+from actrepro.measures.generated import GENERATED, GENERATED_ID
+from actrepro.measures.groups import GROUP_MEASURES
+from actrepro.measures.pairs import PAIR_MEASURES
+from actrepro.measures.runs import RUN_MEASURES
+from actrepro.predictions import POSITIONS
+
+PRIMARY = "tv-half_l1-pairs.all"
+
+OF_TEXT: tuple[Measure, ...] = (*RUN_MEASURES, *PAIR_MEASURES, *GROUP_MEASURES)
+BY_ID: dict[str, Measure] = {measure.id: measure for measure in OF_TEXT}
+# From the second run to the first, a good change is a bad one.
+MIRRORED = {"churn-good-pairs": "churn-bad-pairs", "churn-bad-pairs": "churn-good-pairs"}
+
+
+def run_measure_ids() -> list[str]:
+    """Every measure of one run on every set of positions."""
+    return [f"{measure.id}.{positions}" for measure in RUN_MEASURES for positions in POSITIONS]
+
+
+def measure_ids() -> list[str]:
+    """Every measure of two runs on every set of positions, and of what they write."""
+    of_text = [f"{measure.id}.{positions}" for measure in PAIR_MEASURES for positions in POSITIONS]
+    return [*of_text, GENERATED_ID]
+
+
+def group_measure_ids() -> list[str]:
+    """Every measure of several runs on every set of positions."""
+    return [f"{measure.id}.{positions}" for measure in GROUP_MEASURES for positions in POSITIONS]
+
+
+def mirror(id_: str) -> str:
+    """The measure from b to a that has the value of `id_` from a to b."""
+    measure, _, positions = id_.partition(".")
+    return f"{MIRRORED.get(measure, measure)}.{positions}"
+
+
+def is_agreement(id_: str) -> bool:
+    """Whether more of a measure means more alike."""
+    measure = BY_ID.get(id_.partition(".")[0])
+    return measure is not None and measure.agreement
+
+
+def measure_descriptions() -> dict[str, dict[str, Any]]:
+    """Name, formula, range and source of every measure, as `stats.json` has them.
+
+    An end of a range that is infinite is null.
+    """
+    of_text = {
+        measure.id: {
+            "name": measure.name,
+            "formula": measure.formula,
+            "range": [None if abs(end) == float("inf") else end for end in measure.range],
+            "source": measure.source,
+            "agreement": measure.agreement,
+        }
+        for measure in OF_TEXT
+    }
+    return {**of_text, GENERATED_ID.partition(".")[0]: {**GENERATED, "agreement": False}}

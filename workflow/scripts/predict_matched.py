@@ -1,0 +1,25 @@
+from pathlib import Path
+
+from actrepro.jobs import job
+
+with job(snakemake.log[0]):
+    from actrepro.config import RunConfig
+    from actrepro.quickstart import leave_at_once, start_torch
+
+    requests = [RunConfig.model_validate(run) for run in snakemake.params.runs]
+    start_torch(requests)
+    from actrepro.prediction import RunFiles, predict_matched
+
+    files = (snakemake.input[name] for name in ("histories", "checkpoints", "snapshots"))
+    predict_matched(
+        requests,
+        Path(snakemake.input.corpus),
+        Path(snakemake.input.evaluation),
+        Path(snakemake.input.manifest),
+        [RunFiles(*map(Path, run)) for run in zip(*files, strict=True)],
+        Path(snakemake.output.matched),
+        [Path(path) for path in snakemake.output.predictions],
+        threads=snakemake.threads,
+    )
+
+leave_at_once()
