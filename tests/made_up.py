@@ -275,7 +275,8 @@ def record(model: str, activation: str, seed: int, made: Predictions) -> dict[st
         "status": "finished" if made.probabilities else "diverged",
         "config": {**asked, "model": model},
         "corpus_sha256": corpus().sha256,
-        "weights_sha256": dict(made.weights_sha256),
+        "weights_sha256": dict(made.weights_sha256)
+        or {rule: f"lost {rule} {model} {activation} {seed}" for rule in OWN_RULES},
         "parameters": 1234,
         "final_step": 12,
         "best_step": 10,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import made_up
 
 from actrepro import paths
 from actrepro.files import read_json, write_json, write_text
-from actrepro.tables import scale_tables
+from actrepro.scale import scale_statistics
 
 MODELS = ("charlm", "my_model")
 ACTIVATIONS = ("relu", "my-act")
@@ -53,24 +53,28 @@ def make_scale(
     models: Sequence[str] = MODELS,
     activations: Sequence[str] = ACTIVATIONS,
     best_is_final: bool = False,
+    failed: Mapping[str, str] | None = None,
+    changed_runs: Mapping[tuple[str, int], made_up.Predictions] | None = None,
 ) -> Scale:
-    """Write a scale; `diverged` names runs of every model."""
+    """Write a scale; `diverged`, `failed` and `changed_runs` are of every model."""
     made = [
-        made_up.Model(folder / "made", activations, seeds, diverged, best_is_final, name)
+        made_up.Model(
+            folder / "made",
+            activations,
+            seeds,
+            diverged,
+            best_is_final,
+            name,
+            changed=changed_runs or {},
+            failed=failed or {},
+        )
         for name in models
     ]
     for model in made:
         model.write()
         _write_histories(folder, model)
     scale = Scale(folder, {})
-    scale_tables(
-        "tiny",
-        "a study",
-        [model.stats for model in made],
-        {model.name: model.matrices for model in made},
-        scale.stats,
-        *(folder / name for name in ("runs.csv", "pairs.csv", "summary.txt")),
-    )
+    scale_statistics("tiny", "a study", [model.stats for model in made], scale.stats)
     _write_corpus(scale)
     return changed(scale, _with_whole_records)
 

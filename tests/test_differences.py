@@ -1,164 +1,259 @@
-"""Differences files: every pair once, both rules, nothing filled in."""
+"""Differences files: every pair once, every rule, nothing filled in."""
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import made_up
 import numpy as np
 import pytest
+from made_up import Model
 
-from actrepro.differences import pair_differences, pairwise, run_scores
-from actrepro.errors import ActreproError
-from actrepro.evaluation import EvaluationSet, evaluation_set
+from actrepro.differences import text_blocks
+from actrepro.evaluation import evaluation_set
 from actrepro.files import read_json, read_npz
-from actrepro.measures import MEASURES, measure_ids
-from actrepro.predictions import RULES, Predictions, save_predictions
+from actrepro.inspection import targets_of
+from actrepro.measures import (
+    GENERATED_ID,
+    GROUP_MEASURES,
+    PAIR_MEASURES,
+    RUN_MEASURES,
+    group_measure_ids,
+    measure_descriptions,
+    measure_ids,
+    mirror,
+    run_measure_ids,
+)
+from actrepro.predictions import MATCHED, OWN_RULES, POSITIONS, RULES, Predictions
+
+ACTIVATIONS = ["relu", "gelu"]
+SEEDS = [7, 3, 5]
+GONE = ("gelu", 3)
 
 
-def _total_variation(a: Predictions, b: Predictions, rule: str, positions: str) -> float:
-    p, q = (one.probabilities[rule, positions].astype(float) for one in (a, b))
-    return float(np.abs(p - q).sum(axis=1).mean() / 2)
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    made = Model(tmp_path_factory.mktemp("model"), ACTIVATIONS, SEEDS, diverged=[GONE])
+    made.write()
+    return made
 
 
-def test_scores_of_a_run(evaluation: EvaluationSet) -> None:
-    made = made_up.predictions(evaluation, 1)
-    for rule in RULES:
-        found = run_scores(made, evaluation, rule)
-        for positions, targets in (
-            ("all", evaluation.targets),
-            ("last", evaluation.last_targets),
-        ):
-            p = made.probabilities[rule, positions].astype(float)
-            true = p[np.arange(len(p)), targets]
-            assert found[f"loss.{positions}"] == pytest.approx(-np.log(true).mean())
-            hits = p.argmax(axis=1) == targets
-            assert found[f"accuracy.{positions}"] == pytest.approx(hits.mean())
+@pytest.fixture(scope="module")
+def arrays(model: Model) -> dict[str, np.ndarray]:
+    return read_npz(model.matrices)
 
 
-def test_differences_of_a_pair(evaluation: EvaluationSet) -> None:
-    a, b = (made_up.predictions(evaluation, seed) for seed in (1, 2))
-    for rule in RULES:
-        found = pair_differences(a, b, evaluation, rule)
-        assert list(found) == measure_ids()
-        for positions in ("all", "last"):
-            expected = _total_variation(a, b, rule, positions)
-            assert found[f"tv-half_l1-pairs.{positions}"] == pytest.approx(expected, abs=1e-6)
-    assert pair_differences(a, b, evaluation, "final") != pair_differences(a, b, evaluation, "best")
+def _made(model: Model, run: tuple[str, int], rule: str) -> Predictions:
+    return (model.matched if rule == MATCHED else model.predictions)[run]
 
 
-def test_a_diverged_run_has_no_score_and_no_difference(evaluation: EvaluationSet) -> None:
-    a, gone = (made_up.predictions(evaluation, seed, diverged=seed == 2) for seed in (1, 2))
-    assert run_scores(gone, evaluation, "final") == {}
-    for pair in ((a, gone), (gone, a), (gone, gone)):
-        found = pair_differences(*pair, evaluation, "final")
-        assert list(found) == measure_ids()
-        assert all(np.isnan(value) for value in found.values())
+def _stacked(model: Model, runs: list[tuple[str, int]], rule: str, at: str) -> np.ndarray:
+    return np.stack([_made(model, run, rule).probabilities[rule, at] for run in runs])
 
 
-def test_the_matrix_is_symmetric_with_a_zero_diagonal(evaluation: EvaluationSet) -> None:
-    runs = [made_up.predictions(evaluation, seed, diverged=seed == 2) for seed in range(4)]
-    matrices = pairwise(runs, evaluation, "best")
-    assert list(matrices) == measure_ids()
-    for id_, matrix in matrices.items():
-        np.testing.assert_array_equal(matrix, matrix.T)
-        assert not matrix.diagonal().any()
-        for i, j in itertools.combinations(range(4), 2):
-            expected = pair_differences(runs[i], runs[j], evaluation, "best")[id_]
-            np.testing.assert_equal(matrix[i, j], expected)
-            assert np.isnan(matrix[i, j]) == (2 in (i, j))
+def _cell(model: Model, activation: str, rule: str) -> Any:
+    if rule == MATCHED:
+        return read_json(model.path("differences-matched.json"))[activation]
+    return read_json(model.path(activation, "differences.json"))["rules"][rule]
 
 
-def test_pairs_whose_best_step_is_the_final_one_are_not_compared_again(
-    evaluation: EvaluationSet,
+@pytest.mark.parametrize("rule", RULES)
+def test_scores_of_runs_are_the_measures_of_their_predictions(model: Model, rule: str) -> None:
+    for activation in ACTIVATIONS:
+        runs = _cell(model, activation, rule)["runs"]
+        assert [run["seed"] for run in runs] == SEEDS
+        for run in runs:
+            if (activation, run["seed"]) == GONE:
+                assert run["why"] == "diverged"
+                assert not run.keys() & set(run_measure_ids())
+                continue
+            for measure, (at, targets) in itertools.product(
+                RUN_MEASURES, targets_of(model.evaluation).items()
+            ):
+                p = _stacked(model, [(activation, run["seed"])], rule, at)
+                assert run[f"{measure.id}.{at}"] == pytest.approx(measure(p, targets)[0])
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_pairs_of_a_cell_are_the_measures_of_two(model: Model, rule: str) -> None:
+    for activation, seeds in (("relu", SEEDS), ("gelu", [7, 5])):
+        pairs = _cell(model, activation, rule)["pairs"]
+        expected = [list(pair) for pair in itertools.combinations(seeds, 2)]
+        assert [pair["seeds"] for pair in pairs] == expected
+        for pair in pairs:
+            assert pair.keys() - {"seeds"} == set(measure_ids())
+            runs = [(activation, seed) for seed in pair["seeds"]]
+            for measure, (at, targets) in itertools.product(
+                PAIR_MEASURES, targets_of(model.evaluation).items()
+            ):
+                found = measure(_stacked(model, runs, rule, at), targets)[0, 1]
+                assert pair[f"{measure.id}.{at}"] == pytest.approx(found)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_groups_are_measured_whole_and_without_each_seed(model: Model, rule: str) -> None:
+    group = _cell(model, "relu", rule)["group"]
+    assert group.keys() == set(group_measure_ids())
+    for measure, (at, targets) in itertools.product(
+        GROUP_MEASURES, targets_of(model.evaluation).items()
+    ):
+        p = _stacked(model, [("relu", seed) for seed in SEEDS], rule, at)
+        found = group[f"{measure.id}.{at}"]
+        assert found["value"] == pytest.approx(measure(p, targets))
+        for place, seed in enumerate(SEEDS):
+            left = measure(np.delete(p, place, axis=0), targets)
+            assert found["without"][str(seed)] == pytest.approx(left)
+    # Of two runs neither can be left out.
+    assert all(one["without"] == {} for one in _cell(model, "gelu", rule)["group"].values())
+
+
+def test_text_that_was_generated_is_compared_by_edit_distance(model: Model) -> None:
+    def distance(a: list[int], b: list[int]) -> int:
+        row = list(range(len(b) + 1))
+        for i, one in enumerate(a, 1):
+            before, row[0] = row[0], i
+            for j, other in enumerate(b, 1):
+                change = before + (one != other)
+                before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, change)
+        return row[-1]
+
+    texts = [model.predictions["relu", seed].generated["final"].tolist() for seed in (7, 3)]
+    expected = np.mean([distance(a, b) / len(a) for a, b in zip(*texts, strict=True)])
+    assert _cell(model, "relu", "final")["pairs"][0][GENERATED_ID] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_matrices_hold_every_pair_of_runs(
+    model: Model, arrays: dict[str, np.ndarray], rule: str
 ) -> None:
-    runs = [made_up.predictions(evaluation, seed, best_is_final=seed < 3) for seed in (1, 2, 3)]
-    known = {id_: np.full((3, 3), 0.5) for id_ in measure_ids()}
-    best = pairwise(runs, evaluation, "best", known=known)
-    in_full = pairwise(runs, evaluation, "best")
-    for id_ in measure_ids():
-        assert best[id_][0, 1] == best[id_][1, 0] == 0.5
-        np.testing.assert_array_equal(best[id_][2, :2], in_full[id_][2, :2])
-    final = pairwise(runs, evaluation, "final")
-    for id_, matrix in pairwise(runs, evaluation, "best", known=final).items():
-        np.testing.assert_array_equal(matrix, in_full[id_])
-
-
-def test_the_cells_file(tmp_path: Path) -> None:
-    model = made_up.Model(tmp_path, ["relu"], [7, 3, 5], diverged=[("relu", 5)])
-    model.write()
-    found = read_json(model.path("relu", "differences.json"))
-    assert (found["scale"], found["model"], found["activation"]) == ("tiny", "charlm", "relu")
-    assert found["seeds"] == [7, 3, 5]
-    assert found["evaluation_sha256"] == model.evaluation.sha256
-    assert found["measures"].keys() == {measure.id for measure in MEASURES}
-    assert found["rules"].keys() == set(RULES)
-    for rule, under in found["rules"].items():
-        assert [run["seed"] for run in under["runs"]] == [7, 3, 5]
-        assert [pair["seeds"] for pair in under["pairs"]] == [[7, 3], [7, 5], [3, 5]]
-        first, second, gone = under["runs"]
-        one = model.predictions["relu", 7]
-        assert first == {
-            "seed": 7,
-            "diverged": False,
-            "weights_sha256": one.weights_sha256[rule],
-            **run_scores(one, model.evaluation, rule),
-        }
-        assert gone.keys() == {"seed", "diverged", "weights_sha256"}
-        assert gone["diverged"]
-        assert not second["diverged"]
-        expected = pair_differences(one, model.predictions["relu", 3], model.evaluation, rule)
-        assert under["pairs"][0] == {"seeds": [7, 3], **expected}
-        for pair in under["pairs"][1:]:
-            assert all(pair[id_] is None for id_ in measure_ids())
-
-
-def test_an_infinite_loss_is_written_as_null(tmp_path: Path) -> None:
-    model = made_up.Model(tmp_path, ["relu"], [1, 2])
-    sure = model.predictions["relu", 2].probabilities["final", "all"]
-    sure[:] = 0
-    sure[:, 0] = 1
-    for run, path in zip(model.runs, model.prediction_paths(), strict=True):
-        save_predictions(path, model.predictions[run])
-    path = model.write_cell("relu")
-    runs = read_json(path)["rules"]["final"]["runs"]
-    assert runs[1]["loss.all"] is None
-    assert isinstance(runs[0]["loss.all"], float)
-    json.loads(path.read_text(), parse_constant=pytest.fail)
-
-
-def test_the_models_file(tmp_path: Path) -> None:
-    model = made_up.Model(tmp_path, ["relu", "gelu"], [1, 2], diverged=[("gelu", 1)])
-    model.write()
-    arrays = read_npz(model.matrices)
-    assert arrays["activation"].tolist() == ["relu", "relu", "gelu", "gelu"]
-    assert arrays["seed"].tolist() == [1, 2, 1, 2]
+    assert arrays["activation"].tolist() == ["relu"] * 3 + ["gelu"] * 3
+    assert arrays["seed"].tolist() == SEEDS * 2
     assert str(arrays["evaluation_sha256"]) == model.evaluation.sha256
-    runs = list(model.predictions.values())
-    for rule in RULES:
-        expected = pairwise(runs, model.evaluation, rule)
-        for id_ in measure_ids():
-            np.testing.assert_array_equal(arrays[f"{rule}.{id_}"], expected[id_])
+    there = [run for run in model.runs if run != GONE]
+    rows = [model.runs.index(run) for run in there]
+    for measure, (at, targets) in itertools.product(
+        PAIR_MEASURES, targets_of(model.evaluation).items()
+    ):
+        matrix = arrays[f"{rule}.{measure.id}.{at}"]
+        expected = measure(_stacked(model, there, rule, at), targets)
+        np.testing.assert_allclose(matrix[np.ix_(rows, rows)], expected, atol=1e-12)
+        gone = model.runs.index(GONE)
+        assert np.isnan(matrix[gone]).all()
+        assert np.isnan(matrix[:, gone]).all()
 
 
-def test_the_cells_and_the_models_file_agree(tmp_path: Path) -> None:
-    model = made_up.Model(tmp_path, ["relu", "gelu"], [1, 2, 3])
-    model.write()
+def test_what_is_good_one_way_is_bad_the_other(arrays: dict[str, np.ndarray]) -> None:
+    good, bad = (arrays[f"final.churn-{kind}-pairs.all"] for kind in ("good", "bad"))
+    np.testing.assert_array_equal(good, bad.T)
+    assert (good[0, 1], bad[0, 1]) != (good[1, 0], bad[1, 0])
+    assert all(mirror(mirror(id_)) == id_ for id_ in measure_ids())
+
+
+@pytest.mark.parametrize("rule", OWN_RULES)
+def test_the_cells_and_the_models_file_agree(
+    model: Model, arrays: dict[str, np.ndarray], rule: str
+) -> None:
+    for id_ in measure_ids():
+        pairs = [pair[id_] for pair in _cell(model, "relu", rule)["pairs"]]
+        block = arrays[f"{rule}.{id_}"][:3, :3]
+        assert pairs == pytest.approx(block[np.triu_indices(3, k=1)].tolist(), abs=1e-12)
+
+
+def test_a_rule_that_chose_the_same_weights_is_not_measured_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from actrepro import differences
+
+    asked: list[tuple[str, int]] = []
+    measured = differences.pair_differences
+
+    def counted(runs: Any, rule: str, evaluation: Any, pairs: Any) -> Any:
+        asked.append((rule, len(pairs)))
+        return measured(runs, rule, evaluation, pairs)
+
+    model = Model(tmp_path, ["relu"], SEEDS, best_is_final=True)
+    model.write_runs()
+    monkeypatch.setattr(differences, "pair_differences", counted)
+    model.write_differences()
+    assert asked[:2] == [("final", 3), ("matched", 3)]
     arrays = read_npz(model.matrices)
-    for start, activation in ((0, "relu"), (3, "gelu")):
-        cell = read_json(model.path(activation, "differences.json"))
-        for rule, id_ in itertools.product(RULES, measure_ids()):
-            pairs = [pair[id_] for pair in cell["rules"][rule]["pairs"]]
-            block = arrays[f"{rule}.{id_}"][start : start + 3, start : start + 3]
-            assert pairs == block[np.triu_indices(3, k=1)].tolist()
+    for id_ in measure_ids():
+        np.testing.assert_array_equal(arrays[f"final.{id_}"], arrays[f"best.{id_}"])
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_blocks_of_text_average_to_the_scores(
+    model: Model, arrays: dict[str, np.ndarray], rule: str
+) -> None:
+    characters = arrays["block_characters"]
+    assert characters.sum() == len(model.evaluation.targets)
+    for place, run in enumerate(model.runs):
+        for metric in ("loss", "accuracy"):
+            blocks = arrays[f"{rule}.blocks.{metric}"][place]
+            if run == GONE:
+                assert np.isnan(blocks).all()
+                continue
+            cell = {one["seed"]: one for one in _cell(model, run[0], rule)["runs"]}
+            mean = np.average(blocks, weights=characters)
+            assert mean == pytest.approx(cell[run[1]][f"{metric}.all"])
+    p = _made(model, ("relu", 7), rule).probabilities[rule, "all"].astype(float)
+    losses = -np.log(p[np.arange(len(p)), model.evaluation.targets])
+    first = losses[: characters[0]].mean()
+    assert arrays[f"{rule}.blocks.loss"][0, 0] == pytest.approx(first)
+
+
+@pytest.mark.parametrize(
+    ("characters", "context", "blocks"),
+    [(8192, 32, 200), (55_770, 256, 200), (55_770, 1024, 54), (200, 16, 12), (10, 16, 1)],
+)
+def test_blocks_are_no_shorter_than_a_context(characters: int, context: int, blocks: int) -> None:
+    edges = text_blocks(characters, context)
+    assert (edges[0], edges[-1], len(edges)) == (0, characters, blocks + 1)
+    lengths = np.diff(edges)
+    assert lengths.min() >= min(context, characters)
+    assert lengths.max() - lengths.min() <= 1
+
+
+def test_the_cells_file_says_what_it_is_of(model: Model) -> None:
+    path = model.path("relu", "differences.json")
+    found = json.loads(path.read_text(), parse_constant=pytest.fail)
+    assert (found["scale"], found["model"], found["activation"]) == ("tiny", "charlm", "relu")
+    assert found["seeds"] == SEEDS
+    assert found["evaluation_sha256"] == model.evaluation.sha256
+    assert found["measures"] == measure_descriptions()
+    assert found["rules"].keys() == set(OWN_RULES)
 
 
 def test_runs_on_different_text_are_never_compared(tmp_path: Path) -> None:
-    model = made_up.Model(tmp_path, ["relu"], [1, 2])
     other = evaluation_set(made_up.corpus(), made_up.BLOCK, 120)
-    for run, path in zip(model.runs, model.prediction_paths(), strict=True):
-        save_predictions(path, model.predictions[run])
-    save_predictions(model.prediction_paths()[1], made_up.predictions(other, 2))
-    with pytest.raises(ActreproError, match="different evaluation sets"):
-        model.write_cell("relu")
-    assert not model.path("relu", "differences.json").exists()
+    model = Model(
+        tmp_path, ["relu"], [1, 2, 3], changed={("relu", 2): made_up.predictions(other, 2)}
+    )
+    model.write()
+    for rule in OWN_RULES:
+        cell = _cell(model, "relu", rule)
+        whys = [run["why"] for run in cell["runs"]]
+        assert whys == [None, "predicted another evaluation set", None]
+        assert [pair["seeds"] for pair in cell["pairs"]] == [[1, 3]]
+
+
+def test_what_has_no_value_is_null_and_not_a_number(tmp_path: Path) -> None:
+    """Two runs that always say the same symbol: there is nothing that kappa could correct for."""
+    model = Model(tmp_path, ["relu"], [1, 2])
+    changed = {}
+    for run in model.runs:
+        made = model.predictions[run]
+        probabilities = dict(made.probabilities)
+        for at in POSITIONS:
+            rows = np.full_like(probabilities["final", at], 0.01)
+            rows[:, 0] = 1 - rows[:, 1:].sum(axis=1)
+            probabilities["final", at] = rows
+        changed[run] = replace(made, probabilities=probabilities)
+    Model(tmp_path, ["relu"], [1, 2], changed=changed).write()
+    found = json.loads(
+        model.path("relu", "differences.json").read_text(), parse_constant=pytest.fail
+    )
+    assert found["rules"]["final"]["group"]["kappa-fleiss.all"]["value"] is None
+    assert found["rules"]["final"]["group"]["pd-l1-mean.all"]["value"] == 0

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from actrepro.inference import (
     MOST_EXACT_SEEDS,
+    _draws,
     holm,
+    jackknife,
     jackknife_pairs,
     label_swap_p,
     mean_estimate,
@@ -18,6 +20,7 @@ from actrepro.inference import (
     relabelings,
     sign_flip_p,
     smallest_p,
+    two_way_bootstrap,
 )
 
 VALUES = st.floats(-10, 10).map(lambda value: round(value, 3))
@@ -105,6 +108,136 @@ def test_two_seeds_have_a_value_but_no_interval() -> None:
     found = jackknife_pairs([_matrix(2)], [1], 0.95)
     assert found.value == _matrix(2)[0, 1]
     assert (found.n, found.standard_error, found.interval) == (2, None, None)
+
+
+def test_the_jackknife_of_a_mean_is_students() -> None:
+    values = np.array([0.3, 0.1, 0.5, 0.9])
+    left = [np.delete(values, out).mean() for out in range(4)]
+    found, expected = jackknife(float(values.mean()), left, 0.9), mean_estimate(values, 0.9)
+    assert found.n == 4
+    assert found.standard_error == pytest.approx(expected.standard_error)
+    assert found.interval == pytest.approx(expected.interval)
+
+
+def test_the_jackknife_of_given_values_is_that_of_pairs() -> None:
+    matrix = _matrix(5)
+    rest = [[seed for seed in range(5) if seed != out] for out in range(5)]
+    left = [mean_of_pairs(matrix[np.ix_(keep, keep)]) for keep in rest]
+    assert jackknife(mean_of_pairs(matrix), left, 0.95) == jackknife_pairs([matrix], [1], 0.95)
+
+
+@pytest.mark.parametrize("left", [[], [0.4]])
+def test_no_jackknife_with_fewer_than_two_seeds(left: list[float]) -> None:
+    found = jackknife(0.3, left, 0.95)
+    assert (found.value, found.n, found.standard_error) == (0.3, len(left), None)
+    assert found.interval is None
+
+
+def _scores_by_block(n: int, blocks: int, spreads: tuple[float, float, float]) -> np.ndarray:
+    generator = np.random.default_rng(n * blocks)
+    seeds, text, noise = spreads
+    return np.asarray(
+        1.5
+        + generator.normal(0, seeds, (n, 1))
+        + generator.normal(0, text, (1, blocks))
+        + generator.normal(0, noise, (n, blocks))
+    )
+
+
+def _closed_form(values: np.ndarray, confidence: float) -> tuple[float, float]:
+    """Standard error and half width of the two-way bootstrap with unlimited resamples."""
+    n, blocks = values.shape
+    by_seed, by_block = values.mean(axis=1), values.mean(axis=0)
+    rest = values - by_seed[:, None] - by_block + values.mean()
+    interaction = (rest**2).sum() / ((n - 1) * (blocks - 1) * n * blocks)
+    seeds = by_seed.var(ddof=1) / n
+    text = max(0.0, by_block.var(ddof=1) / blocks - interaction)
+    t = scipy.stats.t.ppf((1 + confidence) / 2, [n - 1, blocks - 1])
+    return np.sqrt(seeds + text), np.sqrt(t[0] ** 2 * seeds + t[1] ** 2 * text)
+
+
+@pytest.mark.parametrize("spreads", [(0.1, 0.1, 0.3), (0.1, 0.01, 0.05), (0.0, 0.5, 0.1)])
+@pytest.mark.parametrize(("n", "blocks"), [(2, 10), (3, 200), (5, 3), (10, 50)])
+def test_the_two_way_bootstrap_by_its_closed_form(
+    n: int, blocks: int, spreads: tuple[float, float, float]
+) -> None:
+    values = _scores_by_block(n, blocks, spreads)
+    error, reach = _closed_form(values, 0.9)
+    found = two_way_bootstrap(values, 0.9, resamples=20_000)
+    assert (found.value, found.n) == (pytest.approx(values.mean()), n)
+    # Monte Carlo standard error of each part: 0.5 % of the larger parts' sizes.
+    assert found.standard_error == pytest.approx(error, rel=0.03)
+    assert found.interval == pytest.approx(
+        (values.mean() - reach, values.mean() + reach), abs=0.04 * reach
+    )
+
+
+def test_the_same_numbers_give_the_same_bootstrap() -> None:
+    values = _scores_by_block(4, 30, (0.1, 0.1, 0.1))
+    found = two_way_bootstrap(values, 0.95)
+    assert two_way_bootstrap(values, 0.95) == found
+    _draws.cache_clear()
+    assert two_way_bootstrap(values.copy(order="F"), 0.95) == found
+
+
+@pytest.mark.parametrize("n", [3, 10])
+def test_other_text_widens_the_interval_of_seeds(n: int) -> None:
+    values = _scores_by_block(n, 40, (0.1, 0.5, 0.1))
+    both, seeds = two_way_bootstrap(values, 0.95), mean_estimate(values.mean(axis=1), 0.95)
+    assert both.value == pytest.approx(seeds.value)
+    assert both.standard_error is not None
+    assert seeds.standard_error is not None
+    assert both.standard_error > 1.2 * seeds.standard_error
+
+
+def test_text_that_all_seeds_find_alike_leaves_students_interval_of_seeds() -> None:
+    values = np.array([0.1, 0.5, 0.2])[:, None] + np.zeros((1, 20))
+    found, expected = two_way_bootstrap(values, 0.95), mean_estimate([0.1, 0.5, 0.2], 0.95)
+    assert found.value == pytest.approx(expected.value)
+    assert found.standard_error == pytest.approx(expected.standard_error, rel=0.05)
+    assert found.interval == pytest.approx(expected.interval, rel=0.1)
+
+
+def test_weights_are_characters() -> None:
+    values = _scores_by_block(4, 30, (0.1, 0.2, 0.1))
+    plain = two_way_bootstrap(values, 0.95)
+    equal = two_way_bootstrap(values, 0.95, weights=np.full(30, 512.0))
+    assert equal.interval == pytest.approx(plain.interval)
+    weights = np.linspace(1, 3, 30)
+    found = two_way_bootstrap(values, 0.95, weights=weights)
+    assert found.value == pytest.approx(np.average(values, axis=1, weights=weights).mean())
+    # A last block of hardly a character hardly counts.
+    odd = np.append(np.full(30, 512.0), 1e-9)
+    more = two_way_bootstrap(np.column_stack([values, np.full(4, 99.0)]), 0.95, weights=odd)
+    assert more.value == pytest.approx(plain.value)
+    assert more.standard_error == pytest.approx(plain.standard_error, rel=0.1)
+
+
+def test_weighted_blocks_by_the_variance_of_a_ratio() -> None:
+    values = _scores_by_block(200, 60, (0.0, 0.3, 0.0))
+    weights = np.linspace(1, 2, 60)
+    share = weights / weights.sum()
+    mean = float((values @ share).mean())
+    # Delta method: the influence of a block is its share times its distance from the mean.
+    variance = ((share * (values.mean(axis=0) - mean)) ** 2).sum() * 60 / 59
+    found = two_way_bootstrap(values, 0.95, weights=weights, resamples=20_000)
+    assert found.standard_error == pytest.approx(np.sqrt(variance), rel=0.05)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1.4903])
+def test_equal_scores_have_an_error_of_exactly_zero(value: float) -> None:
+    found = two_way_bootstrap(np.full((3, 20), value), 0.95)
+    assert found.value == pytest.approx(value)
+    assert (found.standard_error, found.interval) == (0.0, (found.value, found.value))
+
+
+def test_one_seed_or_one_block_is_not_resampled() -> None:
+    one_seed = two_way_bootstrap(np.array([[0.1, 0.3, 0.2]]), 0.95)
+    assert (one_seed.value, one_seed.n) == (pytest.approx(0.2), 1)
+    assert (one_seed.standard_error, one_seed.interval) == (None, None)
+    column = np.array([0.1, 0.5, 0.2])
+    one_block = two_way_bootstrap(column[:, None], 0.95)
+    assert one_block == mean_estimate(column, 0.95)
 
 
 @given(st.lists(VALUES, min_size=2, max_size=7))

@@ -25,6 +25,8 @@ LAYER = {name: layer for layer, names in enumerate(LAYERS, start=1) for name in 
 TOP = len(LAYERS) + 1
 # Within a layer, only these: (module, what it imports).
 BESIDE = {
+    ("classical", "decomposition"),
+    ("classical", "inference"),
     ("config", "errors"),
     ("config", "registry"),
     ("contrasts", "equivalence"),

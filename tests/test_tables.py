@@ -1,91 +1,157 @@
-"""The tables of a scale: a row per run, a row per pair, and a summary with the numbers."""
+"""The tables of a scale: each row is what the statistics and the differences say."""
+
+from __future__ import annotations
 
 import csv
 import itertools
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up import Model
+from made_up_study import ACTIVATIONS, MODELS, SEEDS, make_models, write_scale
 
-from actrepro.cells import learned
 from actrepro.files import read_json, read_npz
-from actrepro.measures import PRIMARY, measure_ids
+from actrepro.gate import GATES
+from actrepro.measures import GENERATED_ID, group_measure_ids, measure_ids, run_measure_ids
 from actrepro.predictions import RULES
-from actrepro.statistics import METRICS
-from actrepro.tables import scale_tables, summary_text
+from actrepro.tables import (
+    COLUMNS,
+    KINDS,
+    across_rows,
+    cell_rows,
+    contrast_rows,
+    gate_rows,
+    pair_rows,
+    run_rows,
+)
 
-MODELS = ("charlm", "tinylstm")
-ACTIVATIONS = ("relu", "smelu_05")
-SEEDS = (42, 43, 44)
 GONE = ("tinylstm", "relu", 43)
+UNSOUND = "smelu_05"
+GATE = "causal"
+COUPLE = ACTIVATIONS
+Row = dict[str, str]
 
 
 @dataclass
 class Scale:
-    """A scale's tables, read again."""
+    """A scale's statistics and tables, read again."""
 
+    folder: Path
     stats: dict[str, Any]
-    runs: list[dict[str, str]]
-    pairs: list[dict[str, str]]
-    summary: str
     matrices: dict[str, Path]
 
-    def line(self, model: str, activation: str) -> str:
-        [found] = [
-            line for line in self.summary.splitlines() if line.split()[:2] == [model, activation]
-        ]
+    def table(self, name: str) -> list[Row]:
+        with (self.folder / f"{name}.csv").open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+    def under(self, row: Row) -> dict[str, Any]:
+        """What the row's model has under the row's rule."""
+        found: dict[str, Any] = self.stats["models"][row["model"]]["rules"][row["rule"]]
+        return found
+
+    def cell(self, row: Row) -> dict[str, Any]:
+        found: dict[str, Any] = self.under(row)["cells"][row["activation"]]
         return found
 
 
-def _tables(
-    folder: Path,
-    seeds: tuple[int, ...] = SEEDS,
-    diverged: tuple[tuple[str, str, int], ...] = (),
-    confidence: float = 0.95,
-) -> Scale:
-    models = []
-    for name in MODELS:
-        gone = [(activation, seed) for model, activation, seed in diverged if model == name]
-        models.append(Model(folder, ACTIVATIONS, seeds, diverged=gone, name=name))
-        models[-1].write(confidence)
+def _scale(folder: Path, **changes: Any) -> Scale:
+    models = make_models(folder, **changes)
+    written = write_scale(models, folder / "tiny")
     matrices = {model.name: model.matrices for model in models}
-    paths = [folder / name for name in ("stats.json", "runs.csv", "pairs.csv", "summary.txt")]
-    scale_tables("tiny", "mine", [model.stats for model in models], matrices, *paths)
-    return Scale(
-        stats=read_json(paths[0]),
-        runs=list(csv.DictReader(paths[1].open(newline=""))),
-        pairs=list(csv.DictReader(paths[2].open(newline=""))),
-        summary=paths[3].read_text(encoding="utf-8"),
-        matrices=matrices,
-    )
+    return Scale(written, read_json(written / "stats.json"), matrices)
 
 
 @pytest.fixture(scope="module")
 def scale(tmp_path_factory: pytest.TempPathFactory) -> Scale:
-    return _tables(tmp_path_factory.mktemp("scale"), diverged=(GONE,))
+    """One run diverged, and one activation failed a gate."""
+    folder = tmp_path_factory.mktemp("scale")
+    return _scale(folder, diverged=[GONE], failed={UNSOUND: GATE})
+
+
+def written(value: Any) -> str:
+    """A value as a field of a CSV file."""
+    return "" if value is None else str(value)
+
+
+def assert_estimate(row: Row, estimate: dict[str, Any] | None) -> None:
+    """Compare a row with an estimate of the statistics."""
+    found = estimate or dict.fromkeys(("value", "standard_error", "interval"))
+    low, high = found["interval"] or (None, None)
+    expected = (found["value"], found["standard_error"], low, high)
+    assert tuple(row[name] for name in ("value", "standard_error", "low", "high")) == tuple(
+        map(written, expected)
+    )
+    if estimate is not None:
+        assert row["n"] == str(estimate["n"])
+
+
+@pytest.mark.parametrize("table", COLUMNS)
+def test_a_tables_columns_stand_in_their_order(scale: Scale, table: str) -> None:
+    head, *_ = (scale.folder / f"{table}.csv").read_text(encoding="utf-8").split("\n")
+    assert head.split(",") == list(COLUMNS[table])
+
+
+@pytest.mark.parametrize(
+    ("table", "rows"),
+    [
+        ("runs", run_rows),
+        ("cells", cell_rows),
+        ("contrasts", contrast_rows),
+        ("gates", gate_rows),
+        ("across", across_rows),
+    ],
+)
+def test_every_row_speaks_to_every_column(scale: Scale, table: str, rows: Any) -> None:
+    made: Iterator[dict[str, Any]] = rows(scale.stats)
+    assert all(row.keys() == COLUMNS[table].keys() for row in made)
+
+
+def test_every_pair_speaks_to_every_column(scale: Scale) -> None:
+    rows = pair_rows(scale.stats, scale.matrices)
+    assert all(row.keys() == COLUMNS["pairs"].keys() for row in rows)
+
+
+def test_the_same_results_give_the_same_bytes(scale: Scale, tmp_path: Path) -> None:
+    again = _scale(tmp_path, diverged=[GONE], failed={UNSOUND: GATE})
+    for name in (*(f"{table}.csv" for table in COLUMNS), "stats.json", "summary.txt"):
+        assert (scale.folder / name).read_bytes() == (again.folder / name).read_bytes()
 
 
 def test_a_row_per_run_and_rule(scale: Scale) -> None:
-    keys = [(r["model"], r["activation"], int(r["seed"]), r["rule"]) for r in scale.runs]
+    rows = scale.table("runs")
+    keys = [(r["model"], r["activation"], int(r["seed"]), r["rule"]) for r in rows]
     assert keys == list(itertools.product(MODELS, ACTIVATIONS, SEEDS, RULES))
-    assert {row["scale"] for row in scale.runs} == {"tiny"}
-    assert {(row["rule"], row["step"]) for row in scale.runs} == {("final", "12"), ("best", "10")}
-    assert {row["parameters"] for row in scale.runs} == {"1234"}
+    assert {row["scale"] for row in rows} == {"tiny"}
+    steps = {(row["rule"], row["step"]) for row in rows}
+    assert steps == {("final", "12"), ("best", "10"), ("matched", "10")}
+    assert {(row["parameters"], row["device"], row["seconds"]) for row in rows} == {
+        ("1234", "cpu", "0.5")
+    }
 
 
 def test_the_scores_of_runs_are_those_of_the_statistics(scale: Scale) -> None:
-    for row in scale.runs:
-        key = (row["model"], row["activation"], int(row["seed"]))
-        assert row["status"] == ("diverged" if key == GONE else "finished")
-        under = scale.stats["models"][row["model"]]["rules"][row["rule"]]
-        metrics = under["cells"][row["activation"]]["metrics"]
-        for metric in METRICS:
-            if key == GONE:
-                assert row[metric] == ""
-            else:
-                assert float(row[metric]) == metrics[metric]["by_seed"][row["seed"]]
+    for row in scale.table("runs"):
+        gone = (row["model"], row["activation"], int(row["seed"])) == GONE
+        assert row["status"] == ("diverged" if gone else "finished")
+        assert row["why"] == ("diverged" if gone else "")
+        for id_, metric in scale.cell(row)["metrics"].items():
+            expected = None if gone else metric["by_seed"][row["seed"]]
+            assert row[id_] == written(expected)
+
+
+def test_a_run_names_its_weights_and_its_cells_failed_gates(scale: Scale) -> None:
+    for row in scale.table("runs"):
+        [run] = [
+            one
+            for one in scale.stats["models"][row["model"]]["runs"]
+            if (one["activation"], str(one["seed"])) == (row["activation"], row["seed"])
+        ]
+        assert row["weights_sha256"] == written(run["weights_sha256"].get(row["rule"]))
+        assert (row["weights_sha256"] == "") == (row["rule"] == "matched")
+        assert row["failed_gates"] == (GATE if row["activation"] == UNSOUND else "")
 
 
 def test_a_row_per_pair_of_a_models_runs_and_rule(scale: Scale) -> None:
@@ -96,27 +162,23 @@ def test_a_row_per_pair_of_a_models_runs_and_rule(scale: Scale) -> None:
         for a, b in itertools.combinations(runs, 2)
     ]
     found = [
-        (
-            row["model"],
-            row["activation_a"],
-            int(row["seed_a"]),
-            row["activation_b"],
-            int(row["seed_b"]),
-            row["rule"],
-        )
-        for row in scale.pairs
+        (r["model"], *(end for e in "ab" for end in (r[f"activation_{e}"], int(r[f"seed_{e}"]))))
+        + (r["rule"],)
+        for r in scale.table("pairs")
     ]
     assert found == expected
-    assert len(found) == 2 * 2 * 15
+    assert len(found) == 2 * 3 * 15
 
 
 def test_the_differences_of_pairs_are_those_of_the_matrices(scale: Scale) -> None:
     runs = list(itertools.product(ACTIVATIONS, SEEDS))
     matrices = {model: read_npz(path) for model, path in scale.matrices.items()}
-    for row in scale.pairs:
+    assert GENERATED_ID in measure_ids()
+    for row in scale.table("pairs"):
         ends = [(row[f"activation_{end}"], int(row[f"seed_{end}"])) for end in "ab"]
         i, j = map(runs.index, ends)
         gone = GONE in [(row["model"], *end) for end in ends]
+        assert row["failed_gates"] == (GATE if UNSOUND in dict(ends) else "")
         for id_ in measure_ids():
             expected = matrices[row["model"]][f"{row['rule']}.{id_}"][i, j]
             assert (row[id_] == "") == gone
@@ -124,100 +186,145 @@ def test_the_differences_of_pairs_are_those_of_the_matrices(scale: Scale) -> Non
                 assert float(row[id_]) == expected
 
 
-def test_the_summary_has_the_numbers(scale: Scale) -> None:
-    head = scale.summary.splitlines()[0]
-    assert head == "tiny: seeds 42, 43, 44; final checkpoint; 200 characters of the test half"
-    assert "[95% jackknife interval]" in scale.summary
-    for model, activation in itertools.product(MODELS, ACTIVATIONS):
-        line = scale.line(model, activation)
-        cell = scale.stats["models"][model]["rules"]["final"]["cells"][activation]
-        loss, accuracy = cell["metrics"]["loss.all"], cell["metrics"]["accuracy.all"]
-        difference = cell["differences"][PRIMARY]
-        for expected in (
-            f" {cell['n']}  ",
-            f"{loss['value']:.4f} ± {loss['sd']:.4f} ",
-            f"{accuracy['value'] * 100:.2f} ± {accuracy['sd'] * 100:.2f}% ",
-            f"{difference['value']:.4f} [",
-            f"{cell['differences']['churn-top1-pairs.all']['value']:.4f} ",
-            "not learned",
-        ):
-            assert expected in line
-        if cell["n"] == 3:
-            low, high = difference["interval"]
-            assert f"[{low:.4f}, {high:.4f}]" in line
-            assert "diverged" not in line
+def test_a_row_per_cell_rule_and_measure(scale: Scale) -> None:
+    every = [*run_measure_ids(), *measure_ids(), *group_measure_ids()]
+    rows = scale.table("cells")
+    keys = [(r["model"], r["rule"], r["activation"], r["measure"]) for r in rows]
+    assert keys == list(itertools.product(MODELS, RULES, ACTIVATIONS, every))
+    for row in rows:
+        cell = scale.cell(row)
+        estimate = {**cell["metrics"], **cell["differences"], **cell["group"]}[row["measure"]]
+        assert_estimate(row, estimate)
+        assert row["n"] == ("2" if (row["model"], row["activation"]) == GONE[:2] else "3")
+        assert row["sd"] == written(estimate.get("sd"))
+        assert (row["sd"] != "") == (row["measure"] in run_measure_ids())
 
 
-def test_the_summary_names_what_a_cell_is_without(scale: Scale) -> None:
-    line = scale.line("tinylstm", "relu")
-    assert line.endswith("  without diverged seeds 43")
-    assert "[needs 3 seeds]" in line
-    assert " 2  " in line
+def test_an_interval_says_what_it_is_over(scale: Scale) -> None:
+    over = {(row["measure"], row["interval_over"]) for row in scale.table("cells") if row["low"]}
+    with_text = {measure for measure, what in over if what == "seeds and text"}
+    assert with_text == {"loss.all", "accuracy.all"}
+    assert {what for _, what in over} == {"seeds and text", "seeds"}
+    assert all(not row["interval_over"] for row in scale.table("cells") if not row["low"])
 
 
-def test_the_summary_has_the_tables_a_model_must_beat(scale: Scale) -> None:
-    for table, scores in scale.stats["evaluation"]["baselines"].items():
-        [line] = [one for one in scale.summary.splitlines() if one.startswith(f"{table} table")]
-        assert line.split()[2:] == [f"{scores['loss']:.4f}", f"{scores['accuracy']:.2%}"]
+def test_a_cell_says_which_gates_it_passed(scale: Scale) -> None:
+    for row in scale.table("cells"):
+        bad = row["activation"] == UNSOUND
+        assert row["failed_gates"] == (GATE if bad else "")
+        assert row["gates_asked"] == str(len(GATES))
+        assert int(row["gates_passed"]) == len(GATES) - bad
 
 
-def test_the_columns_of_the_summary_stand_below_each_other(scale: Scale) -> None:
-    lines = scale.summary.splitlines()
-    [header] = [line for line in lines if line.startswith("model")]
-    for model, activation in itertools.product(MODELS, ACTIVATIONS):
-        line = scale.line(model, activation)
-        cell = scale.stats["models"][model]["rules"]["final"]["cells"][activation]
-        loss, tv = cell["metrics"]["loss.all"]["value"], cell["differences"][PRIMARY]["value"]
-        assert line.index(f"{loss:.4f}") == header.index("loss")
-        assert line.index(f"{tv:.4f} [") == header.index("TV")
-        assert line.index("not learned") == header.index("learned")
-    [table] = [line for line in lines if line.startswith("unigram table")]
-    unigram = scale.stats["evaluation"]["baselines"]["unigram"]["loss"]
-    assert table.index(f"{unigram:.4f}") == header.index("loss")
+def test_several_failed_gates_are_named_with_semicolons(scale: Scale, tmp_path: Path) -> None:
+    stats = json.loads(json.dumps(scale.stats))
+    for model in stats["models"].values():
+        for under in model["rules"].values():
+            cell = under["cells"][UNSOUND]
+            cell["gates"]["learned"]["passed"] = False
+            cell["failed_gates"] = [GATE, "learned"]
+    named = {
+        row["failed_gates"]
+        for rows in (run_rows(stats), cell_rows(stats), pair_rows(stats, scale.matrices))
+        for row in rows
+    }
+    assert named == {"", f"{GATE};learned"}
 
 
-def test_the_summary_of_the_best_checkpoint(scale: Scale) -> None:
-    best = summary_text(scale.stats, "best")
-    assert "best checkpoint" in best
-    cell = scale.stats["models"]["charlm"]["rules"]["best"]["cells"]["relu"]
-    assert f"{cell['metrics']['loss.all']['value']:.4f}" in best
-    assert best != scale.summary
-
-
-@pytest.mark.parametrize("seeds", [(1,), (1, 2)])
-def test_with_few_seeds_the_summary_says_what_is_needed(
-    tmp_path: Path, seeds: tuple[int, ...]
-) -> None:
-    scale = _tables(tmp_path, seeds)
-    line = scale.line("charlm", "relu")
-    assert f"needs {len(seeds) + 1} seeds" in line
-    assert ("±" in line) == (len(seeds) > 1)
-    assert len(scale.runs) == 2 * 2 * len(seeds) * 2
-    pairs = {1: 1, 2: 6}[len(seeds)]
-    assert len(scale.pairs) == 2 * 2 * pairs
-
-
-def test_a_cell_of_diverged_runs_says_so(tmp_path: Path) -> None:
-    gone = tuple(("charlm", "relu", seed) for seed in (1, 2))
-    scale = _tables(tmp_path, (1, 2), diverged=gone)
-    assert scale.line("charlm", "relu").endswith(" 0  every run diverged")
-    rows = [r for r in scale.runs if (r["model"], r["activation"]) == ("charlm", "relu")]
-    assert {row["status"] for row in rows} == {"diverged"}
-    assert {row[metric] for row in rows for metric in METRICS} == {""}
-
-
-@pytest.mark.parametrize(
-    ("confidence", "percent"), [(0.9, "[90% "), (0.95, "[95% "), (0.995, "[99.5% ")]
-)
-def test_the_summary_says_the_level_of_its_intervals(
-    scale: Scale, confidence: float, percent: str
-) -> None:
-    assert percent in summary_text({**scale.stats, "confidence": confidence})
-
-
-def test_a_cell_that_has_learned_beats_the_bigram_table() -> None:
-    found = [
-        learned({"unigram": unigram, "bigram": bigram})
-        for unigram, bigram in ((True, True), (True, False), (False, False), (None, None))
+def test_a_row_per_contrast(scale: Scale) -> None:
+    rows = scale.table("contrasts")
+    entries = [
+        ((model, rule), contrast)
+        for model, rule in itertools.product(MODELS, RULES)
+        for contrast in scale.stats["models"][model]["rules"][rule]["contrasts"]
     ]
-    assert found == ["beats bigram", "beats unigram", "not learned", "not learned"]
+    for row, (key, contrast) in zip(rows, entries, strict=True):
+        assert (row["model"], row["rule"]) == key
+        assert (row["measure"], row["a"], row["b"]) == (contrast["metric"], *COUPLE)
+        assert_estimate(row, contrast)
+        assert row["failed_gates"] == GATE
+        assert row["verdict"] == "unsound"
+        for name in ("sd", "test", "exact", "p", "p_smallest", "p_holm", "margin"):
+            assert row[name] == written(contrast[name])
+
+
+def test_a_contrast_has_a_verdict_and_what_would_settle_it(tmp_path: Path) -> None:
+    scale = _scale(tmp_path, seeds=range(6), models=["charlm"])
+    contrasts = scale.stats["models"]["charlm"]["rules"]["final"]["contrasts"]
+    rows = [row for row in scale.table("contrasts") if row["rule"] == "final"]
+    for row, contrast in zip(rows, contrasts, strict=True):
+        assert row["failed_gates"] == ""
+        for name in ("p_equivalent", "p_equivalent_holm", "significant", "verdict", "detectable"):
+            assert row[name] == written(contrast[name])
+        for what in ("different", "equivalent", "either"):
+            settling = contrast["seeds_to_settle"] or {what: None}
+            assert row[f"seeds_to_settle_{what}"] == written(settling[what])
+    judged = [row for row in rows if row["verdict"]]
+    assert {row["measure"].split(".")[0] for row in judged} == {
+        "loss",
+        "accuracy",
+        "tv-half_l1-pairs",
+        "churn-top1-pairs",
+    }
+    assert all(float(row["detectable"]) > 0 for row in judged)
+    assert any(int(row["seeds_to_settle_either"] or 0) > 1 for row in judged)
+
+
+def test_a_row_per_cell_rule_and_gate(scale: Scale) -> None:
+    rows = scale.table("gates")
+    keys = [(r["model"], r["rule"], r["activation"], r["gate"]) for r in rows]
+    assert keys == list(itertools.product(MODELS, RULES, ACTIVATIONS, GATES))
+    for row in rows:
+        outcome = scale.cell(row)["gates"][row["gate"]]
+        assert json.loads(row["measured"]) == outcome["measured"]
+        assert row["passed"] == str(outcome["passed"])
+        assert row["bound"] == outcome["bound"]
+    assert _failed(rows) == {(UNSOUND, GATE)}
+
+
+def _failed(rows: Iterable[Row]) -> set[tuple[str, str]]:
+    return {(row["activation"], row["gate"]) for row in rows if row["passed"] == "False"}
+
+
+def test_what_a_gate_measured_is_compact_and_reads_as_text(scale: Scale) -> None:
+    measured = {row["gate"]: row["measured"] for row in scale.table("gates")}
+    assert measured["recorded"] == '{"runs":3,"wrong":[]}'
+
+
+def test_a_row_per_two_activations_measure_and_kind(scale: Scale) -> None:
+    rows = scale.table("across")
+    keys = [(r["model"], r["rule"], r["measure"], r["a"], r["b"], r["kind"]) for r in rows]
+    expected = itertools.product(MODELS, RULES, measure_ids(), [COUPLE], KINDS)
+    assert keys == [(model, rule, id_, *ends, kind) for model, rule, id_, ends, kind in expected]
+    for row in rows:
+        [entry] = [one for one in scale.under(row)["across"] if one["metric"] == row["measure"]]
+        assert_estimate(row, entry[row["kind"]])
+        assert row["n"] == ("2" if row["model"] == GONE[0] else "3")
+        assert row["failed_gates"] == GATE
+
+
+def test_with_one_seed_there_are_scores_and_no_differences(tmp_path: Path) -> None:
+    scale = _scale(tmp_path, seeds=[42], models=["charlm"])
+    assert all(row["loss.all"] for row in scale.table("runs"))
+    for row in scale.table("cells"):
+        assert (row["value"] != "") == (row["measure"] in run_measure_ids())
+        assert (row["n"], row["low"], row["interval_over"], row["sd"]) == ("1", "", "", "")
+    for row in scale.table("across"):
+        assert (row["n"], row["value"] != "") == ("1", row["kind"] == "same_seed")
+
+
+def test_a_cell_of_diverged_runs_has_no_scores(tmp_path: Path) -> None:
+    gone = [("charlm", "relu", seed) for seed in (42, 43)]
+    scale = _scale(tmp_path, seeds=[42, 43], models=["charlm"], diverged=gone)
+    rows = [row for row in scale.table("runs") if row["activation"] == "relu"]
+    assert {row["status"] for row in rows} == {"diverged"}
+    assert {row[id_] for row in rows for id_ in run_measure_ids()} == {""}
+    cells = [row for row in scale.table("cells") if row["activation"] == "relu"]
+    assert {(row["n"], row["value"]) for row in cells} == {("0", "")}
+    assert {row["n"] for row in scale.table("contrasts")} == {"0"}
+
+
+def test_one_activation_has_nothing_to_compare_with(tmp_path: Path) -> None:
+    scale = _scale(tmp_path, activations=["relu"], models=["charlm"])
+    assert scale.table("contrasts") == scale.table("across") == []
+    assert len(scale.table("pairs")) == 3 * 3

@@ -8,15 +8,20 @@ from actrepro.errors import ActreproError
 
 if TYPE_CHECKING:
     from actrepro.models import build_model as build_model
+    from actrepro.study import load_study as load_study
 
 __version__ = "0.1.0"
-__all__ = ["ActreproError", "__version__", "build_model"]
+__all__ = ["ActreproError", "__version__", "build_model", "load_study"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import torch only when a model is asked for; statistics and figures start without it."""
+    """Import torch only when a model is asked for, and pandas only for results."""
     if name == "build_model":
         from actrepro.models import build_model
 
         return build_model
+    if name == "load_study":
+        from actrepro.study import load_study
+
+        return load_study
     raise AttributeError(f"module 'actrepro' has no attribute '{name}'")

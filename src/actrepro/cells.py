@@ -1,18 +1,35 @@
-"""Reading the cells of a scale's `stats.json`: which have numbers, and why others have none."""
+"""Reading the cells of a scale's `stats.json`: which have numbers, and which passed their gates."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from actrepro.formats import counted, listed
+from actrepro.gate import GATES
 
 Stats = Mapping[str, Any]
 Cell = Mapping[str, Any]
 
+# Stands behind the name or the number of a cell that failed a gate.
+FAILED = "†"
+FINAL = "final"
+MOST_NAMED = 4
 
-def cells_of(stats: Stats, model: str, rule: str = "final") -> Mapping[str, Cell]:
+
+def cells_of(stats: Stats, model: str, rule: str = FINAL) -> Mapping[str, Cell]:
     """A model's cells by activation, under one checkpoint rule."""
     cells: Mapping[str, Cell] = stats["models"][model]["rules"][rule]["cells"]
     return cells
+
+
+def named_cells(stats: Stats, rule: str = FINAL) -> dict[str, Cell]:
+    """All cells of a scale by their names, `model activation`."""
+    return {
+        f"{model} {activation}": cell
+        for model in stats["models"]
+        for activation, cell in cells_of(stats, model, rule).items()
+    }
 
 
 def absence(cell: Cell, needed: int = 1) -> str:
@@ -28,7 +45,7 @@ def absence(cell: Cell, needed: int = 1) -> str:
 
 def remark(cell: Cell, needed: int = 1) -> str:
     """What a reader must know of a cell besides its number."""
-    return absence(cell, needed) or without(cell)
+    return "; ".join(filter(None, [absence(cell, needed) or without(cell), gate_mark(cell)]))
 
 
 def without(cell: Cell) -> str:
@@ -47,7 +64,41 @@ def sound(cell: Cell) -> bool:
 
 def gate_mark(cell: Cell) -> str:
     """The gates that a cell failed, in words; empty when none."""
-    return f"failed: {', '.join(cell['failed_gates'])}" if cell["failed_gates"] else ""
+    return failed_mark(cell["failed_gates"])
+
+
+def failed_mark(gates: Sequence[str]) -> str:
+    """Failed gates as they stand beside a number; empty when none."""
+    return f"failed: {', '.join(map(gate_name, gates))}" if gates else ""
+
+
+def gate_name(gate: str) -> str:
+    """A gate's id as readers see it."""
+    return gate.replace("_", " ")
+
+
+def failures(stats: Stats, rule: str = FINAL) -> dict[str, list[str]]:
+    """The names of the cells that failed, by gate; only gates that any cell failed."""
+    cells = named_cells(stats, rule)
+    found = {
+        gate: [name for name, cell in cells.items() if gate in cell["failed_gates"]]
+        for gate in GATES
+    }
+    return {gate: names for gate, names in found.items() if names}
+
+
+def failures_note(stats: Stats, rule: str = FINAL, most: int = MOST_NAMED) -> str:
+    """Failed gates with their cells, `learned: charlm relu and minigpt elu`; empty when none."""
+    found = failures(stats, rule).items()
+    return "; ".join(f"{gate_name(gate)}: {listed(cells, most)}" for gate, cells in found)
+
+
+def smoke_note(stats: Stats) -> str:
+    """What a study with few seeds must say of itself; empty when it has enough for claims."""
+    if not stats["smoke"]:
+        return ""
+    seeds = counted(len(stats["seeds"]), "seed")
+    return f"Smoke study: {seeds}. At least {stats['recommended_seeds']} are needed for claims."
 
 
 def learned(beats: Mapping[str, bool | None]) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 
 from actrepro import inference
 from actrepro.equivalence import tost_p, verdict
+from actrepro.gate import in_order
 from actrepro.inference import Estimate, Floats
 from actrepro.measures import group_measure_ids, measure_ids, run_measure_ids
 from actrepro.model_runs import ModelRuns
@@ -219,7 +220,7 @@ def _judged(
     contrast: Mapping[str, Any], model: ModelRuns, metric: str, tests: int, settings: Settings
 ) -> dict[str, Any]:
     """The verdict, and how many seeds would settle what is inconclusive."""
-    nothing = nothing_judged()
+    nothing = _nothing_judged()
     if contrast["failed_gates"]:
         return {**nothing, "verdict": UNSOUND}
     if contrast["p"] is None:
@@ -236,7 +237,14 @@ def _judged(
     return {**nothing, "significant": significant, "verdict": found, **planning}
 
 
-def nothing_judged() -> dict[str, Any]:
+def mark_unsound(contrast: dict[str, Any], gate: str) -> None:
+    """Take a contrast out of its family, because one of its cells failed a gate after all."""
+    contrast["failed_gates"] = in_order({*contrast["failed_gates"], gate})
+    contrast.update(p_holm=None, p_equivalent_holm=None, **_nothing_judged())
+    contrast["verdict"] = UNSOUND
+
+
+def _nothing_judged() -> dict[str, Any]:
     """What is said of a contrast that no test is made of."""
     return dict.fromkeys(("significant", "verdict", "seeds_to_settle", "detectable"))
 

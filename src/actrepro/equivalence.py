@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import scipy.stats
+import scipy.special
 
 from actrepro.inference import Estimate
 
@@ -21,7 +21,7 @@ def tost_p(estimate: Estimate, margin: float) -> float | None:
     room = margin - abs(estimate.value)
     if error == 0:
         return 0.0 if room > 0 else 1.0
-    return float(scipy.stats.t.sf(room / error, estimate.n - 1))
+    return float(scipy.special.stdtr(estimate.n - 1, -room / error))
 
 
 def verdict(*, p_different: float | None, p_equivalent: float | None, alpha: float) -> str:

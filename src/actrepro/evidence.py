@@ -4,23 +4,110 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from actrepro.cells import Stats
+from actrepro.cells import FINAL, Stats
+from actrepro.formats import signed
 from actrepro.measures import PRIMARY
+from actrepro.predictions import MATCHED
 
 Contrast = Mapping[str, Any]
 
+CHURN = "churn-top1-pairs.all"
+LOSS = "loss.all"
+ACCURACY = "accuracy.all"
+# How pages call the checkpoint rules under which activations are compared.
+AT = {FINAL: "at the fixed step", MATCHED: "at matched loss"}
+VERDICTS = ("different", "equivalent", "inconclusive", "unsound")
+UNSOUND = "unsound"
+UNTESTED = "not testable"
+# Above this many seeds none were looked for that would settle a contrast.
+MOST_SEEDS = 1000
 
-def family(stats: Stats, model: str, metric: str) -> list[Contrast]:
+
+@dataclass(frozen=True)
+class Compared:
+    """A measure in which activations are compared down to a verdict.
+
+    Attributes
+    ----------
+    metric
+        Its id, with positions.
+    name
+        In words.
+    margin_name
+        Its key in `margins` of `stats.json`.
+    unit
+        Of what readers see; accuracy is shown in percentage points.
+    rules
+        The checkpoint rules under which its contrasts are shown.
+    """
+
+    metric: str
+    name: str
+    margin_name: str
+    unit: str
+    rules: tuple[str, ...]
+
+    @property
+    def scale(self) -> int:
+        """What a stored value is multiplied with to be shown."""
+        return 100 if self.unit == "points" else 1
+
+    def margin(self, stats: Stats) -> str:
+        """The largest difference that counts as none, in words."""
+        found = stats["margins"][self.margin_name] * self.scale
+        return f"±{found:g} {self.unit}".rstrip()
+
+    def signed(self, value: float | None) -> str:
+        """A difference as readers see it."""
+        digits = 2 if self.scale == 100 else 4
+        return signed(None if value is None else value * self.scale, digits)
+
+
+# Sharpness moves every difference between predictions, so these are shown at equal loss too.
+COMPARED = (
+    Compared(PRIMARY, "total variation between seeds", "total_variation", "", (FINAL, MATCHED)),
+    Compared(CHURN, "churn between seeds", "churn", "", (FINAL, MATCHED)),
+    Compared(LOSS, "test loss", "loss", "nats", (FINAL,)),
+    Compared(ACCURACY, "test accuracy", "accuracy", "points", (FINAL,)),
+)
+
+
+def family(stats: Stats, model: str, metric: str, rule: str = FINAL) -> list[Contrast]:
     """All contrasts of a metric in a model: the family that Holm's correction is over."""
-    contrasts = stats["models"][model]["rules"]["final"]["contrasts"]
+    contrasts = stats["models"][model]["rules"][rule]["contrasts"]
     return [contrast for contrast in contrasts if contrast["metric"] == metric]
 
 
-def significant(stats: Stats, contrast: Contrast) -> bool:
-    """Whether the corrected p-value is below 1 − confidence."""
-    return contrast["p_holm"] is not None and contrast["p_holm"] < alpha(stats)
+def contrasts_of(stats: Stats, metric: str, rule: str = FINAL) -> list[tuple[str, Contrast]]:
+    """All contrasts of a metric, with their model."""
+    return [
+        (model, contrast)
+        for model in stats["models"]
+        for contrast in family(stats, model, metric, rule)
+    ]
+
+
+def verdict_of(contrast: Contrast) -> str:
+    """A contrast's verdict in a word, also where nothing could be tested."""
+    return str(contrast["verdict"] or UNTESTED)
+
+
+def verdict_counts(stats: Stats, metric: str, rule: str = FINAL) -> dict[str, int]:
+    """How many contrasts end with each verdict; untested ones only where there are any."""
+    found = [verdict_of(contrast) for _, contrast in contrasts_of(stats, metric, rule)]
+    counts = {verdict: found.count(verdict) for verdict in (*VERDICTS, UNTESTED)}
+    return {verdict: count for verdict, count in counts.items() if count or verdict != UNTESTED}
+
+
+def loss_gap(stats: Stats, model: str, contrast: Contrast, rule: str) -> float | None:
+    """Test loss of a less that of b, over the seeds that both have, under a checkpoint rule."""
+    pair = contrast["a"], contrast["b"]
+    losses = family(stats, model, LOSS, rule)
+    [found] = [one["value"] for one in losses if (one["a"], one["b"]) == pair]
+    return None if found is None else float(found)
 
 
 def alpha(stats: Stats) -> float:
@@ -29,14 +116,18 @@ def alpha(stats: Stats) -> float:
     return round(1 - float(stats["confidence"]), 12)
 
 
+def tested(stats: Stats, model: str, metric: str) -> list[Contrast]:
+    """The contrasts of a family that a test was made of: between sound cells with enough runs."""
+    return [
+        contrast
+        for contrast in family(stats, model, metric)
+        if contrast["p"] is not None and contrast["verdict"] != UNSOUND
+    ]
+
+
 def smallest_p(stats: Stats, metric: str = PRIMARY) -> float | None:
     """The smallest p that any contrast's seeds allow; None where nothing is tested."""
-    found = [
-        contrast["p_smallest"]
-        for model in stats["models"]
-        for contrast in family(stats, model, metric)
-        if contrast["p"] is not None
-    ]
+    found = [one["p_smallest"] for model in stats["models"] for one in tested(stats, model, metric)]
     return min(found, default=None)
 
 
@@ -44,9 +135,9 @@ def smallest_holm(stats: Stats, metric: str = PRIMARY) -> float | None:
     """The smallest corrected p that any model's family allows: its size times the smallest p."""
     found = []
     for model in stats["models"]:
-        tested = [c["p_smallest"] for c in family(stats, model, metric) if c["p"] is not None]
-        if tested:
-            found.append(min(1.0, len(tested) * min(tested)))
+        smallest = [one["p_smallest"] for one in tested(stats, model, metric)]
+        if smallest:
+            found.append(min(1.0, len(smallest) * min(smallest)))
     return min(found, default=None)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from actrepro import formats
-from actrepro.cells import cells_of, sound
+from actrepro.cells import failures_note, named_cells, smoke_note, sound
 from actrepro.errors import ActreproError
 from actrepro.files import read_json
 from actrepro.history import HistoryRow, read_history
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from actrepro.drawing.sheet import Sheet
 
 CURVES = "curves-"
+OF_SCALE = ("loss", "differences", "tradeoff", "heatmap", "contrasts")
+# How a figure marks a cell that failed a gate.
+MARKS = {"heatmap": "Grey and †", "contrasts": "Grey", CURVES: "†"}
 
 # By activation and seed.
 Histories = dict[str, dict[int, list[HistoryRow]]]
@@ -28,7 +31,7 @@ Histories = dict[str, dict[int, list[HistoryRow]]]
 
 def figure_names(models: Sequence[str]) -> list[str]:
     """The figures of a scale with these models."""
-    return [*(f"{CURVES}{model}" for model in models), "loss", "differences", "tradeoff", "heatmap"]
+    return [*(f"{CURVES}{model}" for model in models), *OF_SCALE]
 
 
 def figure_title(name: str) -> str:
@@ -40,34 +43,47 @@ def figure_title(name: str) -> str:
         "differences": "Differences between seeds by activation",
         "tradeoff": "Difference between seeds against test loss",
         "heatmap": "Total variation between seeds, by model and activation",
+        "contrasts": "Contrasts between activations in total variation between seeds",
     }[name]
 
 
 def figure_note(name: str, stats: Mapping[str, Any]) -> str:
     """What a figure must say of itself when it stands alone: checkpoint, n, interval, marks."""
+    parts = [smoke_note(stats), f"Scale {stats['scale']}: {_shown(name, stats)}."]
+    if any(cell["n"] and not sound(cell) for cell in named_cells(stats).values()):
+        kind = CURVES if name.startswith(CURVES) else name
+        parts.append(f"{MARKS.get(kind, 'Hollow')}: a gate failed ({failures_note(stats)}).")
+    return " ".join(filter(None, parts))
+
+
+def _shown(name: str, stats: Mapping[str, Any]) -> str:
     seeds = formats.counted(len(stats["seeds"]), "seed")
     if name.startswith(CURVES):
-        return f"Scale {stats['scale']}: {seeds}, one line per run; loss in nats per character."
-    said = f"Scale {stats['scale']}: final checkpoint, {seeds}; {_interval_note(name, stats)}."
-    cells = [cell for model in stats["models"] for cell in cells_of(stats, model).values()]
-    if any(cell["n"] and not sound(cell) for cell in cells):
-        mark = "†" if name == "heatmap" else "Hollow"
-        return f"{said} {mark}: not every run beats the bigram table."
-    return said
+        return f"{seeds}, one line per run; loss in nats per character"
+    if name == "contrasts":
+        margin = stats["margins"]["total_variation"]
+        return (
+            f"{seeds}; filled circle: fixed step, open diamond: matched loss; "
+            f"{_interval_note(name, stats)}; shaded: the margin ±{margin:g}"
+        )
+    return f"final checkpoint, {seeds}; {_interval_note(name, stats)}"
 
 
 def _interval_note(name: str, stats: Mapping[str, Any]) -> str:
     n = len(stats["seeds"])
     level = formats.level(stats["confidence"])
     if name == "loss":
-        return f"mean with {level} Student interval" if n > 1 else "no interval below 2 seeds"
+        over = f"mean with {level} interval over seeds and text"
+        return over if n > 1 else "no interval below 2 seeds"
     if n < 2:
         return "a difference between seeds needs 2"
     pairs = f"mean over {formats.counted(math.comb(n, 2), 'pair')} of seeds"
     if n < 3:
         return f"{pairs}; no interval below 3 seeds"
+    if name == "contrasts":
+        return f"{level} jackknife intervals over seeds, not corrected for their number"
     if name == "tradeoff":
-        return f"means with {level} intervals (loss: Student, total variation: jackknife)"
+        return f"means with {level} intervals (loss: seeds and text, total variation: jackknife)"
     half = " half-width of the" if name == "heatmap" else ""
     return f"{pairs}, {'±' if half else 'with'}{half} {level} jackknife interval over seeds"
 
@@ -99,8 +115,15 @@ def _reading(name: str, scored: str) -> str:
         "characters. Colour tells the activation, shape the model. Sharper predictions can "
         "differ more, so cells at different loss are not compared like with like.",
         "heatmap": f"Mean total variation on the same {scored} test characters, with the "
-        "interval’s half-width. The colours span the range of the values here, however narrow; "
-        "whether a difference can be told from chance is for the intervals and tests to say.",
+        "interval’s half-width. The colours span the range of the cells that passed every gate, "
+        "however narrow; whether a difference can be told from chance is for the intervals and "
+        "tests to say.",
+        "contrasts": f"Each row is a − b in mean total variation between seeds, on the same "
+        f"{scored} test characters: above at the final step, below with each run at the step "
+        "nearest its model’s common loss. The verdict beside it is from exact tests (different) "
+        "and two one-sided tests against the margin (equivalent), both with Holm’s correction "
+        "within the model; inconclusive is neither. An unsound contrast has a cell that failed a "
+        "gate; its interval may be cut off.",
     }[name]
 
 
@@ -134,6 +157,7 @@ def draw_figure(name: str, stats: Path, histories: Sequence[Path], svg: Path, pn
 
 def compose(name: str, stats: Mapping[str, Any], histories: Histories) -> Sheet:
     """A figure as a page of matplotlib's, inside `drawing.sheet.style()`."""
+    from actrepro.drawing.contrasts import draw_contrasts
     from actrepro.drawing.curves import draw_curves
     from actrepro.drawing.overview import draw_heatmap, draw_tradeoff
     from actrepro.drawing.rows import draw_differences, draw_loss
@@ -146,6 +170,7 @@ def compose(name: str, stats: Mapping[str, Any], histories: Histories) -> Sheet:
         "differences": draw_differences,
         "tradeoff": draw_tradeoff,
         "heatmap": draw_heatmap,
+        "contrasts": draw_contrasts,
     }[name]
     return draw(header, stats)
 

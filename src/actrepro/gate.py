@@ -57,10 +57,15 @@ class Outcome:
 
 def failed(outcomes: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """The gates that a cell failed, in the order of `GATES`, from outcomes as read from JSON."""
-    return [gate for gate in GATES if gate in outcomes and not outcomes[gate]["passed"]]
+    return in_order(gate for gate, outcome in outcomes.items() if not outcome["passed"])
+
+
+def in_order(gates: Iterable[str]) -> list[str]:
+    """Gates by name in the order of `GATES`, each once."""
+    found = set(gates)
+    return [gate for gate in GATES if gate in found]
 
 
 def all_failed(cells: Iterable[Mapping[str, Mapping[str, Any]]]) -> list[str]:
     """The gates that any of several cells failed."""
-    found = {gate for cell in cells for gate in failed(cell)}
-    return [gate for gate in GATES if gate in found]
+    return in_order(gate for outcomes in cells for gate in failed(outcomes))

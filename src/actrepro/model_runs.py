@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from actrepro.gate import failed
+from actrepro.gate import all_failed
 
 Floats = npt.NDArray[np.float64]
 Run = tuple[str, int]
@@ -59,8 +59,7 @@ class ModelRuns:
 
     def failed(self, *activations: str) -> list[str]:
         """The gates that any of these activations' cells failed."""
-        found = {gate for name in activations for gate in failed(self.gates[name])}
-        return [gate for gate in self.gates[activations[0]] if gate in found]
+        return all_failed(self.gates[name] for name in activations)
 
     def index(self, activation: str, seeds: Sequence[int]) -> list[int]:
         """Rows of the matrices and blocks."""

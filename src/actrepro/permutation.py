@@ -57,18 +57,21 @@ def relabelings(k: int, n: int, *, most: int = MOST_RELABELINGS) -> tuple[Orders
     first way leaves every label in place. A relabelling common to all seeds
     changes no statistic here, so the first seed keeps its labels: (k!)ⁿ⁻¹ ways.
     Above `most`, they are sampled: `most` random ones, the same every time,
-    after the first.
+    after the first. The array is shared between calls and read-only.
     """
     if math.factorial(k) ** (n - 1) > most:
         generator = np.random.Generator(np.random.PCG64([k, n]))
         orders = np.tile(np.arange(k), (most + 1, n, 1))
         orders[1:] = generator.permuted(orders[1:], axis=2)
+        orders.flags.writeable = False
         return orders, False
     one_seed = np.array(list(itertools.permutations(range(k))))
     chosen = list(itertools.product(range(len(one_seed)), repeat=n - 1))
     first = np.zeros((len(chosen), 1), dtype=np.int64)
     index = np.hstack([first, np.array(chosen, dtype=np.int64).reshape(len(chosen), n - 1)])
-    return one_seed[index], True
+    orders = one_seed[index]
+    orders.flags.writeable = False
+    return orders, True
 
 
 def blocked_omnibus_p(values: Floats) -> Omnibus:

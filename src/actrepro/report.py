@@ -15,16 +15,17 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from actrepro import paths, report_tables
-from actrepro.cells import Stats
+from actrepro import paths, report_gates, report_run, report_tables, report_tests
+from actrepro.cells import FINAL, Stats
+from actrepro.evidence import alpha
 from actrepro.figures import figure_caption
 from actrepro.files import read_json, write_text
 from actrepro.formats import counted, level
-from actrepro.inference import MOST_EXACT_SEEDS
 from actrepro.inline_svg import inline_svg
-from actrepro.measures import PRIMARY
-from actrepro.report_tables import Table
-from actrepro.report_text import LOSS, Summary, summary
+from actrepro.predictions import MATCHED, RULES
+from actrepro.report_contrasts import contrasts_tables
+from actrepro.report_parts import Table
+from actrepro.report_text import Summary, summary
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -32,16 +33,23 @@ TEMPLATES = Path(__file__).parent / "templates"
 ORIGINS = (
     (paths.CORPUS, "actrepro.corpus.make_corpus"),
     (paths.EVALUATION, "actrepro.evaluation.make_evaluation"),
+    (paths.GATES, "actrepro.gates.check_model"),
     (paths.CHECKPOINT, "actrepro.training.train_run"),
+    (paths.SNAPSHOTS, "actrepro.training.train_run"),
     (paths.HISTORY, "actrepro.training.train_run"),
     (paths.RUN_RECORD, "actrepro.training.train_run"),
     (paths.PREDICTIONS, "actrepro.prediction.predict_cell"),
+    (paths.MATCHED, "actrepro.prediction.predict_matched"),
+    (paths.MATCHED_PREDICTIONS, "actrepro.prediction.predict_matched"),
     (paths.CELL_DIFFERENCES, "actrepro.differences.cell_differences"),
     (paths.MODEL_DIFFERENCES, "actrepro.differences.model_differences"),
+    (paths.MATCHED_DIFFERENCES, "actrepro.differences.model_differences"),
+    (paths.GATES_AFTER, "actrepro.gates_after.check_runs"),
     (paths.MODEL_STATS, "actrepro.statistics.model_statistics"),
-    (paths.SCALE_STATS, "actrepro.statistics.scale_statistics"),
+    (paths.SCALE_STATS, "actrepro.scale.scale_statistics"),
     (paths.RUNS_TABLE, "actrepro.tables.scale_tables"),
     (paths.PAIRS_TABLE, "actrepro.tables.scale_tables"),
+    (paths.SUMMARY, "actrepro.summary.summary_text"),
     (paths.FIGURE_SVG, "actrepro.figures.draw_figure"),
     (paths.REPORT, "actrepro.report.write_report"),
 )
@@ -57,14 +65,29 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Gates:
+    """A scale's gates in two sentences, with the tables to them; `failed` only where any did."""
+
+    line: str
+    other_rules: str
+    failed: Table | None
+    asked: Table
+
+
+@dataclass(frozen=True)
 class Model:
-    """A model's tables; `best` only where the best checkpoint is not the final one."""
+    """A model's tables; `others` are its results under other checkpoint rules, where they differ.
+
+    Each of these with what its summary line says.
+    """
 
     name: str
     results: Table
-    best: Table | None
-    runs_best_before: str
+    others: Sequence[tuple[str, Table]]
+    across: Table
+    gates: Table
     contrasts: Sequence[Table]
+    tests: Sequence[Table]
 
 
 @dataclass(frozen=True)
@@ -87,16 +110,39 @@ class Scale:
     @cached_property
     def models_run(self) -> Table:
         """Parameters, time and speed."""
-        return report_tables.models_table(self.stats)
+        return report_run.models_table(self.stats)
 
     @cached_property
     def circumstances(self) -> list[Table]:
         """Protocol, n-gram tables, machines."""
         return [
-            report_tables.protocol_table(self.stats),
-            report_tables.baselines_table(self.stats),
-            report_tables.machines_table(self.stats),
+            report_run.protocol_table(self.stats),
+            report_run.baselines_table(self.stats),
+            report_run.machines_table(self.stats),
         ]
+
+    @cached_property
+    def gates(self) -> Gates:
+        """Which cells passed, and what was measured where one did not."""
+        failed = report_gates.failed_table(self.stats)
+        return Gates(
+            line=report_gates.gates_line(self.stats),
+            other_rules=report_gates.other_rules_line(self.stats),
+            failed=failed if failed.rows else None,
+            asked=report_gates.asked_table(self.stats),
+        )
+
+    @cached_property
+    def decompositions(self) -> list[tuple[str, Table]]:
+        """Where the scores' spread comes from, under each checkpoint rule that differs."""
+        rules = [FINAL, *(rule for rule in RULES if rule != FINAL and self._differs(rule))]
+        found = ((rule, report_tests.decomposition_table(self.stats, rule)) for rule in rules)
+        return [(report_tables.RULE_NAMES[rule], table) for rule, table in found if table]
+
+    def _differs(self, rule: str) -> bool:
+        return any(
+            report_tables.rules_differ(self.stats, model, rule) for model in self.stats["models"]
+        )
 
     @cached_property
     def models(self) -> list[Model]:
@@ -106,25 +152,37 @@ class Scale:
     @cached_property
     def figures(self) -> list[Figure]:
         """The figures: first those of the primary measure, last those of single models."""
-        first = ("heatmap", "differences", "tradeoff", "loss")
+        first = ("heatmap", "contrasts", "differences", "tradeoff", "loss")
         rank = {name: place for place, name in enumerate(first)}
         ordered = sorted(self.figure_paths, key=lambda path: rank.get(path.stem, len(rank)))
         return [_figure(self.stats, path) for path in ordered]
 
 
 def _model(stats: Stats, name: str) -> Model:
-    before = report_tables.rules_differ(stats, name)
-    runs = counted(len(stats["models"][name]["runs"]), "run")
+    tests = [
+        report_tests.omnibus_table(stats, name),
+        *(report_tests.pairs_table(stats, name, score) for score in report_tests.SCORES),
+    ]
     return Model(
         name=name,
-        results=report_tables.results_table(stats, name, "final"),
-        best=report_tables.results_table(stats, name, "best") if before else None,
-        runs_best_before=f"{before} of {runs}",
-        contrasts=[
-            report_tables.contrasts_table(stats, name, PRIMARY, "Total variation between seeds"),
-            report_tables.contrasts_table(stats, name, LOSS, "Test loss"),
+        results=report_tables.results_table(stats, name, FINAL),
+        others=[
+            (_where_it_differs(stats, name, rule), report_tables.results_table(stats, name, rule))
+            for rule in RULES
+            if rule != FINAL and report_tables.rules_differ(stats, name, rule)
         ],
+        across=report_tables.across_table(stats, name),
+        gates=report_gates.gates_table(stats, name),
+        contrasts=contrasts_tables(stats, name),
+        tests=[table for table in tests if table is not None],
     )
+
+
+def _where_it_differs(stats: Stats, model: str, rule: str) -> str:
+    runs = counted(len(stats["models"][model]["runs"]), "run")
+    which = "at matched loss" if rule == MATCHED else "at its best checkpoint"
+    differing = report_tables.rules_differ(stats, model, rule)
+    return f"{model} {which}, which is not the final one in {differing} of {runs}"
 
 
 def _figure(stats: Stats, path: Path) -> Figure:
@@ -182,10 +240,10 @@ def render(study: str, scales: Sequence[Scale], manifests: Sequence[Mapping[str,
     return environment.get_template("report.html.j2").render(
         study=study,
         scales=scales,
-        corpora=report_tables.corpora_table(manifests),
+        corpora=report_run.corpora_table(manifests),
         measures=report_tables.measures_table(scales[0].stats),
-        hashes=report_tables.hashes_table(manifests, [scale.stats for scale in scales]),
+        hashes=report_run.hashes_table(manifests, [scale.stats for scale in scales]),
         origins=ORIGINS,
         confidence=level(scales[0].stats["confidence"]),
-        most_exact_seeds=MOST_EXACT_SEEDS,
+        alpha=level(alpha(scales[0].stats)),
     )

@@ -8,33 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
-from actrepro.cells import Cell, Stats, cells_of, sound
-from actrepro.evidence import (
-    Contrast,
-    alpha,
-    family,
-    seeds_needed,
-    significant,
-    smallest_holm,
-    smallest_p,
-)
-from actrepro.formats import (
-    count,
-    counted,
-    interval,
-    level,
-    listed,
-    number,
-    p_value,
-    signed,
-    spread,
-)
+from actrepro.cells import Cell, Stats, named_cells, sound
+from actrepro.evidence import CHURN, LOSS, smallest_holm
+from actrepro.formats import count, counted, listed, number, p_value, spread
 from actrepro.measures import PRIMARY
+from actrepro.report_gates import gates_line
+from actrepro.report_verdicts import not_claimed, settling, verdicts, warning
 
-CHURN = "churn-top1-pairs.all"
-LOSS = "loss.all"
-RECOMMENDED_SEEDS = 10
 MOST_NAMED = 6
 
 
@@ -61,39 +43,30 @@ def summary(stats: Stats) -> Summary:
     """What a scale's numbers say."""
     points = [
         ("What was trained", trained(stats)),
+        ("Can the numbers be trusted?", gates_line(stats)),
         ("From seed to seed", between_seeds(stats)),
         ("Activation against seed", activation_against_seed(stats)),
-        ("Do activations differ?", tests(stats)),
+        ("Do activations differ?", verdicts(stats)),
+        ("What would settle it", settling(stats)),
         ("Have the models learned?", learning(stats)),
-        (
-            "What is not claimed",
-            "Whether two activations are the same within some margin is not tested in this "
-            "version, so nothing here says that they are. Cells are compared after the same "
-            "number of steps and not at the same loss; a sharper model can differ more.",
-        ),
+        ("What is not claimed", not_claimed(stats)),
     ]
     return Summary(tiles(stats), warning(stats), [point for point in points if point[1]])
 
 
-def named_cells(stats: Stats, rule: str = "final") -> list[tuple[str, Cell]]:
-    """All cells of a scale with their names, `model activation`."""
-    return [
-        (f"{model} {activation}", cell)
-        for model in stats["models"]
-        for activation, cell in cells_of(stats, model, rule).items()
-    ]
-
-
 def tiles(stats: Stats) -> list[tuple[str, str]]:
     """The study's size, its main result, and what its tests could find at best."""
+    cells = named_cells(stats)
+    passed = sum(map(sound, cells.values()))
     chosen = [
         (count(_runs(stats)), f"runs: {_product(stats)}"),
+        (f"{passed} of {len(cells)}", "cells passed every gate"),
         (
             _range(_differences(stats, PRIMARY).values()),
-            "total variation between seeds, smallest to largest cell",
+            "total variation between seeds, smallest to largest sound cell",
         ),
         (
-            _range(_kinds(stats, "other_activation_same_seed").values()),
+            _range(_by_activation(stats).values()),
             "total variation between activations at the same seed, by model",
         ),
     ]
@@ -143,20 +116,35 @@ def trained(stats: Stats) -> str:
 
 
 def between_seeds(stats: Stats) -> str:
-    """How far two runs differ that share all but their seed."""
+    """How far two runs differ that share all but their seed, over the cells that may be ranked."""
     values = _differences(stats, PRIMARY)
     if not values:
-        return (
-            "Nothing can be said: no cell has two finished runs, and a difference between seeds "
-            "needs two."
-        )
+        return _nothing_to_rank(stats)
     churn = _percents(_differences(stats, CHURN).values())
     return (
         f"Two runs that differ only in their seed give probabilities with a total variation of "
         f"{_ends(values)}, averaged over the text and over pairs of seeds; 0 would be identical "
         f"predictions, 1 predictions without overlap. Their most probable next character differs "
-        f"at {churn} of the positions."
+        f"at {churn} of the positions.{_left_out(stats)}"
     )
+
+
+def _nothing_to_rank(stats: Stats) -> str:
+    if not any(map(sound, named_cells(stats).values())):
+        return "Nothing can be ranked: every cell failed a gate."
+    return (
+        f"Nothing can be said: no cell has two finished runs, and a difference between seeds "
+        f"needs two.{_left_out(stats)}"
+    )
+
+
+def _left_out(stats: Stats) -> str:
+    """How many cells a range is without."""
+    failed = sum(not sound(cell) for cell in named_cells(stats).values())
+    if not failed:
+        return ""
+    verb = "is" if failed == 1 else "are"
+    return f" {counted(failed, 'cell')} that failed a gate {verb} left out."
 
 
 def _ends(values: Mapping[str, float]) -> str:
@@ -174,17 +162,17 @@ def _percents(shares: Iterable[float]) -> str:
 
 
 def _differences(stats: Stats, measure: str) -> dict[str, float]:
+    """Of the cells that passed every gate."""
     return {
         name: cell["differences"][measure]["value"]
-        for name, cell in named_cells(stats)
-        if cell["differences"][measure] is not None
+        for name, cell in named_cells(stats).items()
+        if sound(cell) and cell["differences"][measure] is not None
     }
 
 
 def activation_against_seed(stats: Stats) -> str:
     """How far the activation changes predictions, beside how far the seed does."""
-    by_activation = _kinds(stats, "other_activation_same_seed")
-    by_seed = _kinds(stats, "same_activation_other_seed")
+    by_activation, by_seed = _by_activation(stats), _by_seed(stats)
     both = [model for model in by_activation if model in by_seed]
     if not both:
         return ""
@@ -195,108 +183,47 @@ def activation_against_seed(stats: Stats) -> str:
         f"Another activation with the same seed, which means the same text in the same order, "
         f"changes the predictions by a mean total variation of {activation}, by model; another "
         f"seed with the same activation changes them by {seed}. The activation changes them less "
-        f"than the seed in {smaller} of {counted(len(both), 'model')}. This compares sizes of "
-        f"change; which activation is more reproducible is the next question."
+        f"than the seed in {smaller} of {counted(len(both), 'model')}.{_left_out(stats)} This "
+        f"compares sizes of change; which activation is more reproducible is the next question."
     )
 
 
-def _kinds(stats: Stats, kind: str) -> dict[str, float]:
-    """A kind of pairs' mean total variation by model, where there are such pairs."""
-    return {
-        name: model["rules"]["final"]["kinds_of_pairs"][PRIMARY][kind]
-        for name, model in stats["models"].items()
-        if model["rules"]["final"]["kinds_of_pairs"][PRIMARY][kind] is not None
-    }
-
-
-def warning(stats: Stats) -> str:
-    """Why the tests could not have found anything, or not much."""
-    n, smallest = len(stats["seeds"]), smallest_p(stats)
-    seeds = counted(n, "seed")
-    few = f"This study has {seeds}: three make a smoke study, ten are recommended for claims."
-    few = "" if n >= RECOMMENDED_SEEDS else few
-    corrected, bound = smallest_holm(stats), alpha(stats)
-    if smallest is None or corrected is None or corrected < bound:
-        return few
-    at = f"the {level(bound)} level"
-    size = max(len(family(stats, model, PRIMARY)) for model in stats["models"])
-    needed = (
-        f"With {counted(size, 'contrast')} in a model, at least {seeds_needed(size, bound)} seeds "
-        f"are needed for one to reach it after correction."
-    )
-    if smallest >= bound:
-        cannot = (
-            f"No test with {seeds} can reach significance at {at}, whatever the data: the "
-            f"smallest p-value that the exact test can give is {p_value(smallest)}."
-        )
-    else:
-        cannot = (
-            f"No contrast with {seeds} can reach significance at {at} after correction, whatever "
-            f"the data: the smallest corrected p-value is {p_value(corrected)}."
-        )
-    return " ".join(filter(None, [cannot, needed, few]))
-
-
-def tests(stats: Stats) -> str:
-    """What the contrasts between activations show on total variation, and on loss."""
-    if len(stats["activations"]) < 2:
-        return "There is one activation only, so there is nothing to compare."
-    said = [_tested(stats, PRIMARY, "total variation between seeds")]
-    said.append(_tested(stats, LOSS, "test loss"))
-    return " ".join([*said, _possible(stats)])
-
-
-def _tested(stats: Stats, metric: str, name: str) -> str:
-    contrasts = [(model, c) for model in stats["models"] for c in family(stats, model, metric)]
-    tried = [(model, contrast) for model, contrast in contrasts if contrast["p"] is not None]
-    if not tried:
-        return f"No contrast in {name} could be tested: too few runs finished."
-    bound = f"p < {alpha(stats):g} after Holm’s correction within each model"
-    found = [(model, contrast) for model, contrast in tried if significant(stats, contrast)]
-    if not found:
-        return f"In {name}, none of {counted(len(tried), 'contrast')} has {bound}."
-    told = listed([_told(model, contrast) for model, contrast in found], MOST_NAMED)
-    return f"In {name}, {len(found)} of {counted(len(tried), 'contrast')} have {bound}: {told}."
-
-
-def _possible(stats: Stats) -> str:
-    """What the intervals leave open: a large p is no evidence of sameness."""
-    ends = [
-        end
-        for model in stats["models"]
-        for contrast in family(stats, model, PRIMARY)
-        for end in contrast["interval"] or ()
-    ]
-    alike = "A large p, or none, is no evidence that activations are alike"
-    if not ends:
-        return f"{alike}."
-    return (
-        f"{alike}: the {level(stats['confidence'])} intervals of the differences in total "
-        f"variation, each for itself, reach from {signed(min(ends), 3)} to {signed(max(ends), 3)}."
+def _by_activation(stats: Stats) -> dict[str, float]:
+    """Mean total variation between sound cells' runs of one seed, by model."""
+    return _means(
+        (model, one["same_seed"]["value"])
+        for model, found in stats["models"].items()
+        for one in found["rules"]["final"]["across"]
+        if one["metric"] == PRIMARY and not one["failed_gates"] and one["same_seed"] is not None
     )
 
 
-def _told(model: str, contrast: Contrast) -> str:
-    return (
-        f"{model} {contrast['a']} − {contrast['b']} {signed(contrast['value'])} "
-        f"{interval(contrast['interval'])}, p {p_value(contrast['p_holm'])}"
-    )
+def _by_seed(stats: Stats) -> dict[str, float]:
+    """Mean total variation between seeds over sound cells, by model."""
+    values = _differences(stats, PRIMARY)
+    return _means((name.split()[0], value) for name, value in values.items())
+
+
+def _means(named: Iterable[tuple[str, float]]) -> dict[str, float]:
+    by_name: dict[str, list[float]] = {}
+    for name, value in named:
+        by_name.setdefault(name, []).append(value)
+    return {name: fmean(values) for name, values in by_name.items()}
 
 
 def learning(stats: Stats) -> str:
     """The range of test loss, and which cells do not beat the n-gram tables."""
-    cells = [(name, cell) for name, cell in named_cells(stats) if cell["n"]]
+    cells = {name: cell for name, cell in named_cells(stats).items() if cell["n"]}
     if not cells:
         return "No cell has a finished run."
-    losses = {name: cell["metrics"][LOSS]["value"] for name, cell in cells}
-    tables = stats["evaluation"]["baselines"]
-    said = [
-        f"Mean test loss is {_ends(losses)} nats per character; a unigram table of the training "
-        f"text has {number(tables['unigram']['loss'], 3)}, a bigram table "
-        f"{number(tables['bigram']['loss'], 3)}."
+    said = [_losses({name: cell for name, cell in cells.items() if sound(cell)}, stats)]
+    unlearned = [name for name, cell in cells.items() if not cell["beats"]["unigram"]]
+    weak = [
+        name
+        for name, cell in cells.items()
+        if not cell["beats"]["bigram"] and name not in unlearned
     ]
-    unlearned = [name for name, cell in cells if not cell["beats"]["unigram"]]
-    weak = [name for name, cell in cells if not sound(cell) and name not in unlearned]
+    strong = sum(bool(cell["beats"]["trigram"]) for cell in cells.values())
     if unlearned:
         said.append(
             f"Not learned, because not every run beats the unigram table: "
@@ -309,4 +236,16 @@ def learning(stats: Stats) -> str:
         )
     if not unlearned and not weak:
         said.append("Every run beats the bigram table.")
+    said.append(f"In {strong} of {counted(len(cells), 'cell')} every run beats the trigram table.")
     return " ".join(said)
+
+
+def _losses(cells: Mapping[str, Cell], stats: Stats) -> str:
+    """Of sound cells, beside what n-gram tables reach."""
+    tables = stats["evaluation"]["baselines"]
+    reached = listed([f"{name} {number(one['loss'], 3)}" for name, one in tables.items()])
+    beside = f"n-gram tables of the training text have {reached}"
+    if not cells:
+        return f"No cell passed every gate, so losses are not ranked; {beside}."
+    losses = {name: cell["metrics"][LOSS]["value"] for name, cell in cells.items()}
+    return f"Mean test loss is {_ends(losses)} nats per character; {beside}.{_left_out(stats)}"

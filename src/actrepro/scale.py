@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from actrepro.contrasts import UNSOUND, nothing_judged
+from actrepro.contrasts import mark_unsound
 from actrepro.decomposition import decompose
 from actrepro.files import read_json, write_json
 from actrepro.gate import failed
@@ -87,8 +87,7 @@ def _mark(model: Mapping[str, Any], activation: str, outcome: Mapping[str, Any])
         cell["failed_gates"] = failed(cell["gates"])
         for contrast in rule["contrasts"]:
             if activation in (contrast["a"], contrast["b"]):
-                contrast["failed_gates"] = sorted({*contrast["failed_gates"], "distinct"})
-                contrast.update(nothing_judged(), verdict=UNSOUND)
+                mark_unsound(contrast, "distinct")
 
 
 def decomposition(models: Mapping[str, Any], rule: str, metric: str) -> dict[str, Any] | None:

@@ -28,6 +28,8 @@ from actrepro.predictions import MATCHED, RULES
 
 # What readers ask classical tests of; differences between pairs are not independent.
 CLASSICAL = ("loss.all", "accuracy.all")
+CLASSICAL_TESTS = (classical.one_way, classical.welch, classical.blocked, classical.friedman)
+CLASSICAL_PAIRS = (classical.tukey, classical.games_howell)
 OMNIBUS = (*CLASSICAL, PRIMARY, "churn-top1-pairs.all")
 
 
@@ -275,7 +277,17 @@ def classical_tests(model: ModelRuns, metric: str) -> dict[str, Any] | None:
     if len(names) < 2 or len(seeds) < 2:
         return None
     values = {name: model.scores(name, seeds, metric).tolist() for name in names}
-    return {"activations": names, "seeds": seeds, **classical.all_tests(values)}
+    tests = {test.__name__: test(values) for test in CLASSICAL_TESTS}
+    pairs = {test.__name__: test(values) for test in CLASSICAL_PAIRS}
+    return {
+        "activations": names,
+        "seeds": seeds,
+        **{name: None if found is None else found.as_json() for name, found in tests.items()},
+        **{
+            name: None if found is None else [one.as_json() for one in found]
+            for name, found in pairs.items()
+        },
+    }
 
 
 def kinds_of_pairs(model: ModelRuns, id_: str) -> dict[str, float | None]:

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from actrepro import formats
-from actrepro.cells import gate_mark, learned, without
+from actrepro.cells import (
+    FAILED,
+    FINAL,
+    absence,
+    cells_of,
+    failures_note,
+    gate_mark,
+    learned,
+    named_cells,
+    smoke_note,
+    sound,
+    without,
+)
+from actrepro.evidence import AT, COMPARED, verdict_counts
 from actrepro.measures import PRIMARY
 
+WIDTH = 100  # characters of a line of text
 
-def summary_text(stats: Mapping[str, Any], rule: str = "final") -> str:
-    """A scale's loss, accuracy and difference between seeds, a line per cell."""
+
+def summary_text(stats: Mapping[str, Any], rule: str = FINAL) -> str:
+    """A scale's loss, accuracy and difference between seeds, a line per cell, and its verdicts."""
     percent = formats.level(stats["confidence"])
     widths = (_width("model", stats["models"]), _width("activation", stats["activations"]))
+    smoke = smoke_note(stats)
     lines = [
+        *([smoke, ""] if smoke else []),
         f"{stats['scale']}: seeds {', '.join(map(str, stats['seeds']))}; "
         f"{rule} checkpoint; {stats['evaluation']['characters']:,} characters of the test half",
         f"loss in nats per character: mean ± sd (n−1); TV: mean total variation over pairs of "
@@ -23,32 +41,37 @@ def summary_text(stats: Mapping[str, Any], rule: str = "final") -> str:
         f"{'model':<{widths[0]}}{'activation':<{widths[1]}}{'n':>2}  "
         f"{'loss':<17}{'accuracy':<15}{'TV':<26}{'churn':<8}learned",
     ]
-    for model, one in stats["models"].items():
-        cells = one["rules"][rule]["cells"]
-        for activation, cell in cells.items():
-            named = f"{model:<{widths[0]}}{activation:<{widths[1]}}{cell['n']:>2}  "
-            lines.append(named + _summary_line(cell))
+    for model in stats["models"]:
+        for activation, cell in cells_of(stats, model, rule).items():
+            name = activation if sound(cell) else f"{activation} {FAILED}"
+            named = f"{model:<{widths[0]}}{name:<{widths[1]}}{cell['n']:>2}  "
+            lines.append((named + _summary_line(cell)).rstrip())
     lines += ["", *_baseline_lines(stats["evaluation"]["baselines"], sum(widths) + 4)]
+    lines += ["", *_gate_lines(stats, rule), *_verdict_lines(stats)]
     return "\n".join(lines) + "\n"
 
 
 def _width(heading: str, names: Iterable[str]) -> int:
-    """Of a column with room for its longest name."""
-    return 2 + max(map(len, (heading, *names)))
+    """Of a column with room for its longest name and a mark."""
+    return 3 + max(len(heading) - 1, *(len(name) + len(FAILED) for name in names))
 
 
 def _summary_line(cell: Mapping[str, Any]) -> str:
     if not cell["n"]:
-        return "every run diverged"
+        return _noted(absence(cell), gate_mark(cell))
     loss, accuracy = (cell["metrics"][f"{metric}.all"] for metric in ("loss", "accuracy"))
     churn = cell["differences"]["churn-top1-pairs.all"]
-    remarks = [text for text in (without(cell), gate_mark(cell)) if text]
-    note = f"  {'; '.join(remarks)}" if remarks else ""
-    return (
+    numbers = (
         f"{formats.mean_sd(loss):<17}{formats.mean_sd(accuracy, share=True):<15}"
         f"{_with_interval(cell['differences'][PRIMARY]):<26}"
-        f"{formats.number(churn and churn['value']):<8}{learned(cell['beats'])}{note}"
+        f"{formats.number(churn and churn['value']):<8}{learned(cell['beats']):<13}"
     )
+    return _noted(numbers, without(cell), gate_mark(cell))
+
+
+def _noted(text: str, *notes: str) -> str:
+    told = "; ".join(filter(None, notes))
+    return f"{text}  {told}" if told else text
 
 
 def _with_interval(difference: Mapping[str, Any] | None) -> str:
@@ -65,3 +88,35 @@ def _baseline_lines(baselines: Mapping[str, Mapping[str, float]], width: int) ->
         f"{table + ' table':<{width}}{values['loss']:<17.4f}{values['accuracy']:.2%}"
         for table, values in baselines.items()
     ]
+
+
+def _gate_lines(stats: Mapping[str, Any], rule: str) -> list[str]:
+    cells = named_cells(stats, rule).values()
+    passed = sum(map(sound, cells))
+    if passed == len(cells):
+        return [f"gates: all {formats.counted(len(cells), 'cell')} passed every gate"]
+    rest = "the others are in no ranking and no verdict" if passed else "nothing can be ranked"
+    return _wrapped(
+        f"gates: {passed} of {formats.counted(len(cells), 'cell')} passed every gate; {rest} "
+        f"({FAILED} {failures_note(stats, rule)})"
+    )
+
+
+def _verdict_lines(stats: Mapping[str, Any]) -> list[str]:
+    """Every measure's verdicts, each under the rules that its contrasts are shown under."""
+    if len(stats["activations"]) < 2:
+        return []
+    lines = []
+    for compared in COMPARED:
+        for rule in compared.rules:
+            counts = verdict_counts(stats, compared.metric, rule)
+            told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
+            lines += _wrapped(
+                f"{compared.name} {AT[rule]}: of {formats.counted(sum(counts.values()), 'contrast')}"
+                f" {told} (margin {compared.margin(stats)})"
+            )
+    return lines
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)

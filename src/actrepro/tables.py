@@ -1,36 +1,108 @@
-"""The tables of a scale: `runs.csv`, `pairs.csv`, and the summary."""
+"""The tables of a scale: CSV files with one observation per row.
+
+What each column means is in docs/results.md.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import itertools
+import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from actrepro.files import read_npz, write_text
+from actrepro.gate import all_failed
 from actrepro.measures import measure_ids, run_measure_ids
 from actrepro.predictions import RULES
 from actrepro.scale import scale_statistics
 from actrepro.summary import summary_text
 
-RUN_COLUMNS = (
-    "scale",
-    "model",
-    "activation",
-    "seed",
-    "rule",
-    "status",
-    "step",
-    *run_measure_ids(),
-    "parameters",
-    "seconds",
-    "characters_per_second",
-    "device",
-)
-PAIR_COLUMNS = ("scale", "model", "activation_a", "seed_a", "activation_b", "seed_b", "rule")
+Stats = Mapping[str, Any]
+Row = dict[str, Any]
+
+KINDS = ("same_seed", "other_seed", "effect")
+
+_CELL = {"scale": "str", "model": "str", "activation": "str", "rule": "str"}
+_CONTRAST = {
+    "scale": "str",
+    "model": "str",
+    "rule": "str",
+    "measure": "str",
+    "a": "str",
+    "b": "str",
+}
+_ESTIMATE = {"value": "float64", "standard_error": "float64", "low": "float64", "high": "float64"}
+
+# By table, its columns and their types in pandas; "Int64" and "boolean" may be missing, as may
+# numbers. A text is never missing: it is empty.
+COLUMNS: Mapping[str, Mapping[str, str]] = {
+    "runs": {
+        "scale": "str",
+        "model": "str",
+        "activation": "str",
+        "seed": "int64",
+        "rule": "str",
+        "status": "str",
+        "why": "str",
+        "failed_gates": "str",
+        "step": "Int64",
+        "weights_sha256": "str",
+        **dict.fromkeys(run_measure_ids(), "float64"),
+        "parameters": "int64",
+        "seconds": "float64",
+        "characters_per_second": "float64",
+        "device": "str",
+    },
+    "pairs": {
+        "scale": "str",
+        "model": "str",
+        "activation_a": "str",
+        "seed_a": "int64",
+        "activation_b": "str",
+        "seed_b": "int64",
+        "rule": "str",
+        "failed_gates": "str",
+        **dict.fromkeys(measure_ids(), "float64"),
+    },
+    "cells": {
+        **_CELL,
+        "measure": "str",
+        "n": "int64",
+        **_ESTIMATE,
+        "interval_over": "str",
+        "sd": "float64",
+        "failed_gates": "str",
+        "gates_passed": "int64",
+        "gates_asked": "int64",
+    },
+    "contrasts": {
+        **_CONTRAST,
+        "n": "int64",
+        **_ESTIMATE,
+        "sd": "float64",
+        "test": "str",
+        "exact": "boolean",
+        "p": "float64",
+        "p_smallest": "float64",
+        "p_holm": "float64",
+        "margin": "float64",
+        "p_equivalent": "float64",
+        "p_equivalent_holm": "float64",
+        "significant": "boolean",
+        "verdict": "str",
+        "seeds_to_settle_different": "Int64",
+        "seeds_to_settle_equivalent": "Int64",
+        "seeds_to_settle_either": "Int64",
+        "detectable": "float64",
+        "failed_gates": "str",
+    },
+    "gates": {**_CELL, "gate": "str", "passed": "bool", "measured": "str", "bound": "str"},
+    "across": {**_CONTRAST, "kind": "str", "n": "int64", **_ESTIMATE, "failed_gates": "str"},
+}
 
 
 def scale_tables(
@@ -41,59 +113,181 @@ def scale_tables(
     stats: Path,
     runs: Path,
     pairs: Path,
+    cells: Path,
+    contrasts: Path,
+    gates: Path,
+    across: Path,
     summary: Path,
 ) -> None:
-    """Write a scale's `stats.json`, `runs.csv`, `pairs.csv` and `summary.txt`.
+    """Write a scale's `stats.json`, its tables (CSV) and `summary.txt`.
 
-    `matrices_paths` maps each model to its `differences.npz`.
+    Parameters
+    ----------
+    model_paths
+        `stats.json` of each model.
+    matrices_paths
+        `differences.npz` by model.
+    stats, runs, pairs, cells, contrasts, gates, across, summary
+        Where each output belongs.
     """
     merged = scale_statistics(scale, study, model_paths, stats)
-    write_text(runs, _csv(RUN_COLUMNS, run_rows(merged)))
-    write_text(pairs, _csv((*PAIR_COLUMNS, *measure_ids()), pair_rows(scale, matrices_paths)))
+    _write(runs, "runs", run_rows(merged))
+    _write(pairs, "pairs", pair_rows(merged, matrices_paths))
+    _write(cells, "cells", cell_rows(merged))
+    _write(contrasts, "contrasts", contrast_rows(merged))
+    _write(gates, "gates", gate_rows(merged))
+    _write(across, "across", across_rows(merged))
     write_text(summary, summary_text(merged))
 
 
-def run_rows(stats: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
-    """A row per run and checkpoint rule; a run that diverged has no scores."""
+def run_rows(stats: Stats) -> Iterator[Row]:
+    """A row per run and checkpoint rule; a run that cannot be compared says why, without scores."""
+    kept = ("activation", "seed", "status", "parameters", "seconds", "characters_per_second")
     for model, one in stats["models"].items():
         for run, rule in itertools.product(one["runs"], RULES):
-            metrics = one["rules"][rule]["cells"][run["activation"]]["metrics"]
-            scores = {name: _by_seed(metrics[name], run["seed"]) for name in run_measure_ids()}
+            cell = one["rules"][rule]["cells"][run["activation"]]
+            reasons = {other["seed"]: other["why"] for other in cell["excluded"]}
             yield {
-                **{name: run.get(name) for name in RUN_COLUMNS},
-                **scores,
                 "scale": stats["scale"],
                 "model": model,
                 "rule": rule,
+                **{name: run[name] for name in (*kept, "device")},
+                "why": reasons.get(run["seed"]),
+                "failed_gates": _listed(cell["failed_gates"]),
                 "step": run[f"{rule}_step"],
+                # Those of a matched checkpoint are not recorded with the run.
+                "weights_sha256": run["weights_sha256"].get(rule),
+                **{id_: _of_seed(found, run["seed"]) for id_, found in cell["metrics"].items()},
             }
 
 
-def _by_seed(metric: Mapping[str, Any] | None, seed: int) -> float | None:
+def _of_seed(metric: Mapping[str, Any] | None, seed: int) -> float | None:
     return None if metric is None else metric["by_seed"].get(str(seed))
 
 
-def pair_rows(scale: str, matrices_paths: Mapping[str, Path]) -> Iterable[dict[str, Any]]:
-    """A row per pair of a model's runs and checkpoint rule, across activations too."""
+def pair_rows(stats: Stats, matrices_paths: Mapping[str, Path]) -> Iterator[Row]:
+    """A row per pair of a model's runs and checkpoint rule, across activations too.
+
+    A difference is from a to b, where it has a direction.
+    """
     for model, path in matrices_paths.items():
         matrices = read_npz(path)
-        runs = list(zip(matrices["activation"], matrices["seed"], strict=True))
+        runs = list(zip(map(str, matrices["activation"]), matrices["seed"].tolist(), strict=True))
         for rule, (i, j) in itertools.product(RULES, itertools.combinations(range(len(runs)), 2)):
-            ends = (*runs[i], *runs[j])
+            cells = stats["models"][model]["rules"][rule]["cells"]
+            (a, seed_a), (b, seed_b) = runs[i], runs[j]
             yield {
-                **dict(zip(PAIR_COLUMNS, (scale, model, *ends, rule), strict=True)),
+                "scale": stats["scale"],
+                "model": model,
+                "activation_a": a,
+                "seed_a": seed_a,
+                "activation_b": b,
+                "seed_b": seed_b,
+                "rule": rule,
+                "failed_gates": _listed(all_failed(cells[name]["gates"] for name in (a, b))),
                 **{id_: _number(matrices[f"{rule}.{id_}"][i, j]) for id_ in measure_ids()},
             }
 
 
 def _number(value: float) -> float | None:
-    """None, an empty field, for the difference to a run that diverged."""
+    """None, an empty field, for the difference to a run that cannot be compared."""
     return None if math.isnan(value) else float(value)
 
 
-def _csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+def cell_rows(stats: Stats) -> Iterator[Row]:
+    """A row per cell, checkpoint rule and measure, of runs, of pairs and of groups."""
+    for named, cell in _cells(stats):
+        outcomes = [gate["passed"] for gate in cell["gates"].values()]
+        found = {**cell["metrics"], **cell["differences"], **cell["group"]}
+        for measure, estimate in found.items():
+            row = {**named, "measure": measure, **_estimate(estimate, cell["n"])}
+            yield {
+                **row,
+                # Measures of pairs and groups have a jackknife over seeds.
+                "interval_over": None
+                if row["low"] is None
+                else estimate.get("interval_over", "seeds"),
+                "sd": (estimate or {}).get("sd"),
+                "failed_gates": _listed(cell["failed_gates"]),
+                "gates_passed": sum(outcomes),
+                "gates_asked": len(outcomes),
+            }
+
+
+def gate_rows(stats: Stats) -> Iterator[Row]:
+    """A row per cell, checkpoint rule and gate."""
+    for named, cell in _cells(stats):
+        for gate, outcome in cell["gates"].items():
+            measured = json.dumps(outcome["measured"], ensure_ascii=False, separators=(",", ":"))
+            yield {**named, "gate": gate, **outcome, "measured": measured}
+
+
+def contrast_rows(stats: Stats) -> Iterator[Row]:
+    """A row per two activations, measure and checkpoint rule of a model."""
+    kept = (
+        *("sd", "test", "exact", "p", "p_smallest", "p_holm", "margin", "p_equivalent"),
+        *("p_equivalent_holm", "significant", "verdict", "detectable"),
+    )
+    for named, contrast in _between(stats, "contrasts"):
+        settling = contrast["seeds_to_settle"] or dict.fromkeys(
+            ("different", "equivalent", "either")
+        )
+        yield {
+            **named,
+            **_estimate(contrast, contrast["n"]),
+            **{name: contrast[name] for name in kept},
+            **{f"seeds_to_settle_{what}": seeds for what, seeds in settling.items()},
+        }
+
+
+def across_rows(stats: Stats) -> Iterator[Row]:
+    """A row per two activations, measure, checkpoint rule of a model, and kind of difference."""
+    for named, one in _between(stats, "across"):
+        for kind in KINDS:
+            yield {**named, "kind": kind, **_estimate(one[kind], len(one["seeds"]))}
+
+
+def _rules(stats: Stats) -> Iterator[tuple[dict[str, str], Mapping[str, Any]]]:
+    """What each model has under each checkpoint rule."""
+    for (model, one), rule in itertools.product(stats["models"].items(), RULES):
+        yield {"scale": stats["scale"], "model": model, "rule": rule}, one["rules"][rule]
+
+
+def _cells(stats: Stats) -> Iterator[tuple[dict[str, str], Mapping[str, Any]]]:
+    for named, under in _rules(stats):
+        for activation, cell in under["cells"].items():
+            yield {**named, "activation": activation}, cell
+
+
+def _between(stats: Stats, what: str) -> Iterator[tuple[dict[str, str], Mapping[str, Any]]]:
+    """Every entry about two activations."""
+    for named, under in _rules(stats):
+        for one in under[what]:
+            ends = {"measure": one["metric"], "a": one["a"], "b": one["b"]}
+            yield {**named, **ends, "failed_gates": _listed(one["failed_gates"])}, one
+
+
+def _estimate(estimate: Mapping[str, Any] | None, n: int) -> Row:
+    """An estimate's fields; of a missing one, only the number of seeds there were."""
+    if estimate is None:
+        return {"n": n, **dict.fromkeys(_ESTIMATE)}
+    low, high = estimate["interval"] or (None, None)
+    return {
+        "value": estimate["value"],
+        "n": estimate["n"],
+        "standard_error": estimate["standard_error"],
+        "low": low,
+        "high": high,
+    }
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ";".join(names)
+
+
+def _write(path: Path, table: str, rows: Iterable[Row]) -> None:
     text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer = csv.DictWriter(text, list(COLUMNS[table]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    return text.getvalue()
+    write_text(path, text.getvalue())

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from actrepro.cells import Stats
+from actrepro.cells import FAILED, Stats, cells_of, gate_mark
 from actrepro.drawing.palette import activation_colours
 from actrepro.drawing.sheet import FAINT, INK, MARGIN, SOFT, WIDTH, Grid, Header, Look, Sheet
 from actrepro.history import HistoryRow
@@ -32,12 +32,14 @@ class _Panel:
     activation: str
     colour: str
     diverged: Sequence[int]
+    failed: str
 
 
 def draw_curves(header: Header, stats: Stats, model: str, histories: Histories) -> Sheet:
     """Selection and train loss against step, every run a line."""
     activations = stats["activations"]
     colours = activation_colours(activations)
+    cells = cells_of(stats, model)
     diverged = _diverged(stats["models"][model]["runs"])
     baselines = {name: one["loss"] for name, one in stats["evaluation"]["baselines"].items()}
     limits = _limits(histories, diverged, list(baselines.values()))
@@ -45,7 +47,9 @@ def draw_curves(header: Header, stats: Stats, model: str, histories: Histories) 
     sheet = Sheet(header, WIDTH, grid.height + 0.4)
     places = grid.panels(sheet, 0.0)
     for index, (activation, axes) in enumerate(zip(activations, places, strict=True)):
-        panel = _Panel(axes, activation, colours[activation], diverged.get(activation, []))
+        lost = diverged.get(activation, [])
+        failed = gate_mark(cells[activation])
+        panel = _Panel(axes, activation, colours[activation], lost, failed)
         _draw_panel(panel, histories, limits)
         _dress(axes, index, grid)
         _draw_tables(axes, baselines, named=(index + 1) % grid.columns == 0)
@@ -83,7 +87,8 @@ def _limits(
 
 
 def _draw_panel(panel: _Panel, histories: Histories, limits: tuple[float, float]) -> None:
-    panel.axes.set_title(panel.activation, color=INK)
+    mark = f" {FAILED}" if panel.failed else ""
+    panel.axes.set_title(f"{panel.activation}{mark}", color=INK)
     panel.axes.set_ylim(*limits)
     for activation, runs in histories.items():
         for seed, rows in runs.items():
@@ -94,10 +99,15 @@ def _draw_panel(panel: _Panel, histories: Histories, limits: tuple[float, float]
             _draw_line(panel.axes, rows, 2, {"color": panel.colour, **SELECTION})
             if seed in panel.diverged:
                 _mark_end(panel, rows, limits)
+    _remark(panel.axes, _said_of(panel, histories))
+
+
+def _said_of(panel: _Panel, histories: Histories) -> str:
     if panel.activation not in histories:
-        _remark(panel.axes, "no training history")
-    elif panel.diverged:
-        _remark(panel.axes, f"{len(panel.diverged)} of {len(histories[panel.activation])} diverged")
+        return "no training history"
+    if panel.diverged:
+        return f"{len(panel.diverged)} of {len(histories[panel.activation])} diverged"
+    return panel.failed
 
 
 def _draw_line(axes: Axes, rows: Sequence[HistoryRow], column: int, look: Look) -> None:

@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from actrepro.cells import Cell, Stats, absence, cells_of, sound
+from actrepro.cells import FAILED, Cell, Stats, absence, cells_of, sound
 from actrepro.drawing.palette import activation_colours, model_markers
 from actrepro.drawing.sheet import (
     FAINT,
@@ -30,7 +30,8 @@ from actrepro.measures import PRIMARY
 LEGEND_LINE = 0.162  # inches
 NOTE_LINE = 0.16  # inches
 MOST_COLUMNS = 8
-HOLLOW = "below bigram"
+HOLLOW = "failed a gate"
+UNRANKED = "#efefef"
 
 
 def draw_tradeoff(header: Header, stats: Stats) -> Sheet:
@@ -129,7 +130,7 @@ def _draw_legends(
 
 
 def draw_heatmap(header: Header, stats: Stats) -> Sheet:
-    """Total variation by model and activation, printed in its cell."""
+    """Total variation by model and activation, printed in its cell; sound cells are coloured."""
     cells = {(model, activation): cell for model, activation, cell in _cells(stats)}
     lines, columns = list(stats["models"]), list(stats["activations"])
     if len(columns) > MOST_COLUMNS:
@@ -140,9 +141,8 @@ def draw_heatmap(header: Header, stats: Stats) -> Sheet:
     sheet = Sheet(header, max(WIDTH, left + wide * len(columns) + MARGIN), high * len(lines) + 0.6)
     panel = sheet.panel(left, 0.35, wide * len(columns), high * len(lines))
     _dress_tiles(panel, lines, columns)
-    shade = _shades(
-        [cell["differences"][PRIMARY]["value"] for cell in cells.values() if not absence(cell, 2)]
-    )
+    ranked = [cell for cell in cells.values() if sound(cell) and not absence(cell, 2)]
+    shade = _shades([cell["differences"][PRIMARY]["value"] for cell in ranked])
     for (line, column), cell in cells.items():
         _draw_tile(panel, columns.index(column), lines.index(line), cell, shade)
     return sheet
@@ -175,18 +175,40 @@ def _draw_tile(
 ) -> None:
     missing = absence(cell, 2)
     difference = cell["differences"][PRIMARY]
-    colour = to_rgb("white") if missing else shade(difference["value"])
-    edge = FAINT if missing else "white"
-    panel.add_patch(Rectangle((column, line), 1, 1, facecolor=colour, edgecolor=edge, linewidth=2))
     look: Look = {"ha": "center", "va": "center"}
+    mark = "" if sound(cell) else FAILED
     if missing:
+        _fill_tile(panel, column, line, "white", edge=FAINT)
         text = missing.replace(": ", ":\n").replace("run ", "run\n")
-        panel.text(column + 0.5, line + 0.5, text, fontsize=7.5, color=SOFT, **look)
+        panel.text(column + 0.5, line + 0.5, f"{text}{mark}", fontsize=7.5, color=SOFT, **look)
         return
-    mark = "" if sound(cell) else "†"
+    if mark:
+        _fill_tile(panel, column, line, UNRANKED, edge="white", hatch="////")
+        # The hatching would run through the digits.
+        look["bbox"] = {"facecolor": UNRANKED, "edgecolor": "none", "pad": 1}
+    else:
+        _fill_tile(panel, column, line, shade(difference["value"]), edge="white")
+    ink = SOFT if mark else INK
     value = f"{number(difference['value'])}{mark}"
-    panel.text(column + 0.5, line + 0.37, value, color=INK, fontsize=9.5, **look)
-    panel.text(column + 0.5, line + 0.72, _reach(cell, difference), color=INK, fontsize=7.5, **look)
+    panel.text(column + 0.5, line + 0.37, value, color=ink, fontsize=9.5, **look)
+    if reach := _reach(cell, difference):
+        panel.text(column + 0.5, line + 0.72, reach, color=ink, fontsize=7.5, **look)
+
+
+def _fill_tile(
+    panel: Axes,
+    column: int,
+    line: int,
+    colour: str | tuple[float, float, float],
+    edge: str,
+    hatch: str | None = None,
+) -> None:
+    if hatch:
+        # A patch's edge has its hatching's colour: the hatching is a patch of its own.
+        look: Look = {"hatch": hatch, "edgecolor": FAINT, "linewidth": 0}
+        panel.add_patch(Rectangle((column, line), 1, 1, facecolor=colour, **look))
+        colour = "none"
+    panel.add_patch(Rectangle((column, line), 1, 1, facecolor=colour, edgecolor=edge, linewidth=2))
 
 
 def _reach(cell: Cell, difference: Cell) -> str:

@@ -24,7 +24,7 @@ from actrepro.files import replacing
 WIDTH = 8.6  # inches; the width of the report's column
 MARGIN = 0.2  # inches of white around everything
 COLUMNS = 3
-GAP = 0.25  # inches between panels
+GAP = 0.25  # inches between panels, unless a grid says otherwise
 WIDEST_PANEL = 4.5
 LINE = 0.17  # inches from a line of the note to the next
 NOTE_CHARACTERS = 15  # of the note in an inch, at most
@@ -141,6 +141,7 @@ class Grid:
     panel_height: float
     top: float = 0.28
     below: float = 0.62
+    gap: float = GAP
 
     @property
     def columns(self) -> int:
@@ -159,11 +160,11 @@ class Grid:
 
     def panels(self, sheet: Sheet, top: float) -> list[Axes]:
         """The panels, from `top` inches below the header."""
-        room = sheet.width - self.labels - self.right - 2 * MARGIN - GAP * (self.columns - 1)
+        room = sheet.width - self.labels - self.right - 2 * MARGIN - self.gap * (self.columns - 1)
         width = min(room / self.columns, WIDEST_PANEL)
         return [
             sheet.panel(
-                MARGIN + self.labels + (index % self.columns) * (width + GAP),
+                MARGIN + self.labels + (index % self.columns) * (width + self.gap),
                 top + self.top + index // self.columns * (self.panel_height + self.below),
                 width,
                 self.panel_height,
@@ -173,7 +174,7 @@ class Grid:
 
 
 def mean_look(colour: str, filled: bool) -> Look:
-    """A mean's marker: hollow where not every run beats the bigram table."""
+    """A mean's marker: hollow where the cell failed a gate."""
     inside = colour if filled else "white"
     return {"markerfacecolor": inside, "markeredgecolor": colour, "markeredgewidth": 1.3}
 

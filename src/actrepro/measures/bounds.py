@@ -1,4 +1,4 @@
-"""What loss and accuracy allow: a violation shows numbers of different positions."""
+"""What loss and accuracy allow: a violation tells that two numbers are not of one text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ def certificate(loss: float) -> float:
     Where the most probable symbol is not y, p_y ≤ ½, so the position costs ln 2 at
     the least: loss ≥ (1 − accuracy) ln 2, accuracy ≥ 1 − loss / ln 2.
     """
-    return max(0.0, 1 - loss / math.log(2))
+    # In this order a loss that is no number allows no accuracy, rather than any.
+    return max(1 - loss / math.log(2), 0.0)
 
 
 def churn_range(first: float, second: float) -> tuple[float, float]:

@@ -1,0 +1,205 @@
+"""The report's tables of what was run: texts, protocol, models, machines."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from actrepro import paths
+from actrepro.cells import Stats
+from actrepro.formats import (
+    count,
+    counted,
+    counts_spread,
+    duration,
+    mebibytes,
+    number,
+    percent,
+    short_hash,
+)
+from actrepro.report_parts import Row, Table, stats_key
+
+PROTOCOL_NAMES = {
+    "corpus": "corpus",
+    "layers": "layers",
+    "width": "width",
+    "heads": "heads",
+    "context": "context, characters",
+    "batch": "batch, sequences",
+    "iterations": "steps",
+    "learning_rate": "learning rate",
+    "dropout": "dropout",
+    "evaluate_every": "history every",
+    "history_windows": "history windows",
+}
+
+
+def corpora_table(manifests: Iterable[Mapping[str, Any]]) -> Table:
+    """Each corpus once: where it came from, its hash and its parts."""
+    rows = {
+        one["corpus"]: Row(
+            [
+                one["corpus"],
+                one["origin"],
+                short_hash(one["sha256"]),
+                count(one["characters"]),
+                str(len(one["symbols"])),
+                *(count(one[part]) for part in ("train", "selection", "test")),
+            ]
+        )
+        for one in manifests
+    }
+    columns = ["corpus", "origin", "SHA-256 of the text", "characters", "symbols"]
+    return Table(
+        "Corpora",
+        "Characters of the text and of its parts: training, and the halves of the rest, one for "
+        "selection of checkpoints and one for the test.",
+        [*columns, "training", "selection", "test"],
+        list(rows.values()),
+        names=3,
+        source=paths.CORPUS_MANIFEST,
+    )
+
+
+def protocol_table(stats: Stats) -> Table:
+    """What all runs of a scale share, with what single models do differently."""
+    protocols = {name: model["protocol"] for name, model in stats["models"].items()}
+    rows = [
+        Row([label, _shared({name: one[key] for name, one in protocols.items()})])
+        for key, label in PROTOCOL_NAMES.items()
+        if all(key in one for one in protocols.values())
+    ]
+    return Table(
+        "Protocol",
+        "The same for all runs but where a model is named.",
+        ["setting", "value"],
+        rows,
+        names=2,
+        source=stats_key(stats, "models.*.protocol"),
+    )
+
+
+def _shared(values: Mapping[str, Any]) -> str:
+    """The value of most models, then those of the others with their names."""
+    usual = Counter(values.values()).most_common(1)[0][0]
+    others = [f"{model}: {_setting(value)}" for model, value in values.items() if value != usual]
+    return f"{_setting(usual)} ({', '.join(others)})" if others else _setting(usual)
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    return count(value) if isinstance(value, int) else str(value)
+
+
+def models_table(stats: Stats) -> Table:
+    """Parameters, runs, time and speed by model."""
+    rows = [_model(name, model["runs"]) for name, model in stats["models"].items()]
+    every = (run for runs in _runs(stats) for run in runs)
+    together = f"{duration(sum(run['seconds'] for run in every))} together"
+    varies = any(len({run["parameters"] for run in runs}) > 1 for runs in _runs(stats))
+    gated = " Parameters vary with the activation: a gated one takes a narrower hidden layer."
+    return Table(
+        "Models",
+        f"All runs were trained in {together}.{gated if varies else ''}",
+        [
+            "model",
+            "parameters",
+            "finished",
+            "diverged",
+            "training time",
+            "characters per second",
+            "peak memory",
+        ],
+        rows,
+        source=stats_key(stats, "models.*.runs"),
+    )
+
+
+def _runs(stats: Stats) -> list[Sequence[Mapping[str, Any]]]:
+    return [model["runs"] for model in stats["models"].values()]
+
+
+def _model(name: str, runs: Sequence[Mapping[str, Any]]) -> Row:
+    diverged = sum(run["status"] == "diverged" for run in runs)
+    return Row(
+        [
+            name,
+            counts_spread({run["parameters"] for run in runs}),
+            str(len(runs) - diverged),
+            str(diverged),
+            duration(sum(run["seconds"] for run in runs)),
+            counts_spread(round(run["characters_per_second"]) for run in runs),
+            mebibytes(max(run["peak_memory_bytes"] for run in runs)),
+        ]
+    )
+
+
+def baselines_table(stats: Stats) -> Table:
+    """N-gram tables of the training text on the evaluation set."""
+    evaluation = stats["evaluation"]
+    rows = [
+        Row([f"{name} table", number(one["loss"]), percent(one["accuracy"])])
+        for name, one in evaluation["baselines"].items()
+    ]
+    return Table(
+        "Evaluation set",
+        f"{count(evaluation['characters'])} characters in {count(evaluation['windows'])} windows "
+        f"of {evaluation['block']}, the same for every run "
+        f"(SHA-256 {short_hash(evaluation['sha256'])}), and what n-gram tables of the training "
+        "text reach on them: a model that has learned beats these.",
+        ["predictor", "loss, nats", "accuracy"],
+        rows,
+        source=stats_key(stats, "evaluation"),
+    )
+
+
+def machines_table(stats: Stats) -> Table:
+    """On what the runs were trained: each distinct machine, device, set of packages, commit."""
+    runs = [run for model in stats["models"].values() for run in model["runs"]]
+    kinds = {
+        "machine": (_machine(run["machine"]) for run in runs),
+        "device": (f"{run['device']}, {counted(run['threads'], 'thread')}" for run in runs),
+        "packages": (_packages(run["packages"]) for run in runs),
+        "source": (_commit(run["git"]) for run in runs),
+    }
+    rows = [
+        Row([kind, value, count(runs)])
+        for kind, values in kinds.items()
+        for value, runs in _tally(values).items()
+    ]
+    return Table(
+        "Machines and versions",
+        "On what the runs were trained.",
+        ["kind", "value", "runs"],
+        rows,
+        names=2,
+        source=stats_key(stats, "models.*.runs"),
+    )
+
+
+def _tally(values: Iterable[str]) -> dict[str, int]:
+    return dict(Counter[str](values).most_common())
+
+
+def _machine(machine: Mapping[str, Any]) -> str:
+    cores = counted(machine["cores"], "core")
+    return f"{machine['processor']}, {cores}, {machine['system']} {machine['architecture']}"
+
+
+def _packages(packages: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in packages.items())
+
+
+def _commit(git: Mapping[str, Any]) -> str:
+    commit = f"commit {short_hash(git['commit'])}" if git["commit"] else "commit unknown"
+    return f"{commit}, with uncommitted changes" if git["dirty"] else commit
+
+
+def hashes_table(manifests: Iterable[Mapping[str, Any]], scales: Iterable[Stats]) -> Table:
+    """The texts in full hashes: equal hashes mean that two studies can be compared."""
+    texts = {f"corpus {one['corpus']}": one["sha256"] for one in manifests}
+    texts |= {f"evaluation set of {one['scale']}": one["evaluation"]["sha256"] for one in scales}
+    rows = [Row([name, digest]) for name, digest in texts.items()]
+    return Table("Hashes", "Of what was read, in full.", ["text", "SHA-256"], rows, names=2)

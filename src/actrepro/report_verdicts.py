@@ -1,0 +1,180 @@
+"""The summary's sentences on contrasts: verdicts, what would settle them, what is not claimed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median_high
+
+from actrepro.cells import Stats, smoke_note
+from actrepro.evidence import (
+    AT,
+    COMPARED,
+    MOST_SEEDS,
+    Compared,
+    Contrast,
+    alpha,
+    contrasts_of,
+    seeds_needed,
+    smallest_holm,
+    smallest_p,
+    tested,
+    verdict_counts,
+)
+from actrepro.formats import counted, interval, level, listed, number, p_value, signed
+from actrepro.measures import PRIMARY
+
+MOST_NAMED = 6
+
+
+def verdicts(stats: Stats) -> str:
+    """How many contrasts of each measure end in which verdict, under each checkpoint rule."""
+    if len(stats["activations"]) < 2:
+        return "There is one activation only, so there is nothing to compare."
+    said = [counts_line(stats, compared) for compared in COMPARED]
+    different = [
+        _told(compared, model, contrast)
+        for compared in COMPARED
+        for model, contrast in contrasts_of(stats, compared.metric)
+        if contrast["verdict"] == "different"
+    ]
+    if different:
+        said.append(f"Different at the fixed step: {listed(different, MOST_NAMED)}.")
+    return " ".join([*said, _possible(stats)])
+
+
+def counts_line(stats: Stats, compared: Compared) -> str:
+    """One measure's verdicts, at the fixed step and, where it is shown, at matched loss."""
+    name = compared.name.capitalize()
+    parts = [f"{AT[rule]}: {_counted(stats, compared, rule)}" for rule in compared.rules]
+    return f"{name} {'; '.join(parts)}."
+
+
+def _counted(stats: Stats, compared: Compared, rule: str) -> str:
+    counts = verdict_counts(stats, compared.metric, rule)
+    within = {"equivalent": f"equivalent (within {compared.margin(stats)})"}
+    told = ", ".join(f"{count} {within.get(name, name)}" for name, count in counts.items())
+    return f"of {counted(sum(counts.values()), 'contrast')} {told}"
+
+
+def _told(compared: Compared, model: str, contrast: Contrast) -> str:
+    digits = 4 if compared.scale == 1 else 2
+    bounds = [end * compared.scale for end in contrast["interval"] or ()]
+    return (
+        f"{model} {contrast['a']} − {contrast['b']} in {compared.name} "
+        f"{compared.signed(contrast['value'])} {interval(bounds or None, digits)}, "
+        f"p {p_value(contrast['p_holm'])}"
+    )
+
+
+def _possible(stats: Stats) -> str:
+    """What the intervals leave open: inconclusive is no evidence of sameness."""
+    ends = [
+        end
+        for _, contrast in contrasts_of(stats, PRIMARY)
+        if contrast["verdict"] == "inconclusive"
+        for end in contrast["interval"] or ()
+    ]
+    alike = "Inconclusive, or a large p, is no evidence that activations are alike"
+    if not ends:
+        return f"{alike}."
+    return (
+        f"{alike}: the {level(stats['confidence'])} intervals of the inconclusive differences in "
+        f"total variation, each for itself, reach from {signed(min(ends), 3)} to "
+        f"{signed(max(ends), 3)}."
+    )
+
+
+def settling(stats: Stats) -> str:
+    """How many seeds would settle the inconclusive contrasts of the primary measure."""
+    [primary] = [compared for compared in COMPARED if compared.metric == PRIMARY]
+    parts = (_settling(stats, rule) for rule in primary.rules)
+    said = " ".join(filter(None, parts))
+    if not said:
+        return ""
+    return (
+        f"In total variation, {said[0].lower()}{said[1:]} These numbers take the differences and "
+        f"spreads seen here for the true ones, and ask for 80% power; with few seeds they are "
+        f"rough."
+    )
+
+
+def _settling(stats: Stats, rule: str) -> str:
+    open_ones = [
+        contrast
+        for _, contrast in contrasts_of(stats, PRIMARY, rule)
+        if contrast["verdict"] == "inconclusive" and contrast["seeds_to_settle"] is not None
+    ]
+    if not open_ones:
+        return ""
+    seeds = [one["seeds_to_settle"]["either"] for one in open_ones]
+    known = sorted(found for found in seeds if found is not None)
+    parts = [_range_of_seeds(known)] if known else []
+    if beyond := len(seeds) - len(known):
+        parts.append(f"{beyond} by none up to {MOST_SEEDS:,}")
+    inconclusive = counted(len(open_ones), "inconclusive contrast")
+    return (
+        f"{AT[rule].capitalize()} the {inconclusive} would be settled by {', '.join(parts)}. "
+        f"{_present(stats, open_ones)}"
+    )
+
+
+def _range_of_seeds(known: Sequence[int]) -> str:
+    if known[0] == known[-1]:
+        return f"{known[0]:,} seeds"
+    return f"{known[0]:,} to {known[-1]:,} seeds (median {median_high(known):,})"
+
+
+def _present(stats: Stats, open_ones: Sequence[Contrast]) -> str:
+    """What the seeds that there are could have found."""
+    seeds = counted(len(stats["seeds"]), "seed")
+    found = sorted(one["detectable"] for one in open_ones if one["detectable"] is not None)
+    if not found:
+        return f"The present {seeds} could not have shown any difference, however large."
+    sizes = f"{number(found[0])} to {number(found[-1])}" if len(found) > 1 else number(found[0])
+    return f"The present {seeds} could have shown differences of {sizes}, by contrast."
+
+
+def warning(stats: Stats) -> str:
+    """That a study is too small for claims, and why its tests could not have found anything."""
+    n, smallest = len(stats["seeds"]), smallest_p(stats)
+    corrected, bound = smallest_holm(stats), alpha(stats)
+    if smallest is None or corrected is None or corrected < bound:
+        return smoke_note(stats)
+    seeds = counted(n, "seed")
+    at = f"the {level(bound)} level"
+    size = max(len(tested(stats, model, PRIMARY)) for model in stats["models"])
+    needed = (
+        f"With {counted(size, 'contrast')} in a model, at least {seeds_needed(size, bound)} seeds "
+        f"are needed for one to reach it after correction."
+    )
+    if smallest >= bound:
+        cannot = (
+            f"No test with {seeds} can reach significance at {at}, whatever the data: the "
+            f"smallest p-value that the exact test can give is {p_value(smallest)}."
+        )
+    else:
+        cannot = (
+            f"No contrast with {seeds} can reach significance at {at} after correction, whatever "
+            f"the data: the smallest corrected p-value is {p_value(corrected)}."
+        )
+    return " ".join(filter(None, [smoke_note(stats), cannot, needed]))
+
+
+def not_claimed(stats: Stats) -> str:
+    """What the verdicts do not say."""
+    margins = listed([f"{one.name} {one.margin(stats)}" for one in COMPARED])
+    error = level(alpha(stats))
+    few = (
+        f" With fewer than {stats['recommended_seeds']} seeds even a verdict is a hint and no "
+        f"claim: spreads are themselves estimated from few numbers."
+        if stats["smoke"]
+        else ""
+    )
+    return (
+        f"Equivalent means within the margin fixed before the study ({margins}), not equal; "
+        f"different need not be large. The chance of a false verdict is held at {error} of each "
+        f"kind within one model, measure and checkpoint rule, not over the whole page. At matched "
+        f"loss, runs are as near in loss as their kept checkpoints allow; the gaps stand in the "
+        f"tables, and equal loss is not equal sharpness everywhere. Nothing is said of models, "
+        f"texts, sizes or training lengths that were not run.{few}"
+    )

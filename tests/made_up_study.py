@@ -1,0 +1,64 @@
+"""A made-up study: the files that `load_study` reads, made of made-up predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from made_up import Model, Run
+
+from actrepro.predictions import OWN_RULES, Predictions
+from actrepro.tables import COLUMNS, scale_tables
+
+MODELS = ("charlm", "tinylstm")
+ACTIVATIONS = ("relu", "smelu_05")
+SEEDS = (42, 43, 44)
+
+
+def make_models(
+    folder: Path,
+    activations: Sequence[str] = ACTIVATIONS,
+    seeds: Sequence[int] = SEEDS,
+    models: Sequence[str] = MODELS,
+    diverged: Iterable[tuple[str, str, int]] = (),
+    failed: Mapping[str, str] | None = None,
+    changed: Mapping[Run, Predictions] | None = None,
+) -> list[Model]:
+    """Write each model's results; `diverged` names runs with their model."""
+    made = []
+    for name in models:
+        gone = [(activation, seed) for model, activation, seed in diverged if model == name]
+        made.append(
+            Model(
+                folder / "made",
+                activations,
+                seeds,
+                diverged=gone,
+                name=name,
+                failed=failed or {},
+                changed=changed or {},
+                records={run: _record_of_diverged(name, run) for run in gone},
+            )
+        )
+        made[-1].write()
+    return made
+
+
+def _record_of_diverged(model: str, run: Run) -> dict[str, Any]:
+    """A run that diverged has weights all the same."""
+    return {"weights_sha256": {rule: f"{model} {run} {rule}" for rule in OWN_RULES}}
+
+
+def write_scale(models: Sequence[Model], folder: Path, scale: str = "tiny") -> Path:
+    """Write a scale's statistics and tables; returns its folder."""
+    scale_tables(
+        scale,
+        "mine",
+        [model.stats for model in models],
+        {model.name: model.matrices for model in models},
+        folder / "stats.json",
+        *(folder / f"{name}.csv" for name in COLUMNS),
+        folder / "summary.txt",
+    )
+    return folder
