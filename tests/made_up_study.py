@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from made_up import Model, Run
 
-from actrepro.predictions import OWN_RULES, Predictions
+from actrepro.predictions import Predictions
 from actrepro.tables import COLUMNS, scale_tables
 
 MODELS = ("charlm", "tinylstm")
@@ -38,16 +37,10 @@ def make_models(
                 name=name,
                 failed=failed or {},
                 changed=changed or {},
-                records={run: _record_of_diverged(name, run) for run in gone},
             )
         )
         made[-1].write()
     return made
-
-
-def _record_of_diverged(model: str, run: Run) -> dict[str, Any]:
-    """A run that diverged has weights all the same."""
-    return {"weights_sha256": {rule: f"{model} {run} {rule}" for rule in OWN_RULES}}
 
 
 def write_scale(models: Sequence[Model], folder: Path, scale: str = "tiny") -> Path:

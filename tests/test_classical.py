@@ -2,8 +2,7 @@
 
 import itertools
 import json
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,11 +18,7 @@ Scores = Mapping[str, Sequence[float]]
 TESTS: list[Callable[[Scores], Any]] = [one_way, welch, blocked, friedman, tukey, games_howell]
 
 
-@pytest.fixture(autouse=True)
-def _no_warning() -> Iterator[None]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        yield
+pytestmark = pytest.mark.filterwarnings("error")
 
 
 def _values(n: int, k: int = 3, seed: int = 0) -> dict[str, list[float]]:
@@ -183,8 +178,9 @@ def test_no_spread_of_the_differences_is_undefined_with_blocks() -> None:
     assert one_way(values) is not None
 
 
-def test_one_activation_without_spread() -> None:
-    values = {"relu": [0.1] * 3, "gelu": [0.2, 0.3, 0.1], "silu": [0.4, 0.2, 0.3]}
+@pytest.mark.parametrize("value", [0.1, 0.75])
+def test_one_activation_without_spread(value: float) -> None:
+    values = {"relu": [value] * 3, "gelu": [0.2, 0.3, 0.1], "silu": [0.4, 0.2, 0.3]}
     assert welch(values) is None
     for test in (one_way, tukey, games_howell):
         assert test(values) is not None

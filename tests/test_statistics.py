@@ -352,8 +352,8 @@ def test_a_cell_beats_a_table_when_each_of_its_runs_does(
         "swiglu": [better, worse],
     }
     changed = {
-        (a, seed): _always_true(evaluation, share + (seed + 10 * list(made).index(a)) / 1e5, f"{a} {seed}")
-        for a, shares in made.items()
+        (a, seed): _always_true(evaluation, share + (10 * place + seed) / 1e5, f"{a} {seed}")
+        for place, (a, shares) in enumerate(made.items())
         for seed, share in zip(seeds, shares, strict=True)
     }
     model = Model(tmp_path, list(made), seeds, changed=changed)

@@ -161,10 +161,10 @@ def test_a_row_per_pair_of_a_models_runs_and_rule(scale: Scale) -> None:
         for model, rule in itertools.product(MODELS, RULES)
         for a, b in itertools.combinations(runs, 2)
     ]
+    keys = ("model", "activation_a", "seed_a", "activation_b", "seed_b", "rule")
     found = [
-        (r["model"], *(end for e in "ab" for end in (r[f"activation_{e}"], int(r[f"seed_{e}"]))))
-        + (r["rule"],)
-        for r in scale.table("pairs")
+        tuple(int(row[key]) if key.startswith("seed") else row[key] for key in keys)
+        for row in scale.table("pairs")
     ]
     assert found == expected
     assert len(found) == 2 * 3 * 15

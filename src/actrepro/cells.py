@@ -77,9 +77,8 @@ def gate_name(gate: str) -> str:
     return gate.replace("_", " ")
 
 
-def failures(stats: Stats, rule: str = FINAL) -> dict[str, list[str]]:
+def failures(cells: Mapping[str, Cell]) -> dict[str, list[str]]:
     """The names of the cells that failed, by gate; only gates that any cell failed."""
-    cells = named_cells(stats, rule)
     found = {
         gate: [name for name, cell in cells.items() if gate in cell["failed_gates"]]
         for gate in GATES
@@ -87,10 +86,10 @@ def failures(stats: Stats, rule: str = FINAL) -> dict[str, list[str]]:
     return {gate: names for gate, names in found.items() if names}
 
 
-def failures_note(stats: Stats, rule: str = FINAL, most: int = MOST_NAMED) -> str:
-    """Failed gates with their cells, `learned: charlm relu and minigpt elu`; empty when none."""
-    found = failures(stats, rule).items()
-    return "; ".join(f"{gate_name(gate)}: {listed(cells, most)}" for gate, cells in found)
+def failures_note(cells: Mapping[str, Cell], most: int = MOST_NAMED) -> str:
+    """Failed gates with their cells, `learned in charlm relu and minigpt elu`; empty when none."""
+    found = failures(cells).items()
+    return "; ".join(f"{gate_name(gate)} in {listed(names, most)}" for gate, names in found)
 
 
 def smoke_note(stats: Stats) -> str:

@@ -118,7 +118,9 @@ def games_howell(values: Scores) -> list[Comparison] | None:
 
 
 def _pairs(values: Scores, table: Floats, equal_variances: bool) -> list[Comparison]:
-    found = scipy.stats.tukey_hsd(*table, equal_var=equal_variances)
+    # An activation without spread beside itself is 0/0, on the diagonal, which is not read.
+    with np.errstate(invalid="ignore"):
+        found = scipy.stats.tukey_hsd(*table, equal_var=equal_variances)
     return [
         Comparison(a, b, float(found.statistic[i, j]), float(found.pvalue[i, j]))
         for (i, a), (j, b) in itertools.combinations(enumerate(values), 2)

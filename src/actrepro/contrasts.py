@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from actrepro import inference
-from actrepro.equivalence import tost_p, verdict
+from actrepro.equivalence import INCONCLUSIVE, tost_p, verdict
 from actrepro.gate import in_order
 from actrepro.inference import Estimate, Floats
 from actrepro.measures import group_measure_ids, measure_ids, run_measure_ids
@@ -233,7 +233,7 @@ def _judged(
         p_equivalent=contrast["p_equivalent_holm"],
         alpha=settings.alpha,
     )
-    planning = _planning(contrast, metric, tests, settings) if contrast["sd"] is not None else {}
+    planning = _planning(contrast, tests, settings.alpha, found)
     return {**nothing, "significant": significant, "verdict": found, **planning}
 
 
@@ -250,11 +250,14 @@ def _nothing_judged() -> dict[str, Any]:
 
 
 def _planning(
-    contrast: Mapping[str, Any], metric: str, tests: int, settings: Settings
+    contrast: Mapping[str, Any], tests: int, alpha: float, found: str
 ) -> dict[str, Any]:
-    sd, margin, alpha = contrast["sd"], contrast["margin"], settings.alpha
-    settling = seeds_to_settle(contrast["value"], sd, margin, alpha, tests)
-    return {
-        "seeds_to_settle": asdict(settling),
-        "detectable": detectable(sd, contrast["n"], alpha, tests),
-    }
+    """What these seeds could have found, and how many would settle what they did not."""
+    sd, margin = contrast["sd"], contrast["margin"]
+    if sd is None:
+        return {}
+    planning: dict[str, Any] = {"detectable": detectable(sd, contrast["n"], alpha, tests)}
+    if found == INCONCLUSIVE:
+        settling = seeds_to_settle(contrast["value"], sd, margin, alpha, tests)
+        planning["seeds_to_settle"] = asdict(settling)
+    return planning

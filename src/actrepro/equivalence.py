@@ -6,6 +6,10 @@ import scipy.special
 
 from actrepro.inference import Estimate
 
+DIFFERENT = "different"
+EQUIVALENT = "equivalent"
+INCONCLUSIVE = "inconclusive"
+
 
 def tost_p(estimate: Estimate, margin: float) -> float | None:
     """p of the hypothesis that the difference is as large as the margin (Schuirmann 1987).
@@ -34,7 +38,7 @@ def verdict(*, p_different: float | None, p_equivalent: float | None, alpha: flo
     "inconclusive".
     """
     if p_equivalent is not None and p_equivalent < alpha:
-        return "equivalent"
+        return EQUIVALENT
     if p_different is not None and p_different < alpha:
-        return "different"
-    return "inconclusive"
+        return DIFFERENT
+    return INCONCLUSIVE

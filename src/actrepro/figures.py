@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from actrepro import formats
-from actrepro.cells import failures_note, named_cells, smoke_note, sound
+from actrepro.cells import cells_of, failures_note, named_cells, smoke_note, sound
 from actrepro.errors import ActreproError
 from actrepro.files import read_json
 from actrepro.history import HistoryRow, read_history
@@ -50,9 +50,12 @@ def figure_title(name: str) -> str:
 def figure_note(name: str, stats: Mapping[str, Any]) -> str:
     """What a figure must say of itself when it stands alone: checkpoint, n, interval, marks."""
     parts = [smoke_note(stats), f"Scale {stats['scale']}: {_shown(name, stats)}."]
-    if any(cell["n"] and not sound(cell) for cell in named_cells(stats).values()):
-        kind = CURVES if name.startswith(CURVES) else name
-        parts.append(f"{MARKS.get(kind, 'Hollow')}: a gate failed ({failures_note(stats)}).")
+    if name.startswith(CURVES):
+        kind, cells = CURVES, cells_of(stats, name.removeprefix(CURVES))
+    else:
+        kind, cells = name, named_cells(stats)
+    if not all(map(sound, cells.values())):
+        parts.append(f"{MARKS.get(kind, 'Hollow')}: a gate failed ({failures_note(cells)}).")
     return " ".join(filter(None, parts))
 
 
@@ -123,7 +126,7 @@ def _reading(name: str, scored: str) -> str:
         "nearest its model’s common loss. The verdict beside it is from exact tests (different) "
         "and two one-sided tests against the margin (equivalent), both with Holm’s correction "
         "within the model; inconclusive is neither. An unsound contrast has a cell that failed a "
-        "gate; its interval may be cut off.",
+        "gate; an arrowhead stands for one beyond the axis.",
     }[name]
 
 

@@ -6,6 +6,7 @@ Answers for planning: they take the present spread between seeds for the true on
 from __future__ import annotations
 
 import bisect
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -131,7 +132,12 @@ def detectable(sd: float, n: int, alpha: float, family: int, power: float = 0.8)
     level = alpha / family
     if n < 2 or smallest_p(n) >= level:
         return None
+    return sd * _detectable_sds(n, level, power)
 
+
+@functools.lru_cache(maxsize=64)
+def _detectable_sds(n: int, level: float, power: float) -> float:
+    """The detectable difference in standard deviations, the same for a whole family."""
     if level >= power:
         return 0.0
 
@@ -141,7 +147,7 @@ def detectable(sd: float, n: int, alpha: float, family: int, power: float = 0.8)
     largest = 1.0
     while excess(largest) < 0:
         largest *= 2
-    return sd * float(scipy.optimize.brentq(excess, 0.0, largest))
+    return float(scipy.optimize.brentq(excess, 0.0, largest))
 
 
 def _fewest(reached: Callable[[int], float], power: float, most: int) -> int | None:

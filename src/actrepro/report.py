@@ -23,7 +23,7 @@ from actrepro.files import read_json, write_text
 from actrepro.formats import counted, level
 from actrepro.inline_svg import inline_svg
 from actrepro.predictions import MATCHED, RULES
-from actrepro.report_contrasts import contrasts_tables
+from actrepro.report_contrasts import contrasts_tables, verdicts_table
 from actrepro.report_parts import Table
 from actrepro.report_text import Summary, summary
 
@@ -145,6 +145,11 @@ class Scale:
         )
 
     @cached_property
+    def verdicts(self) -> Table | None:
+        """How many contrasts end in which verdict; None where there is nothing to compare."""
+        return verdicts_table(self.stats) if len(self.stats["activations"]) > 1 else None
+
+    @cached_property
     def models(self) -> list[Model]:
         """Each model's results and contrasts."""
         return [_model(self.stats, name) for name in self.stats["models"]]
@@ -182,7 +187,7 @@ def _where_it_differs(stats: Stats, model: str, rule: str) -> str:
     runs = counted(len(stats["models"][model]["runs"]), "run")
     which = "at matched loss" if rule == MATCHED else "at its best checkpoint"
     differing = report_tables.rules_differ(stats, model, rule)
-    return f"{model} {which}, which is not the final one in {differing} of {runs}"
+    return f"{model} {which}: not the final one in {differing} of {runs}"
 
 
 def _figure(stats: Stats, path: Path) -> Figure:

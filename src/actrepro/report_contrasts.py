@@ -8,16 +8,36 @@ from actrepro.evidence import (
     COMPARED,
     MOST_SEEDS,
     UNSOUND,
+    UNTESTED,
+    VERDICTS,
     Compared,
     Contrast,
     alpha,
     family,
     loss_gap,
+    verdict_counts,
     verdict_of,
 )
 from actrepro.formats import MISSING, counted, interval, level, listed, number, p_value, signed
-from actrepro.predictions import MATCHED
 from actrepro.report_parts import Entry, Row, Table, stats_key
+
+
+def verdicts_table(stats: Stats) -> Table:
+    """How many contrasts of each measure end in which verdict, under each rule it is shown for."""
+    rows = []
+    for compared in COMPARED:
+        for rule in compared.rules:
+            counts = verdict_counts(stats, compared.metric, rule)
+            numbers = (str(counts.get(verdict, 0)) for verdict in (*VERDICTS, UNTESTED))
+            rows.append(Row([compared.name, AT[rule], compared.margin(stats), *numbers]))
+    return Table(
+        "Verdicts",
+        "Numbers of contrasts over all models.",
+        ["measure", "compared", "margin", *VERDICTS, UNTESTED],
+        rows,
+        names=3,
+        source=stats_key(stats, "models.*.rules.*.contrasts.*.verdict"),
+    )
 
 
 def contrasts_tables(stats: Stats, model: str) -> list[Table]:
@@ -130,4 +150,4 @@ def _settling(contrast: Contrast) -> tuple[str, str]:
         f"the present seeds find {present} with 80% power"
     )
     either = settling["either"]
-    return f"> {MOST_SEEDS:,} seeds" if either is None else f"{either:,} seeds to settle", hint
+    return f"> {MOST_SEEDS:,} seeds" if either is None else f"{either:,} seeds", hint

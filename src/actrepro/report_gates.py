@@ -10,13 +10,14 @@ from actrepro.cells import FINAL, Stats, cells_of, failures_note, gate_name, nam
 from actrepro.evidence import AT
 from actrepro.formats import count, counted, listed, minus, number
 from actrepro.gate import AFTER, BEFORE, GATES
-from actrepro.predictions import OWN_RULES, RULES
+from actrepro.predictions import RULES
 from actrepro.report_parts import Entry, Row, Table, stats_key
 
 Outcome = Mapping[str, Any]
 
 UNDER = {"best": "at the best checkpoint", **AT}
 MOST_WORDS = 320  # characters of what was measured
+MOST_LISTED = 3
 # The number by which a gate judges, or of what it looked at; where it is small enough to show.
 MEASURED = {
     "wired": ("calls", "calls"),
@@ -54,7 +55,7 @@ def gates_line(stats: Stats) -> str:
     size = f"{counted(len(cells), 'cell')}, {counted(gates, 'gate')} each"
     if passed == len(cells):
         return f"{size}: every cell passed every gate."
-    failed = failures_note(stats, most=6)
+    failed = failures_note(cells, most=6)
     if not passed:
         return f"{size}: no cell passed every gate, so nothing can be ranked. Failed: {failed}."
     return (
@@ -179,12 +180,13 @@ def words(found: Any) -> str:
     return text if len(text) <= MOST_WORDS else f"{text[: MOST_WORDS - 1]}…"
 
 
-def _words(found: Any) -> str:
+def _words(found: Any, between: str = "; ") -> str:
     if isinstance(found, Mapping):
-        told = ((key.replace("_", " "), _words(value)) for key, value in found.items())
-        return "; ".join(f"{key} {value}" for key, value in told if value)
+        told = ((key.replace("_", " "), _words(value, ", ")) for key, value in found.items())
+        return between.join(f"{key} {value}" for key, value in told if value)
     if isinstance(found, list | tuple):
-        return ", ".join(filter(None, map(_words, found)))
+        each = [text for text in (_words(one, ", ") for one in found) if text]
+        return listed(each, MOST_LISTED) if each else ""
     if isinstance(found, bool):
         return "yes" if found else "no"
     if isinstance(found, float):

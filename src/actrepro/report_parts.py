@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from actrepro import paths
@@ -55,14 +56,8 @@ class Table:
 
     @property
     def edges(self) -> set[int]:
-        """The columns, from 1, that begin a group after the first."""
-        return set(self._edges())
-
-    def _edges(self) -> Iterator[int]:
-        column = 1
-        for _, width in self.groups[:-1]:
-            column += width
-            yield column
+        """The columns, from 0, that begin a group after the first."""
+        return set(itertools.accumulate(width for _, width in self.groups[:-1]))
 
 
 def stats_key(stats: Stats, key: str) -> str:

@@ -100,22 +100,21 @@ def across_table(stats: Stats, model: str) -> Table:
         "effect is what the activation adds to what the seed does alone: another seed, less the "
         "mean of a’s and b’s own differences between seeds.",
         ["a", "b", "same seed", "another seed", "effect"],
-        [_across(one) for one in across if one["metric"] == PRIMARY],
+        [_across(one, cells_of(stats, model)) for one in across if one["metric"] == PRIMARY],
         names=2,
         source=stats_key(stats, f"models.{model}.rules.{FINAL}.across, metric {PRIMARY}"),
     )
 
 
-def _across(one: Mapping[str, Any]) -> Row:
+def _across(one: Mapping[str, Any], cells: Mapping[str, Cell]) -> Row:
     kinds = ("same_seed", "other_seed", "effect")
     writers = (number, number, signed)
     return Row(
         [
-            one["a"],
-            one["b"],
+            *(marked(one[end], cells[one[end]]) for end in "ab"),
             *(_below(one[kind], write) for kind, write in zip(kinds, writers, strict=True)),
         ],
-        failed=bool(one["failed_gates"]),
+        failed=not all(sound(cells[one[end]]) for end in "ab"),
     )
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from actrepro.cells import FINAL, Stats
-from actrepro.evidence import COMPARED, Compared, family
+from actrepro.cells import FAILED, FINAL, Stats, cells_of, sound
+from actrepro.evidence import COMPARED, UNSOUND, Compared, family
 from actrepro.formats import MISSING, counted, listed, minus, number, p_value
 from actrepro.report_parts import Row, Table, stats_key
-from actrepro.report_tables import RULE_NAMES
+from actrepro.report_tables import RULE_NAMES, marked
 
 OMNIBUS_NAMES = {
     "one_way": "one-way ANOVA",
@@ -27,8 +27,8 @@ def omnibus_table(stats: Stats, model: str) -> Table | None:
     if not rows:
         return None
     return Table(
-        f"{model}: do activations differ at all?",
-        f"{_over(rule['omnibus'])} The permutation test relabels activations within seeds; the "
+        f"{model}: all activations at once",
+        f"{_over(stats, model)} The permutation test relabels activations within seeds; the "
         "classical tests take scores for normal (Friedman: ranks). Not corrected for the number "
         "of tests.",
         ["measure", "test", "statistic", "df", "p", "smallest p"],
@@ -38,12 +38,16 @@ def omnibus_table(stats: Stats, model: str) -> Table | None:
     )
 
 
-def _over(found: Mapping[str, Any]) -> str:
+def _over(stats: Stats, model: str) -> str:
+    """Which cells the tests are over; one may share its runs with another model's."""
+    found = stats["models"][model]["rules"][FINAL]["omnibus"]
     one = next(test for test in found.values() if test is not None)
-    return (
-        f"Over {listed(one['activations'])}, which passed every gate, and "
-        f"{counted(len(one['seeds']), 'seed')} that all of them have."
-    )
+    cells = cells_of(stats, model)
+    names = [marked(name, cells[name]) for name in one["activations"]]
+    seeds = counted(len(one["seeds"]), "seed")
+    if all(sound(cells[name]) for name in one["activations"]):
+        return f"Over {listed(names)}, which passed every gate, and {seeds} that all of them have."
+    return f"Unsound, because a cell marked {FAILED} failed a gate: over {listed(names)}, {seeds}."
 
 
 def _omnibus(rule: Mapping[str, Any], compared: Compared) -> Iterator[Row]:
@@ -77,7 +81,8 @@ def pairs_table(stats: Stats, model: str, compared: Compared) -> Table | None:
                 p_value(one["p"]),
                 p_value(one["p_holm"]),
                 *(p_value(test.get((one["a"], one["b"]))) for test in (tukey, games_howell)),
-            ]
+            ],
+            failed=one["verdict"] == UNSOUND,
         )
         for one in family(stats, model, compared.metric)
         if (one["a"], one["b"]) in {*tukey, *games_howell}
@@ -104,27 +109,29 @@ def decomposition_table(stats: Stats, rule: str) -> Table | None:
     }
     if not decomposed:
         return None
-    rows = [
-        _source(compared, source)
-        for compared, found in decomposed.items()
-        for source in found["sources"]
-    ]
+    columns = ["η²", "ω²", "F", "p"]
     return Table(
         "Where the spread comes from",
         f"{RULE_NAMES[rule]}. {_grid(stats, next(iter(decomposed.values())))} "
         f"{_correlation(decomposed)}",
-        ["score", "source", "df", "η²", "ω²", "F", "p"],
-        rows,
-        names=2,
+        ["source", "df", *columns * len(decomposed)],
+        # The scores are of one grid, so their sources are the same.
+        [
+            _source(scores)
+            for scores in zip(*(found["sources"] for found in decomposed.values()), strict=True)
+        ],
         source=stats_key(stats, f"decomposition.{rule}"),
+        groups=[("", 2), *((compared.name, len(columns)) for compared in decomposed)],
     )
 
 
-def _source(compared: Compared, source: Mapping[str, Any]) -> Row:
-    shares = (number(source["eta2"], 3), number(source["omega2"], 3))
-    name = source["source"].replace(":", " × ")
-    df = str(source["df"])
-    return Row([compared.name, name, df, *shares, number(source["f"], 2), p_value(source["p"])])
+def _source(scores: Sequence[Mapping[str, Any]]) -> Row:
+    name = scores[0]["source"].replace(":", " × ")
+    cells = [name, str(scores[0]["df"])]
+    for one in scores:
+        shares = (number(one["eta2"], 3), number(one["omega2"], 3))
+        cells += [*shares, number(one["f"], 2), p_value(one["p"])]
+    return Row(cells)
 
 
 def _grid(stats: Stats, found: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from actrepro.cells import Cell, Stats, named_cells, sound
+from actrepro.cells import FINAL, Cell, Stats, cells_of, named_cells, sound
 from actrepro.evidence import CHURN, LOSS, smallest_holm
 from actrepro.formats import count, counted, listed, number, p_value, spread
 from actrepro.measures import PRIMARY
@@ -193,8 +193,10 @@ def _by_activation(stats: Stats) -> dict[str, float]:
     return _means(
         (model, one["same_seed"]["value"])
         for model, found in stats["models"].items()
-        for one in found["rules"]["final"]["across"]
-        if one["metric"] == PRIMARY and not one["failed_gates"] and one["same_seed"] is not None
+        for one in found["rules"][FINAL]["across"]
+        if one["metric"] == PRIMARY
+        and one["same_seed"] is not None
+        and all(sound(cells_of(stats, model)[one[end]]) for end in "ab")
     )
 
 

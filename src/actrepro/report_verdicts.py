@@ -9,6 +9,7 @@ from actrepro.cells import Stats, smoke_note
 from actrepro.evidence import (
     AT,
     COMPARED,
+    LOSS,
     MOST_SEEDS,
     Compared,
     Contrast,
@@ -24,13 +25,15 @@ from actrepro.formats import counted, interval, level, listed, number, p_value, 
 from actrepro.measures import PRIMARY
 
 MOST_NAMED = 6
+# The table of verdicts has the others.
+TOLD = (PRIMARY, LOSS)
 
 
 def verdicts(stats: Stats) -> str:
     """How many contrasts of each measure end in which verdict, under each checkpoint rule."""
     if len(stats["activations"]) < 2:
         return "There is one activation only, so there is nothing to compare."
-    said = [counts_line(stats, compared) for compared in COMPARED]
+    said = [counts_line(stats, compared) for compared in COMPARED if compared.metric in TOLD]
     different = [
         _told(compared, model, contrast)
         for compared in COMPARED
@@ -99,22 +102,24 @@ def settling(stats: Stats) -> str:
 
 
 def _settling(stats: Stats, rule: str) -> str:
-    open_ones = [
+    every = [
         contrast
         for _, contrast in contrasts_of(stats, PRIMARY, rule)
-        if contrast["verdict"] == "inconclusive" and contrast["seeds_to_settle"] is not None
+        if contrast["verdict"] == "inconclusive"
     ]
-    if not open_ones:
+    planned = [one for one in every if one["seeds_to_settle"] is not None]
+    if not planned:
         return ""
-    seeds = [one["seeds_to_settle"]["either"] for one in open_ones]
+    seeds = [one["seeds_to_settle"]["either"] for one in planned]
     known = sorted(found for found in seeds if found is not None)
-    parts = [_range_of_seeds(known)] if known else []
-    if beyond := len(seeds) - len(known):
-        parts.append(f"{beyond} by none up to {MOST_SEEDS:,}")
-    inconclusive = counted(len(open_ones), "inconclusive contrast")
+    parts = [f"{len(known)} would be settled by {_range_of_seeds(known)}"] if known else []
+    if beyond := len(planned) - len(known):
+        parts.append(f"{beyond} not by {MOST_SEEDS:,}")
+    if unplanned := len(every) - len(planned):
+        parts.append(f"of {unplanned} too few seeds are left to tell")
     return (
-        f"{AT[rule].capitalize()} the {inconclusive} would be settled by {', '.join(parts)}. "
-        f"{_present(stats, open_ones)}"
+        f"{AT[rule].capitalize()}, of {counted(len(every), 'inconclusive contrast')} "
+        f"{listed(parts)}. {_present(stats, planned)}"
     )
 
 

@@ -47,6 +47,8 @@ FailedGates = Annotated[
 
 
 class _Part(BaseModel):
+    """All keys are there, and no others."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
@@ -188,11 +190,10 @@ class Contrast(_Part):
     )
     p_holm: Probability | None = Field(
         description="`p` adjusted for its family: the model's sound contrasts in this measure "
-        "(Holm). Null where `p` is, and of cells that failed a gate of their model."
+        "(Holm); null where `p` is, and when unsound."
     )
     p_equivalent_holm: Probability | None = Field(
-        description="`p_equivalent` adjusted likewise; null where it is, and where a gate makes "
-        "`p_holm` null."
+        description="`p_equivalent` adjusted likewise; null where that is, and when unsound."
     )
     failed_gates: FailedGates
     significant: bool | None = Field(
@@ -361,7 +362,9 @@ class Run(_Part):
     peak_gpu_memory_bytes: Count | None = Field(description="The same of the GPU; null without.")
     device: str = Field(description="`cpu`, or the GPU's name.")
     threads: Count = Field(description="CPU threads.")
-    machine: dict[str, str | int | None] = Field(description="System, processor, cores.")
+    machine: dict[str, str | int | None] = Field(
+        description="System, processor, cores; null where unknown."
+    )
     packages: dict[str, str] = Field(description="Versions of Python and of packages.")
     git: GitState = Field(description="Where the code came from.")
     matched_step: Count | None = Field(

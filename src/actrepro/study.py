@@ -135,7 +135,6 @@ def _read_table(folder: Path, name: str) -> pd.DataFrame:
             dtype=dict(columns),
             keep_default_na=False,
             na_values=missing,
-            float_precision="round_trip",
         )
     except FileNotFoundError:
         raise ActreproError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from actrepro import formats
@@ -20,7 +20,7 @@ from actrepro.cells import (
     sound,
     without,
 )
-from actrepro.evidence import AT, COMPARED, verdict_counts
+from actrepro.evidence import AT, COMPARED, UNTESTED, VERDICTS, verdict_counts
 from actrepro.measures import PRIMARY
 
 WIDTH = 100  # characters of a line of text
@@ -91,14 +91,14 @@ def _baseline_lines(baselines: Mapping[str, Mapping[str, float]], width: int) ->
 
 
 def _gate_lines(stats: Mapping[str, Any], rule: str) -> list[str]:
-    cells = named_cells(stats, rule).values()
-    passed = sum(map(sound, cells))
+    cells = named_cells(stats, rule)
+    passed = sum(map(sound, cells.values()))
     if passed == len(cells):
         return [f"gates: all {formats.counted(len(cells), 'cell')} passed every gate"]
     rest = "the others are in no ranking and no verdict" if passed else "nothing can be ranked"
     return _wrapped(
         f"gates: {passed} of {formats.counted(len(cells), 'cell')} passed every gate; {rest} "
-        f"({FAILED} {failures_note(stats, rule)})"
+        f"({FAILED} {failures_note(cells)})"
     )
 
 
@@ -106,16 +106,18 @@ def _verdict_lines(stats: Mapping[str, Any]) -> list[str]:
     """Every measure's verdicts, each under the rules that its contrasts are shown under."""
     if len(stats["activations"]) < 2:
         return []
-    lines = []
+    columns = (*VERDICTS, UNTESTED)
+    lines = [_columns("verdicts on contrasts (margin)", columns)]
     for compared in COMPARED:
         for rule in compared.rules:
             counts = verdict_counts(stats, compared.metric, rule)
-            told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items())
-            lines += _wrapped(
-                f"{compared.name} {AT[rule]}: of {formats.counted(sum(counts.values()), 'contrast')}"
-                f" {told} (margin {compared.margin(stats)})"
-            )
-    return lines
+            name = f"{compared.name} {AT[rule]} ({compared.margin(stats)})"
+            lines.append(_columns(name, [str(counts.get(verdict, 0)) for verdict in columns]))
+    return ["", *lines]
+
+
+def _columns(name: str, values: Sequence[str]) -> str:
+    return f"{name:<56}" + "".join(f"{value:>14}" for value in values)
 
 
 def _wrapped(text: str) -> list[str]:

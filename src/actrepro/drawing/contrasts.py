@@ -9,15 +9,16 @@ from matplotlib.ticker import MaxNLocator
 
 from actrepro.cells import FINAL, Stats
 from actrepro.drawing.sheet import INK, SOFT, WIDTH, Grid, Header, Look, Sheet, label_width
-from actrepro.evidence import COMPARED, UNSOUND, Contrast, family, verdict_of
+from actrepro.evidence import COMPARED, UNSOUND, Contrast, contrasts_of, family, verdict_of
 from actrepro.measures import PRIMARY
 from actrepro.predictions import MATCHED
 
 ROW = 0.31  # inches of a panel's row, for two intervals
 VERDICT = 0.74  # inches for the longest verdict
 APART = 0.19  # of a row, from its middle to each interval
-GREY = "#b4b4b4"
-BAND = "#e9f0f7"
+ARROW = 0.03  # of a panel's width, from its edge to an arrowhead
+GREY = "#9c9c9c"
+BAND = "#cfe0f0"
 # By checkpoint rule: where in a row, the marker, and its colour.
 LOOKS: Mapping[str, tuple[float, Look, str]] = {
     FINAL: (-APART, {"marker": "o", "markersize": 4.2}, INK),
@@ -65,26 +66,18 @@ def _margin(stats: Stats) -> float:
 
 
 def _limits(stats: Stats) -> tuple[float, float]:
-    """Around zero, the margin, all values, and the intervals of what can be judged.
+    """Around zero, the margin, and what can be judged; or all, where nothing can.
 
-    One scale for all models, so that the margin is as wide everywhere. The interval
-    of an unsound contrast may reach beyond it.
+    One scale for all models, so that the margin is as wide everywhere. An unsound
+    contrast may lie beyond it.
     """
+    every = [one for rule in LOOKS for _, one in contrasts_of(stats, PRIMARY, rule)]
+    judged = [one for one in every if one["verdict"] != UNSOUND] or every
     values = [_margin(stats), -_margin(stats)]
-    for model in stats["models"]:
-        for rule in LOOKS:
-            for contrast in family(stats, model, PRIMARY, rule):
-                values += _extent(contrast)
+    values += [value for one in judged for value in (one["value"], *(one["interval"] or ()))]
+    values = [value for value in values if value is not None]
     room = 0.05 * (max(values) - min(values))
     return min(values) - room, max(values) + room
-
-
-def _extent(contrast: Contrast) -> list[float]:
-    if contrast["value"] is None:
-        return []
-    if contrast["verdict"] == UNSOUND or contrast["interval"] is None:
-        return [contrast["value"]]
-    return [contrast["value"], *contrast["interval"]]
 
 
 def _dress(panel: Axes, title: str, labels: Sequence[str]) -> None:
@@ -94,7 +87,7 @@ def _dress(panel: Axes, title: str, labels: Sequence[str]) -> None:
     panel.tick_params(axis="y", length=0, labelsize=8)
     panel.spines["left"].set_visible(False)
     panel.grid(axis="x")
-    panel.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 2.5, 5, 10]))
+    panel.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
 
 
 def _draw(panel: Axes, place: int, contrast: Contrast, rule: str) -> None:
@@ -106,7 +99,12 @@ def _draw(panel: Axes, place: int, contrast: Contrast, rule: str) -> None:
         panel.plot(contrast["interval"], [height] * 2, color=colour, linewidth=1.2, zorder=2)
     if contrast["value"] is not None:
         look: Look = {"color": colour, "markeredgewidth": 1, "zorder": 3, "linestyle": "none"}
-        panel.plot([contrast["value"]], [height], **look, **marker)
+        low, high = panel.get_xlim()
+        if not low <= contrast["value"] <= high:
+            marker = {**marker, "marker": ">" if contrast["value"] > high else "<"}
+        edge = ARROW * (high - low)
+        inside = min(max(contrast["value"], low + edge), high - edge)
+        panel.plot([inside], [height], **look, **marker)
     decided = contrast["verdict"] in ("different", "equivalent")
     panel.text(
         1.02,

@@ -10,7 +10,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from actrepro.cells import FAILED, Cell, Stats, absence, cells_of, sound
+from actrepro.cells import FAILED, Cell, Stats, absence, cells_of, gate_mark, sound
 from actrepro.drawing.palette import activation_colours, model_markers
 from actrepro.drawing.sheet import (
     FAINT,
@@ -32,13 +32,15 @@ NOTE_LINE = 0.16  # inches
 MOST_COLUMNS = 8
 HOLLOW = "failed a gate"
 UNRANKED = "#efefef"
+FAR = 2.0  # times the range of the sound cells, beside it
 
 
 def draw_tradeoff(header: Header, stats: Stats) -> Sheet:
     """Total variation between seeds against loss, all cells."""
     colours = activation_colours(stats["activations"])
     markers = model_markers(list(stats["models"]))
-    absent = _absent(stats)
+    beyond = _beyond(stats)
+    absent = [*_absent(stats), *(_told(*one) for one in beyond)]
     height = max(4.4, LEGEND_LINE * (len(colours) + len(markers) + 5))
     names = label_width([*colours, *markers, HOLLOW]) + 0.45
     sheet = Sheet(header, WIDTH, height + 0.75 + NOTE_LINE * len(absent))
@@ -46,7 +48,7 @@ def draw_tradeoff(header: Header, stats: Stats) -> Sheet:
     panel.grid()
     panel.set_xlabel("test loss, nats per character")
     panel.set_ylabel("total variation between seeds")
-    drawn = [one for one in _cells(stats) if not absence(one[2], 2)]
+    drawn = [one for one in _cells(stats) if not absence(one[2], 2) and one not in beyond]
     for model, activation, cell in drawn:
         _draw_cell(panel, cell, markers[model], colours[activation])
     _mark_bigram(panel, stats)
@@ -71,6 +73,36 @@ def _absent(stats: Stats) -> list[str]:
         if reason := absence(cell, 2):
             reasons.setdefault(reason, []).append(f"{model} {activation}")
     return [f"not shown ({reason}): {listed(names, 5)}" for reason, names in reasons.items()]
+
+
+def _beyond(stats: Stats) -> list[tuple[str, str, Cell]]:
+    """Cells that failed a gate so far from all sound ones that these would be squeezed."""
+    there = [one for one in _cells(stats) if not absence(one[2], 2)]
+    judged = [_point(cell) for _, _, cell in there if sound(cell)]
+    if len(judged) < 2:
+        return []
+    ends = [(min(values), max(values)) for values in zip(*judged, strict=True)]
+    return [
+        one
+        for one in there
+        if not sound(one[2])
+        and any(
+            not low - FAR * (high - low) <= value <= high + FAR * (high - low)
+            for value, (low, high) in zip(_point(one[2]), ends, strict=True)
+        )
+    ]
+
+
+def _point(cell: Cell) -> tuple[float, float]:
+    return cell["metrics"]["loss.all"]["value"], cell["differences"][PRIMARY]["value"]
+
+
+def _told(model: str, activation: str, cell: Cell) -> str:
+    loss, variation = (number(value, 3) for value in _point(cell))
+    return (
+        f"not shown ({gate_mark(cell)}): {model} {activation} at loss {loss}, "
+        f"total variation {variation}"
+    )
 
 
 def _draw_cell(panel: Axes, cell: Cell, marker: str, colour: str) -> None:
