@@ -24,6 +24,7 @@ check: $(VENV)/test.stamp
 
 schema: $(VENV)/study.stamp
 	$(BIN)/python -m actrepro.config > config/schema.json
+	$(BIN)/python -m actrepro.results_schema > resources/stats.schema.json
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \

@@ -89,10 +89,9 @@ def figures_of_scale(pattern, scale):
 
 
 def scale_targets(scale):
-    """Everything of a scale: statistics, tables, figures."""
-    tables = (paths.SCALE_STATS, paths.RUNS_TABLE, paths.PAIRS_TABLE, paths.SUMMARY)
+    """Everything of a scale: statistics with their tables, and figures."""
     return [
-        *(paths.at(table, scale=scale) for table in tables),
+        paths.at(paths.SCALE_STATS, scale=scale),
         *figures_of_scale(paths.FIGURE_SVG, scale),
     ]
 

@@ -128,6 +128,12 @@ rule scale_stats:
             labels={"table": "runs"},
         ),
         pairs=paths.PAIRS_TABLE,
+        cells=paths.CELLS_TABLE,
+        contrasts=paths.CONTRASTS_TABLE,
+        gates=paths.GATES_TABLE,
+        across=paths.ACROSS_TABLE,
+        tests=paths.TESTS_TABLE,
+        variance=paths.VARIANCE_TABLE,
         summary=paths.SUMMARY,
     log:
         paths.log_of("scale_stats", paths.SCALE),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import made_up
+import numpy as np
 
 from actrepro import paths
 from actrepro.files import read_json, write_json, write_text
@@ -79,12 +81,34 @@ def make_scale(
     return changed(scale, _with_whole_records)
 
 
-def changed(scale: Scale, change: Any) -> Scale:
-    """The scale with its statistics changed and written again."""
+def unusable(folder: Path, seed: int) -> made_up.Predictions:
+    """What a run predicted that was given another text: no number is made of it."""
+    evaluation = made_up.Model(folder / "made", ACTIVATIONS, [seed]).evaluation
+    return dataclasses.replace(made_up.predictions(evaluation, seed), evaluation_sha256="other")
+
+
+def ignorant(folder: Path, seed: int) -> made_up.Predictions:
+    """What a run predicts that has learned nothing, not even how frequent symbols are."""
+    evaluation = made_up.Model(folder / "made", ACTIVATIONS, [seed]).evaluation
+    predicted = made_up.predictions(evaluation, seed)
+    drawn = {
+        (rule, positions): made_up.probabilities(
+            np.random.default_rng([seed, place]), *p.shape, spread=0.3
+        )
+        for place, ((rule, positions), p) in enumerate(predicted.probabilities.items())
+    }
+    return dataclasses.replace(predicted, probabilities=drawn)
+
+
+def changed(scale: Scale, change: Any, folder: Path | None = None) -> Scale:
+    """The scale with its statistics changed and written, to another folder if one is named."""
     numbers = copy.deepcopy(read_json(scale.stats))
     change(numbers)
-    write_json(scale.stats, numbers)
-    return Scale(scale.folder, numbers)
+    written = Scale(folder or scale.folder, numbers)
+    write_json(written.stats, numbers)
+    if folder:
+        _write_corpus(written)
+    return written
 
 
 def _with_whole_records(numbers: dict[str, Any]) -> None:

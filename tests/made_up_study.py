@@ -51,7 +51,7 @@ def write_scale(models: Sequence[Model], folder: Path, scale: str = "tiny") -> P
         [model.stats for model in models],
         {model.name: model.matrices for model in models},
         folder / "stats.json",
-        *(folder / f"{name}.csv" for name in COLUMNS),
+        {name: folder / f"{name}.csv" for name in COLUMNS},
         folder / "summary.txt",
     )
     return folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,15 +13,17 @@ from xml.etree import ElementTree
 
 import matplotlib
 import pytest
-from made_up_scale import ACTIVATIONS, MODELS, Scale, make_scale
+from made_up_scale import ACTIVATIONS, MODELS, Scale, ignorant, make_scale
 from matplotlib.text import Text
 
 from actrepro.cells import cells_of
+from actrepro.drawing.contrasts import GREY, draw_contrasts
 from actrepro.drawing.curves import draw_curves
 from actrepro.drawing.palette import SPARE_COLOURS, activation_colours, model_markers
 from actrepro.drawing.rows import draw_differences, draw_loss
-from actrepro.drawing.sheet import style
+from actrepro.drawing.sheet import INK, style
 from actrepro.errors import ActreproError
+from actrepro.evidence import family
 from actrepro.figures import (
     compose,
     draw_figure,
@@ -29,7 +32,7 @@ from actrepro.figures import (
     figure_title,
     read_histories,
 )
-from actrepro.files import read_json, write_json
+from actrepro.files import write_json
 from actrepro.formats import number
 from actrepro.measures import PRIMARY
 from actrepro.registry import activation_names
@@ -45,6 +48,8 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "all diverged": {"diverged": [(name, 1) for name in ACTIVATIONS], "seeds": (1,)},
     "one cell": {"models": ("my_model",), "activations": ("relu",)},
+    "a failed gate": {"failed": {"relu": "causal"}},
+    "all gates failed": {"failed": {"relu": "causal", "my-act": "wired"}},
 }
 
 
@@ -66,8 +71,9 @@ def texts(svg: Path) -> list[str]:
 
 
 def test_names() -> None:
-    wanted = ["curves-charlm", "curves-my_model", "loss", "differences", "tradeoff", "heatmap"]
-    assert figure_names(MODELS) == wanted
+    of_models = ["curves-charlm", "curves-my_model"]
+    of_scale = ["loss", "differences", "tradeoff", "heatmap", "contrasts"]
+    assert figure_names(MODELS) == of_models + of_scale
 
 
 def test_planning_imports_no_matplotlib() -> None:
@@ -99,7 +105,7 @@ def test_what_is_missing_is_shown(tmp_path: Path, case: dict[str, Any]) -> None:
         assert not any("nan" in text for text in said[name])
     absent = [cell for model in scale.numbers["models"] for cell in _without_pairs(scale, model)]
     for cell in absent:
-        why = "diverged" if cell["excluded_seeds"] else "needs 2 seeds"
+        why = "diverged" if cell["excluded"] else "needs 2 seeds"
         assert any(why in text for text in said["heatmap"])
     assert bool(absent) == any("not shown" in text for text in said["tradeoff"])
 
@@ -153,15 +159,145 @@ def test_curves_show_every_run_and_mark_the_diverged(tmp_path: Path) -> None:
     assert panel.get_title(loc="right") == "1 of 3 diverged"
 
 
-def test_a_cell_that_learned_is_filled(scale: Scale) -> None:
-    numbers = read_json(scale.stats)
-    cells_of(numbers, "charlm")["relu"]["beats"].update(unigram=True, bigram=True)
+FAILED = {"relu": "causal"}
+
+
+@pytest.fixture(scope="module")
+def failed(tmp_path_factory: pytest.TempPathFactory) -> Scale:
+    """Of three activations, one failed a gate in every model; runs of another predict noise."""
+    folder = tmp_path_factory.mktemp("failed")
+    noise = {("my-act", seed): ignorant(folder, seed) for seed in (1, 2, 3)}
+    return make_scale(
+        folder,
+        models=("charlm",),
+        activations=("relu", "my-act", "elu", "gelu"),
+        failed=FAILED,
+        changed_runs=noise,
+    )
+
+
+@pytest.mark.parametrize("drawing", [draw_loss, draw_differences])
+def test_a_cell_that_failed_a_gate_is_hollow(failed: Scale, drawing: Callable[..., Any]) -> None:
     with style():
-        panel = draw_loss(HEADER, numbers).figure.axes[0]
-    fills = [
-        line.get_markerfacecolor() for line in panel.lines if line.get_markeredgewidth() == 1.3
-    ]
-    assert fills == [activation_colours(["relu"])["relu"], "white"]
+        panel = drawing(HEADER, failed.numbers).figure.axes[0]
+    means = [line for line in panel.lines if line.get_markeredgewidth() == 1.3]
+    colours = activation_colours(failed.numbers["activations"])
+    fills = [line.get_markerfacecolor() for line in means]
+    assert fills == ["white", "white", colours["elu"], colours["gelu"]]
+    said = [text.get_text() for text in panel.texts]
+    assert "failed: causal" in said
+    assert "failed: learned" in said
+
+
+@pytest.mark.parametrize("name", figure_names(["charlm"]))
+def test_every_figure_names_the_failed_gates_and_the_few_seeds(failed: Scale, name: str) -> None:
+    cell = "" if name == "curves-charlm" else "charlm "
+    caption = figure_caption(name, failed.numbers)
+    noise = f"; learned in {cell}my-act"
+    # At matched loss no run predicts noise.
+    matched = "; at matched loss: causal in charlm relu" if name == "contrasts" else ""
+    assert f"a gate failed (causal in {cell}relu{noise}{matched})" in caption
+    assert "Smoke study: 3 seeds" in caption
+    whole = copy.deepcopy(failed.numbers)
+    for activation, rule in itertools.product(whole["activations"], ("final", "matched")):
+        cells_of(whole, "charlm", rule)[activation]["failed_gates"].clear()
+    whole["smoke"] = False
+    assert "gate failed" not in figure_caption(name, whole)
+    assert "Smoke" not in figure_caption(name, whole)
+
+
+def test_the_heatmap_colours_only_what_passed(failed: Scale) -> None:
+    with style():
+        panel = compose("heatmap", failed.numbers, {}).figure.axes[0]
+    tiles = [patch for patch in panel.patches if patch.get_hatch()]
+    assert [patch.get_xy() for patch in tiles] == [(0, 0), (1, 0)]
+    said = [text.get_text() for text in panel.texts]
+    for activation, cell in cells_of(failed.numbers, "charlm").items():
+        mark = "†" if activation in ("relu", "my-act") else ""
+        assert f"{number(cell['differences'][PRIMARY]['value'])}{mark}" in said
+    # Of the two that are left one is the lightest and one the darkest, whatever the others are.
+    only = copy.deepcopy(failed.numbers)
+    for activation in ("relu", "my-act"):
+        cells_of(only, "charlm")[activation]["differences"][PRIMARY]["value"] = 77.0
+    with style():
+        again = compose("heatmap", only, {}).figure.axes[0]
+    shades = [[patch.get_facecolor() for patch in axes.patches][-2:] for axes in (panel, again)]
+    assert shades[0] == shades[1]
+    assert shades[0][0] != shades[0][1]
+
+
+def test_curves_mark_what_failed(failed: Scale) -> None:
+    histories = read_histories(failed.histories("charlm"))
+    with style():
+        panels = draw_curves(HEADER, failed.numbers, "charlm", histories).figure.axes
+    titles = {panel.get_title(loc="left"): panel.get_title(loc="right") for panel in panels}
+    assert titles == {
+        "relu †": "failed: causal",
+        "my-act †": "failed: learned",
+        "elu": "",
+        "gelu": "",
+    }
+
+
+def test_tradeoff_names_what_lies_too_far_off(failed: Scale) -> None:
+    with style():
+        figure = compose("tradeoff", failed.numbers, {}).figure
+    said = [text.get_text() for text in figure.texts]
+    [told] = [text for text in said if text.startswith("not shown")]
+    loss = cells_of(failed.numbers, "charlm")["my-act"]["metrics"]["loss.all"]["value"]
+    assert "(failed: learned): charlm my-act" in told
+    assert number(loss, 3) in told
+    assert figure.axes[0].get_xlim()[1] < loss
+
+
+@pytest.mark.parametrize("rule", ["final", "matched"])
+def test_contrasts_stand_at_the_numbers(failed: Scale, rule: str) -> None:
+    with style():
+        panel = draw_contrasts(HEADER, failed.numbers).figure.axes[0]
+    marker, colour = {"final": ("o", INK), "matched": ("D", "#0072B2")}[rule]
+    points = {
+        (round(float(line.get_ydata()[0])), float(line.get_xdata()[0])): line
+        for line in panel.lines
+        if line.get_marker() == marker
+    }
+    intervals = [list(line.get_xdata()) for line in panel.lines if line.get_marker() == "None"]
+    for place, contrast in enumerate(family(failed.numbers, "charlm", PRIMARY, rule)):
+        unsound = bool({contrast["a"], contrast["b"]} & {"relu", "my-act"})
+        judged_here = contrast["verdict"] != "unsound"
+        # The noise is under the rules of a run's own only.
+        assert judged_here != unsound or rule == "matched"
+        assert contrast["interval"] in intervals
+        line = points.get((place, contrast["value"]))
+        if judged_here:
+            assert line is not None
+        if line is not None:
+            assert line.get_color() == (colour if judged_here else GREY)
+    verdicts = [text.get_text() for text in panel.texts]
+    wanted = [one["verdict"] for one in family(failed.numbers, "charlm", PRIMARY, rule)]
+    assert verdicts[len(wanted) * (rule == "matched") :][: len(wanted)] == wanted
+
+
+def test_contrasts_show_the_margin_and_all_that_is_judged(failed: Scale) -> None:
+    with style():
+        panel = draw_contrasts(HEADER, failed.numbers).figure.axes[0]
+    [band] = panel.patches
+    margin = failed.numbers["margins"]["total_variation"]
+    assert band.get_x() == -margin
+    assert band.get_width() == pytest.approx(2 * margin)
+    low, high = panel.get_xlim()
+    for rule in ("final", "matched"):
+        for contrast in family(failed.numbers, "charlm", PRIMARY, rule):
+            if contrast["verdict"] != "unsound":
+                assert low < contrast["interval"][0] < contrast["interval"][1] < high
+    labels = [label.get_text() for label in panel.get_yticklabels()]
+    assert labels[:2] == ["relu − my-act", "relu − elu"]
+
+
+def test_contrasts_of_one_activation_say_so(tmp_path: Path) -> None:
+    one = make_scale(tmp_path, models=("charlm",), activations=("relu",))
+    with style():
+        panel = draw_contrasts(HEADER, one.numbers).figure.axes[0]
+    assert [text.get_text() for text in panel.texts] == ["one activation: nothing to compare"]
 
 
 def test_captions_say_n_and_interval(scale: Scale) -> None:
@@ -169,7 +305,7 @@ def test_captions_say_n_and_interval(scale: Scale) -> None:
         caption = figure_caption(name, scale.numbers)
         assert "3 seeds" in caption
         assert "95%" in caption
-        assert "final checkpoint" in caption
+        assert ("fixed step" if name == "contrasts" else "final checkpoint") in caption
         assert "200 test characters" in caption
 
 

@@ -12,7 +12,7 @@ import actrepro
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src/actrepro"
 LAYERS = (
-    "errors registry config paths files provenance jobs streams gate",
+    "errors registry config paths files provenance jobs streams gate schema_version",
     "corpus fetch plays evaluation activations quickstart history",
     "models matching",
     "optimiser checkpoints training predictions prediction gates",
@@ -153,7 +153,7 @@ def test_planning_and_statistics_start_without_torch() -> None:
 
 
 def test_the_packages_front_is_its_error_its_version_and_build_model() -> None:
-    assert actrepro.__all__ == ["ActreproError", "__version__", "build_model"]
+    assert actrepro.__all__ == ["ActreproError", "__version__", "build_model", "load_study"]
     assert all(hasattr(actrepro, name) for name in actrepro.__all__)
     with pytest.raises(AttributeError, match="no attribute 'build_modle'"):
         _ = actrepro.build_modle

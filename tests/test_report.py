@@ -5,32 +5,58 @@ from __future__ import annotations
 import copy
 import importlib
 import re
+from collections import Counter
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up_scale import ACTIVATIONS, MODELS, Scale, make_scale
+from made_up_scale import (
+    ACTIVATIONS,
+    MODELS,
+    Scale,
+    changed,
+    ignorant,
+    make_scale,
+    unusable,
+)
 from test_figures import CASES, draw
 
 from actrepro import formats
 from actrepro.cells import cells_of
 from actrepro.errors import ActreproError
-from actrepro.evidence import family, seeds_needed, significant, smallest_holm, smallest_p
+from actrepro.evidence import (
+    ACCURACY,
+    CHURN,
+    COMPARED,
+    LOSS,
+    family,
+    loss_gap,
+    seeds_needed,
+    smallest_holm,
+    smallest_p,
+)
 from actrepro.figures import figure_caption, figure_names
+from actrepro.gate import GATES
 from actrepro.inference import smallest_p as smallest_p_of
 from actrepro.inline_svg import inline_svg
-from actrepro.measures import MEASURES, PRIMARY
+from actrepro.measures import PRIMARY, measure_descriptions
 from actrepro.report import ORIGINS, write_report
-from actrepro.report_tables import (
-    contrasts_table,
-    machines_table,
-    protocol_table,
-    results_table,
-    rules_differ,
+from actrepro.report_contrasts import contrasts_table, verdicts_table
+from actrepro.report_gates import (
+    failed_table,
+    gates_line,
+    gates_table,
+    other_rules_line,
+    words,
 )
-from actrepro.report_text import activation_against_seed, summary
+from actrepro.report_parts import Entry, Table
+from actrepro.report_run import machines_table, protocol_table
+from actrepro.report_tables import across_table, measures_table, results_table, rules_differ
+from actrepro.report_tests import decomposition_table, omnibus_table, pairs_table
+from actrepro.report_text import activation_against_seed, between_seeds, learning, summary
+from actrepro.report_verdicts import counts_line, settling, warning
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 
@@ -128,12 +154,13 @@ def test_cells_show_the_numbers(scale: Scale, html: str) -> None:
             interval = "—" if low is None else f"[{low:.4f}, {high:.4f}]"
             assert f"{variation['value']:.4f} {interval}" in cells
             assert f"{cell['differences']['churn-top1-pairs.all']['value']:.4f}" in cells
-        for contrast in family(scale.numbers, model, "loss.all"):
-            assert f"{contrast['p']:.3f}" in cells
+        for contrast in family(scale.numbers, model, LOSS):
+            smallest = f"≥ {contrast['p_smallest']:.3f}"
+            assert f"{contrast['p']:.3f}{smallest}" in cells
     for loss in scale.numbers["evaluation"]["baselines"].values():
         assert f"{loss['loss']:.4f}" in cells
-    for measure in MEASURES:
-        assert {measure.id, measure.formula} <= set(cells)
+    for id_, measure in measure_descriptions().items():
+        assert {id_, measure["formula"], measure["source"]} <= set(cells)
 
 
 def test_figures_carry_their_captions(scale: Scale, html: str) -> None:
@@ -182,13 +209,22 @@ def test_two_scales_share_a_page(scale: Scale, tmp_path: Path) -> None:
     assert page.cells.count("words") == 1 + 2  # the corpus once, and in each scale's protocol
 
 
-def test_best_checkpoints_are_shown_only_where_they_differ(whole: Scale) -> None:
-    assert rules_differ(whole.numbers, "charlm") == 6
-    assert "not the final one in 6 of 6 runs" in write(whole, figures=False)
-    numbers = copy.deepcopy(whole.numbers)
-    for run in numbers["models"]["charlm"]["runs"]:
-        run["best_step"] = run["final_step"]
-    assert rules_differ(numbers, "charlm") == 0
+def test_other_checkpoints_are_shown_only_where_they_differ(whole: Scale, tmp_path: Path) -> None:
+    html = write(whole, figures=False)
+    for rule, called in (("best", "at its best checkpoint"), ("matched", "at matched loss")):
+        assert rules_differ(whole.numbers, "charlm", rule) == 6
+        assert f"{called}: not the final one in 6 of 6 runs" in html
+
+    def final(numbers: dict[str, Any]) -> None:
+        for model in numbers["models"].values():
+            for run in model["runs"]:
+                run["best_step"] = run["matched_step"] = run["final_step"]
+
+    same = changed(whole, final, tmp_path)
+    assert rules_differ(same.numbers, "charlm", "best") == 0
+    html = write(same, figures=False)
+    assert "not the final one" not in html
+    assert "Best checkpoint" not in html
 
 
 def test_settings_of_single_models_are_named(scale: Scale) -> None:
@@ -223,12 +259,12 @@ def test_functions_that_the_report_names_exist(function: str) -> None:
 
 def test_too_few_seeds_for_any_test_is_said(whole: Scale) -> None:
     numbers = whole.numbers
-    said = summary(numbers)
+    said = warning(numbers)
+    assert said == summary(numbers).warning
+    assert said.startswith("Smoke study: 3 seeds. At least 10 are needed for claims.")
     assert smallest_p(numbers) == smallest_holm(numbers) == smallest_p_of(3) == 0.25
-    assert "No test with 3 seeds can reach significance at the 5% level" in said.warning
-    assert "at least 6 seeds" in said.warning
-    assert "ten are recommended" in said.warning
-    assert "none of 2 contrasts has p < 0.05" in dict(said.points)["Do activations differ?"]
+    assert "No test with 3 seeds can reach significance at the 5% level" in said
+    assert "at least 6 seeds" in said
 
 
 @pytest.mark.parametrize("tests", [1, 2, 15, 190])
@@ -237,29 +273,45 @@ def test_seeds_needed_is_the_fewest(tests: int) -> None:
     assert tests * smallest_p_of(n) < 0.05 <= tests * smallest_p_of(n - 1)
 
 
-def with_contrasts(scale: Scale, change: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+def with_contrasts(
+    scale: Scale, change: Callable[[dict[str, Any]], None], rule: str = "final"
+) -> dict[str, Any]:
     numbers = copy.deepcopy(scale.numbers)
     for model in MODELS:
-        for contrast in family(numbers, model, PRIMARY):
+        for contrast in family(numbers, model, PRIMARY, rule):
             change(contrast)
     return numbers
 
 
-def test_a_significant_contrast_is_told_and_shaded(whole: Scale) -> None:
-    def small(contrast: dict[str, Any]) -> None:
-        contrast.update(value=-0.01, interval=[-0.02, -0.005], p=0.002, p_smallest=0.002)
-        contrast.update(p_holm=0.002)
+def small(contrast: dict[str, Any]) -> None:
+    contrast.update(value=-0.02, interval=[-0.03, -0.015], p=0.002, p_smallest=0.002)
+    contrast.update(p_holm=0.002, p_equivalent_holm=1.0, verdict="different", significant=True)
+    contrast.update(seeds_to_settle=None, detectable=None)
 
+
+def test_a_contrast_that_differs_is_told(whole: Scale) -> None:
     numbers = with_contrasts(whole, small)
-    numbers["seeds"] = list(range(10))
-    assert all(significant(numbers, contrast) for contrast in family(numbers, "charlm", PRIMARY))
+    numbers.update(seeds=list(range(10)), smoke=False)
     said = summary(numbers)
     assert said.warning == ""
     told = dict(said.points)["Do activations differ?"]
-    assert "2 of 2 contrasts have p < 0.05" in told
-    assert "charlm relu − my-act −0.0100 [−0.0200, −0.0050], p 0.002" in told
-    table = contrasts_table(numbers, "charlm", PRIMARY, "TV")
-    assert [row.marked for row in table.rows] == [True]
+    assert "at the fixed step: of 2 contrasts 2 different, 0 equivalent (within ±0.01)" in told
+    assert "at matched loss: of 2 contrasts 0 different" in told
+    assert (
+        "charlm relu − my-act in total variation between seeds −0.0200 [−0.0300, −0.0150], "
+        "p 0.002" in told
+    )
+    [row] = contrasts_table(numbers, "charlm", COMPARED[0]).rows
+    assert row.cells[6] == Entry("different", kind="different")
+
+
+def test_a_contrast_can_be_equivalent_and_not_zero(whole: Scale) -> None:
+    def close(contrast: dict[str, Any]) -> None:
+        small(contrast)
+        contrast.update(value=-0.002, verdict="equivalent", p_equivalent_holm=0.001)
+
+    [row] = contrasts_table(with_contrasts(whole, close), "charlm", COMPARED[0]).rows
+    assert row.cells[6] == Entry("equivalent", "though not zero, p < 0.05", kind="equivalent")
 
 
 def test_correction_beyond_reach_is_said(whole: Scale) -> None:
@@ -270,22 +322,335 @@ def test_correction_beyond_reach_is_said(whole: Scale) -> None:
     for model in numbers["models"].values():
         contrasts = model["rules"]["final"]["contrasts"]
         contrasts += [dict(one) for one in contrasts if one["metric"] == PRIMARY]
-    assert "after correction, whatever the data" in summary(numbers).warning
+    assert "after correction, whatever the data" in warning(numbers)
+
+
+def test_what_would_settle_it_is_told(whole: Scale) -> None:
+    seeds = iter([(4, None, 4), (None, 90, 90)])
+
+    def planned(contrast: dict[str, Any]) -> None:
+        different, equivalent, either = next(seeds)
+        found = {"different": different, "equivalent": equivalent, "either": either}
+        contrast.update(verdict="inconclusive", seeds_to_settle=found, detectable=0.03)
+
+    numbers = with_contrasts(whole, planned)
+    said = settling(numbers)
+    assert (
+        "at the fixed step, of 2 inconclusive contrasts 2 would be settled by 4 to 90 seeds" in said
+    )
+    assert "(median 90)" in said
+    assert "could have shown differences of 0.0300, by" in said
+    [row] = contrasts_table(numbers, "charlm", COMPARED[0]).rows
+    hint = (
+        "to show a difference: 4 seeds; to show equivalence: —; "
+        "the present seeds find a difference of 0.0300 with 80% power"
+    )
+    assert row.cells[6] == Entry("inconclusive", "4 seeds", hint, "inconclusive")
+
+    def never(contrast: dict[str, Any]) -> None:
+        found = dict.fromkeys(("different", "equivalent", "either"))
+        contrast.update(verdict="inconclusive", seeds_to_settle=found, detectable=None)
+
+    numbers = with_contrasts(whole, never)
+    assert "2 not by 1,000" in settling(numbers)
+    assert "could not have shown any difference, however large" in settling(numbers)
+    [row] = contrasts_table(numbers, "charlm", COMPARED[0]).rows
+    assert isinstance(row.cells[6], Entry)
+    assert row.cells[6].below == "> 1,000 seeds"
+
+
+@pytest.mark.parametrize("compared", COMPARED, ids=lambda compared: compared.metric)
+def test_contrasts_show_the_numbers_under_both_rules(unsound: Scale, compared: Any) -> None:
+    numbers = unsound.numbers
+    for model in MODELS:
+        made = contrasts_table(numbers, model, compared)
+        rules = [heading for heading, _ in made.groups[1:]]
+        assert rules[0] == "At the fixed step (final checkpoint)"
+        twice = compared.metric in (PRIMARY, CHURN)
+        assert rules[1:] == (["At matched loss (2.500 nats on the selection text)"] * twice)
+        width = made.groups[1][1]
+        assert len(made.columns) == 1 + width * len(rules)
+        for half, rule in enumerate(compared.rules):
+            contrasts = family(numbers, model, compared.metric, rule)
+            for row, contrast in zip(made.rows, contrasts, strict=True):
+                cells = row.cells[1 + half * width :][:width]
+                assert row.cells[0] == f"{contrast['a']} − {contrast['b']}"
+                assert_contrast(numbers, model, compared, contrast, rule, cells)
+
+
+def assert_contrast(
+    numbers: Any, model: str, compared: Any, contrast: Any, rule: str, cells: Any
+) -> None:
+    """One half of a row, read back."""
+    difference, p, holm, tost, *gap, verdict = cells
+    digits, scale = (2, 100) if compared.metric == ACCURACY else (4, 1)
+    low, high = (formats.number(end * scale, digits) for end in contrast["interval"])
+    shown = formats.signed(contrast["value"] * scale, digits)
+    assert (difference.text, difference.below) == (shown, f"[{low}, {high}]")
+    assert (p.text, p.below) == (f"{contrast['p']:.3f}", f"≥ {contrast['p_smallest']:.3f}")
+    assert holm.text == formats.p_value(contrast["p_holm"])
+    assert tost.text == formats.p_value(contrast["p_equivalent_holm"])
+    assert verdict.text == contrast["verdict"]
+    if "relu" in (contrast["a"], contrast["b"]):
+        assert (verdict.text, holm.text, tost.text) == ("unsound", "—", "—")
+        assert "failed: causal" in verdict.below
+    for one in gap:
+        losses = [
+            cells_of(numbers, model, rule)[contrast[end]]["metrics"][LOSS]["value"] for end in "ab"
+        ]
+        assert one.text == formats.signed(losses[0] - losses[1])
+        assert loss_gap(numbers, model, contrast, rule) == pytest.approx(losses[0] - losses[1])
+
+
+def test_verdicts_are_counted(unsound: Scale) -> None:
+    rows = [list(row.cells) for row in verdicts_table(unsound.numbers).rows]
+    for name, at, _, *counts in rows:
+        [compared] = [one for one in COMPARED if one.name == name]
+        rule = {"at the fixed step": "final", "at matched loss": "matched"}[str(at)]
+        found = Counter(
+            contrast["verdict"]
+            for model in unsound.numbers["models"].values()
+            for contrast in model["rules"][rule]["contrasts"]
+            if contrast["metric"] == compared.metric
+        )
+        words_of = ("different", "equivalent", "inconclusive", "unsound", None)
+        assert counts == [str(found[word]) for word in words_of]
+        told = counts_line(unsound.numbers, compared)
+        assert f"{at}: of {found.total()} contrasts {found['different']} different" in told
+        assert f"{found['unsound']} unsound" in told
+        assert found["unsound"] == 4
+    assert len(rows) == 6
 
 
 def test_activation_is_set_against_seed(scale: Scale) -> None:
     numbers = copy.deepcopy(scale.numbers)
     sizes = {"charlm": (0.1, 0.2), "my_model": (0.3, 0.2)}
     for model, (activation, seed) in sizes.items():
-        numbers["models"][model]["rules"]["final"]["kinds_of_pairs"][PRIMARY] = {
-            "other_activation_same_seed": activation,
-            "same_activation_other_seed": seed,
-            "other_activation_other_seed": 0.4,
-        }
+        for one in numbers["models"][model]["rules"]["final"]["across"]:
+            if one["metric"] == PRIMARY:
+                one["same_seed"]["value"] = activation
+        for cell in cells_of(numbers, model).values():
+            cell["differences"][PRIMARY]["value"] = seed
     said = activation_against_seed(numbers)
     assert "variation of 0.100 to 0.300" in said
     assert "changes them by 0.200" in said
     assert "less than the seed in 1 of 2 models" in said
+    fail(numbers, "charlm", "relu")
+    assert "variation of 0.300, by model" in activation_against_seed(numbers)
+
+
+@pytest.fixture(scope="module")
+def unsound(tmp_path_factory: pytest.TempPathFactory) -> Scale:
+    """Of three activations one failed a gate in both models."""
+    folder = tmp_path_factory.mktemp("unsound")
+    return make_scale(folder, activations=("relu", "my-act", "elu"), failed={"relu": "causal"})
+
+
+def fail(numbers: dict[str, Any], model: str, activation: str, gate: str = "wired") -> None:
+    """Let a cell fail a gate, as the report reads it."""
+    cell = numbers["models"][model]["rules"]["final"]["cells"][activation]
+    cell["failed_gates"] = [gate]
+    cell["gates"][gate]["passed"] = False
+
+
+def test_failed_gates_are_told_and_marked(unsound: Scale) -> None:
+    line = gates_line(unsound.numbers)
+    assert "6 cells, 13 gates each: 4 cells passed every gate." in line
+    assert "causal in charlm relu and my_model relu" in line
+    html = write(unsound, figures=False)
+    assert line in html
+    assert html.count("relu †") >= len(MODELS)
+    for model in MODELS:
+        rows = {
+            str(row.cells[0]): row for row in results_table(unsound.numbers, model, "final").rows
+        }
+        assert rows["relu †"].note == "failed: causal"
+        assert rows["relu †"].failed
+        assert not rows["elu"].failed
+        ends = {str(row.cells[0]): row.failed for row in across_table(unsound.numbers, model).rows}
+        assert ends == {"relu †": True, "my-act": False}
+
+
+def test_gates_stand_by_cell(unsound: Scale) -> None:
+    made = gates_table(unsound.numbers, "charlm")
+    assert made.columns == ["gate", "relu", "my-act", "elu"]
+    assert [str(row.cells[0]).replace(" ", "_") for row in made.rows] == list(GATES)
+    cells = cells_of(unsound.numbers, "charlm")
+    for row, gate in zip(made.rows, GATES, strict=True):
+        for entry, cell in zip(row.cells[1:], cells.values(), strict=True):
+            outcome = cell["gates"][gate]
+            assert isinstance(entry, Entry)
+            assert entry.text.startswith("✓" if outcome["passed"] else "✗")
+            assert outcome["bound"] in entry.hint
+    learned = next(row for row in made.rows if row.cells[0] == "learned")
+    losses = cells["elu"]["metrics"][LOSS]["by_seed"].values()
+    assert isinstance(learned.cells[3], Entry)
+    assert learned.cells[3].text == f"✓ {max(losses):.3f} nats"
+    [row, _] = failed_table(unsound.numbers).rows
+    assert row.cells == ["charlm relu", "causal", "", "made up"]
+
+
+def test_gates_that_differ_between_rules_are_told(unsound: Scale) -> None:
+    assert "the same gates fail" in other_rules_line(unsound.numbers)
+    numbers = copy.deepcopy(unsound.numbers)
+    fail(numbers, "charlm", "elu", "learned")
+    assert other_rules_line(numbers) == (
+        "Otherwise than at the final step: at the best checkpoint, charlm elu passes learned; "
+        "at matched loss, charlm elu passes learned."
+    )
+
+
+@pytest.mark.parametrize(
+    ("measured", "said"),
+    [
+        ({"loss": 4.21234, "ln_symbols": 3.0}, "loss 4.212; ln symbols 3"),
+        ({"wrong": [], "leak": None, "runs": 3}, "runs 3"),
+        ({"a_b": {"x": [1, 2], "y": True}}, "a b x 1 and 2, y yes"),
+        ({"found": ["a", "b", "c", "d", "e"]}, "found a, b, c and 2 more"),
+        ({"change": -0.5}, "change −0.5"),
+        ({}, ""),
+    ],
+)
+def test_what_was_measured_in_words(measured: Any, said: str) -> None:
+    assert words(measured) == said
+
+
+def test_long_measurements_are_cut() -> None:
+    found = words({"bound": "x" * 2000})
+    assert found.endswith("…")
+    assert len(found) < 400
+
+
+def test_ranges_are_of_sound_cells(unsound: Scale) -> None:
+    numbers = copy.deepcopy(unsound.numbers)
+    for model in MODELS:
+        relu = cells_of(numbers, model)["relu"]
+        relu["differences"][PRIMARY]["value"] = 0.999
+        relu["metrics"][LOSS]["value"] = 99.0
+    said = summary(numbers)
+    text = " ".join([*dict(said.points).values(), *(value for value, _ in said.tiles)])
+    assert "0.999" not in text
+    assert "99.000" not in text
+    assert "2 cells that failed a gate are left out" in between_seeds(numbers)
+    assert "2 cells that failed a gate are left out" in learning(numbers)
+    assert ("4 of 6", "cells passed every gate") in said.tiles
+
+
+def test_where_all_failed_nothing_is_ranked(tmp_path: Path) -> None:
+    failed = {"relu": "causal", "my-act": "initial_loss"}
+    made = make_scale(tmp_path, models=("charlm",), failed=failed)
+    points = dict(summary(made.numbers).points)
+    assert points["From seed to seed"] == "Nothing can be ranked: every cell failed a gate."
+    assert "nothing can be ranked" in points["Can the numbers be trusted?"]
+    assert "Activation against seed" not in points
+    assert "losses are not ranked" in points["Have the models learned?"]
+    assert "of 1 contrast 0 different, 0 equivalent" in points["Do activations differ?"]
+    html = write(made, figures=False)
+    assert "The spread is not decomposed" in html
+    assert "omnibus and classical tests" not in html
+
+
+def test_an_unusable_run_is_named(tmp_path: Path) -> None:
+    runs = {("my-act", 2): unusable(tmp_path, 2)}
+    made = make_scale(tmp_path, models=("charlm",), changed_runs=runs)
+    html = write(made, figures=False)
+    assert "without seed 2 (predicted another evaluation set)" in html
+    assert "shared evaluation in charlm my-act" in html
+
+
+def test_what_has_not_learned_is_told(tmp_path: Path) -> None:
+    runs = {("my-act", seed): ignorant(tmp_path, seed) for seed in (1, 2, 3)}
+    made = make_scale(tmp_path, models=("charlm",), changed_runs=runs)
+    assert "unigram table: charlm my-act." in learning(made.numbers)
+    [row] = failed_table(made.numbers).rows
+    worst = max(cells_of(made.numbers, "charlm")["my-act"]["metrics"][LOSS]["by_seed"].values())
+    assert row.cells[:3] == ["charlm my-act", "learned", f"highest loss {worst:.4g}"]
+
+
+def text_of(made: Table | None) -> list[list[str]]:
+    assert made is not None
+    return [[one if isinstance(one, str) else one.text for one in row.cells] for row in made.rows]
+
+
+def test_omnibus_and_classical_tests_show_the_numbers(whole: Scale) -> None:
+    rule = whole.numbers["models"]["charlm"]["rules"]["final"]
+    rows = text_of(omnibus_table(whole.numbers, "charlm"))
+    exact = {row[0]: row for row in rows if row[1].startswith("permutation (all")}
+    for compared in COMPARED:
+        found = rule["omnibus"][compared.metric]
+        smallest = formats.p_value(found["p_smallest"])
+        assert exact[compared.name][4:] == [formats.p_value(found["p"]), smallest]
+    named = {"one_way": "one-way ANOVA", "welch": "Welch’s ANOVA"}
+    for metric, name in ((LOSS, "test loss"), (ACCURACY, "test accuracy")):
+        for key, test in named.items():
+            found = rule["classical"][metric][key]
+            [row] = [row for row in rows if row[:2] == [name, test]]
+            df = ", ".join(f"{one:.4g}" for one in found["df"])
+            assert row[2:5] == [f"{found['statistic']:.3f}", df, f"{found['p']:.3f}"]
+
+
+def test_classical_pairs_stand_beside_the_exact_test(whole: Scale) -> None:
+    rule = whole.numbers["models"]["charlm"]["rules"]["final"]
+    compared = COMPARED[2]
+    [row] = text_of(pairs_table(whole.numbers, "charlm", compared))
+    [contrast] = family(whole.numbers, "charlm", LOSS)
+    classical = rule["classical"][LOSS]
+    p = [contrast["p"], contrast["p_holm"], classical["tukey"][0]["p"]]
+    p.append(classical["games_howell"][0]["p"])
+    assert row == ["relu − my-act", formats.signed(contrast["value"]), *map(formats.p_value, p)]
+
+
+def test_tests_over_all_activations_name_them(unsound: Scale) -> None:
+    made = omnibus_table(unsound.numbers, "charlm")
+    assert made is not None
+    assert made.caption.startswith("Over my-act and elu, which passed every gate, and 3 seeds")
+    numbers = copy.deepcopy(unsound.numbers)
+    rule = numbers["models"]["charlm"]["rules"]["final"]
+    for tests in (rule["omnibus"], rule["classical"]):
+        tests.update(dict.fromkeys(tests))
+    assert omnibus_table(numbers, "charlm") is None
+
+
+@pytest.mark.parametrize("rule", ["final", "best", "matched"])
+def test_the_decomposition_shows_the_numbers(unsound: Scale, rule: str) -> None:
+    made = decomposition_table(unsound.numbers, rule)
+    assert made is not None
+    assert "2 models × 2 activations × 3 seeds, without relu (a gate failed)" in made.caption
+    found = unsound.numbers["decomposition"][rule]
+    rows = text_of(made)
+    for place, metric in enumerate((LOSS, ACCURACY)):
+        assert f"{found[metric]['icc']:.3f}" in made.caption
+        for row, source in zip(rows, found[metric]["sources"], strict=True):
+            assert row[:2] == [source["source"].replace(":", " × "), str(source["df"])]
+            numbers = [source[key] for key in ("eta2", "omega2")]
+            wanted = [formats.number(one, 3) for one in numbers]
+            wanted += [formats.number(source["f"], 2), formats.p_value(source["p"])]
+            assert row[2 + 4 * place :][:4] == wanted
+
+
+def test_every_measure_has_range_and_source(whole: Scale) -> None:
+    rows = {row[0]: row for row in text_of(measures_table(whole.numbers))}
+    assert list(rows) == list(measure_descriptions())
+    assert rows["loss"][3] == "0 to ∞"
+    assert rows["tv-half_l1-pairs"][3] == "0 to 1"
+    assert rows["kappa-fleiss"][3] == "−1 to 1"
+    assert "(more is more alike)" in rows["kappa-fleiss"][1]
+
+
+def test_a_large_p_is_never_called_sameness(whole: Scale) -> None:
+    html = write(whole, figures=False).lower()
+    for said in ("no difference", "no effect", "are the same", "insensitive"):
+        assert said not in html
+    assert "is no evidence that activations are alike" in html
+
+
+def test_ten_seeds_are_no_smoke_study(tmp_path: Path) -> None:
+    ten = make_scale(tmp_path, seeds=tuple(range(1, 11)), models=("charlm",))
+    html = write(ten, figures=False)
+    assert "Smoke study" not in html
+    assert 'class="warning"' not in html
+    assert "With fewer than 10 seeds" not in html
+    assert "Smoke study" in write(make_scale(tmp_path / "few", (1, 2, 3)), figures=False)
 
 
 def test_what_is_no_svg_is_refused(tmp_path: Path) -> None:

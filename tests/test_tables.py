@@ -24,8 +24,10 @@ from actrepro.tables import (
     cell_rows,
     contrast_rows,
     gate_rows,
+    omnibus_rows,
     pair_rows,
     run_rows,
+    variance_rows,
 )
 
 GONE = ("tinylstm", "relu", 43)
@@ -102,6 +104,8 @@ def test_a_tables_columns_stand_in_their_order(scale: Scale, table: str) -> None
         ("contrasts", contrast_rows),
         ("gates", gate_rows),
         ("across", across_rows),
+        ("tests", omnibus_rows),
+        ("variance", variance_rows),
     ],
 )
 def test_every_row_speaks_to_every_column(scale: Scale, table: str, rows: Any) -> None:
@@ -328,3 +332,48 @@ def test_one_activation_has_nothing_to_compare_with(tmp_path: Path) -> None:
     scale = _scale(tmp_path, activations=["relu"], models=["charlm"])
     assert scale.table("contrasts") == scale.table("across") == []
     assert len(scale.table("pairs")) == 3 * 3
+
+
+@pytest.fixture(scope="module")
+def larger(tmp_path_factory: pytest.TempPathFactory) -> Scale:
+    """Three activations besides the unsound one, so that tests of several have something to do."""
+    folder = tmp_path_factory.mktemp("larger")
+    return _scale(folder, activations=["relu", UNSOUND, "gelu", "mish"], failed={UNSOUND: GATE})
+
+
+def test_tests_of_several_activations(larger: Scale) -> None:
+    scale = larger
+    rows = scale.table("tests")
+    assert {row["test"] for row in rows} >= {"permutation", "one_way", "tukey", "games_howell"}
+    for row in rows:
+        under = scale.stats["models"][row["model"]]["rules"][row["rule"]]
+        # Only sound cells are compared.
+        assert UNSOUND not in row["activations"].split(";")
+        if row["test"] == "permutation":
+            found = under["omnibus"][row["measure"]]
+            assert float(row["p_smallest"]) == found["p_smallest"]
+            assert float(row["p"]) == found["p"]
+        elif not row["a"]:
+            found = under["classical"][row["measure"]][row["test"]]
+            assert float(row["statistic"]) == found["statistic"]
+            assert float(row["df"]) == found["df"][0]
+        else:
+            pairs = under["classical"][row["measure"]][row["test"]]
+            [found] = [one for one in pairs if (one["a"], one["b"]) == (row["a"], row["b"])]
+            assert float(row["statistic"]) == found["difference"]
+            assert float(row["p"]) == found["p"]
+
+
+def test_variance_by_source(larger: Scale) -> None:
+    scale = larger
+    rows = scale.table("variance")
+    assert {(row["rule"], row["measure"]) for row in rows} == set(
+        itertools.product(RULES, ("loss.all", "accuracy.all"))
+    )
+    for rule, measure in itertools.product(RULES, ("loss.all", "accuracy.all")):
+        own = [row for row in rows if (row["rule"], row["measure"]) == (rule, measure)]
+        assert sum(float(row["eta2"]) for row in own) == pytest.approx(1)
+        [seed] = [row for row in own if row["source"] == "seed"]
+        found = scale.stats["decomposition"][rule][measure]
+        assert float(seed["icc"]) == found["icc"]
+        assert all(UNSOUND not in row["activations"].split(";") for row in own)

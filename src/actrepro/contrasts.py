@@ -30,6 +30,8 @@ MARGIN_OF = {
     "churn-top1-pairs": "churn",
 }
 UNSOUND = "unsound"
+SEEDS = "seeds"
+SEEDS_AND_TEXT = "seeds and text"
 # Seeds below which a study cannot carry claims, whatever its intervals say.
 RECOMMENDED_SEEDS = 10
 
@@ -58,6 +60,7 @@ class _Compared:
     """a − b in one measure, and how it was tested."""
 
     estimate: Estimate
+    interval_over: str
     sd: float | None
     test: str | None
     p: float | None
@@ -66,9 +69,7 @@ class _Compared:
 def compared_metrics() -> list[str]:
     """What activations are compared in: all, and what has a margin also at `last`."""
     every = [*run_measure_ids(), *measure_ids(), *group_measure_ids()]
-    return [
-        id_ for id_ in every if not id_.endswith(".last") or id_.partition(".")[0] in MARGIN_OF
-    ]
+    return [id_ for id_ in every if not id_.endswith(".last") or id_.partition(".")[0] in MARGIN_OF]
 
 
 def family(model: ModelRuns, metric: str, settings: Settings) -> list[dict[str, Any]]:
@@ -111,11 +112,13 @@ def _contrast(model: ModelRuns, metric: str, a: str, b: str, settings: Settings)
 
 def _numbers(compared: _Compared | None, n: int) -> dict[str, Any]:
     if compared is None:
-        nothing = ("value", "standard_error", "interval", "sd", "test", "exact", "p", "p_smallest")
-        return {"n": n, **dict.fromkeys(nothing)}
+        of_estimate = ("value", "standard_error", "interval", "interval_over")
+        of_test = ("sd", "test", "exact", "p", "p_smallest")
+        return {"n": n, **dict.fromkeys((*of_estimate, *of_test))}
     tested = compared.test is not None
     return {
         **estimate_json(compared.estimate),
+        "interval_over": compared.interval_over,
         "sd": compared.sd,
         "test": compared.test,
         "exact": n <= inference.MOST_EXACT_SEEDS if tested else None,
@@ -149,15 +152,12 @@ def _compare_scores(
         return None
     paired = model.scores(a, seeds, metric) - model.scores(b, seeds, metric)
     blocks = [model.text_blocks(activation, seeds, metric) for activation in (a, b)]
-    estimate = score_estimate(
-        paired,
-        None if blocks[0] is None or blocks[1] is None else blocks[0] - blocks[1],
-        model.block_characters,
-        confidence,
-    )
+    by_block = None if blocks[0] is None or blocks[1] is None else blocks[0] - blocks[1]
+    estimate = score_estimate(paired, by_block, model.block_characters, confidence)
     sd = float(paired.std(ddof=1)) if len(seeds) > 1 else None
     test = f"sign flip within seeds, {inference.relabelings(len(seeds))}"
-    return _Compared(estimate, sd, test, inference.sign_flip_p(paired))
+    p = inference.sign_flip_p(paired)
+    return _Compared(estimate, interval_over(by_block), sd, test, p)
 
 
 def score_estimate(
@@ -167,6 +167,11 @@ def score_estimate(
     if by_block is None:
         return inference.mean_estimate(by_seed, confidence)
     return inference.two_way_bootstrap(by_block, confidence, weights=characters)
+
+
+def interval_over(by_block: Floats | None) -> str:
+    """What a score's interval allows for: other seeds, or also other text."""
+    return SEEDS if by_block is None else SEEDS_AND_TEXT
 
 
 def _compare_pairs(
@@ -180,7 +185,8 @@ def _compare_pairs(
     across = model.between(a, b, seeds, metric)
     matrix = np.block([[within[0], across], [across.T, within[1]]])
     test = f"labels swapped within seeds, {inference.relabelings(len(seeds))}"
-    return _Compared(estimate, _spread(estimate), test, inference.label_swap_p(matrix))
+    p = inference.label_swap_p(matrix)
+    return _Compared(estimate, SEEDS, _spread(estimate), test, p)
 
 
 def _compare_groups(
@@ -193,7 +199,7 @@ def _compare_groups(
     if not np.isfinite(full_a - full_b):
         return None
     estimate = group_estimate(full_a - full_b, left_a - left_b, confidence)
-    return _Compared(estimate, _spread(estimate), None, None)
+    return _Compared(estimate, SEEDS, _spread(estimate), None, None)
 
 
 def group_estimate(full: float, left: Floats, confidence: float) -> Estimate:
@@ -249,9 +255,7 @@ def _nothing_judged() -> dict[str, Any]:
     return dict.fromkeys(("significant", "verdict", "seeds_to_settle", "detectable"))
 
 
-def _planning(
-    contrast: Mapping[str, Any], tests: int, alpha: float, found: str
-) -> dict[str, Any]:
+def _planning(contrast: Mapping[str, Any], tests: int, alpha: float, found: str) -> dict[str, Any]:
     """What these seeds could have found, and how many would settle what they did not."""
     sd, margin = contrast["sd"], contrast["margin"]
     if sd is None:

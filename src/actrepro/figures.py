@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from actrepro import formats
-from actrepro.cells import cells_of, failures_note, named_cells, smoke_note, sound
+from actrepro.cells import cells_of, failures_note, named_cells, smoke_note
 from actrepro.errors import ActreproError
 from actrepro.files import read_json
 from actrepro.history import HistoryRow, read_history
@@ -50,13 +50,23 @@ def figure_title(name: str) -> str:
 def figure_note(name: str, stats: Mapping[str, Any]) -> str:
     """What a figure must say of itself when it stands alone: checkpoint, n, interval, marks."""
     parts = [smoke_note(stats), f"Scale {stats['scale']}: {_shown(name, stats)}."]
-    if name.startswith(CURVES):
-        kind, cells = CURVES, cells_of(stats, name.removeprefix(CURVES))
-    else:
-        kind, cells = name, named_cells(stats)
-    if not all(map(sound, cells.values())):
-        parts.append(f"{MARKS.get(kind, 'Hollow')}: a gate failed ({failures_note(cells)}).")
+    if failed := _failed(name, stats):
+        kind = CURVES if name.startswith(CURVES) else name
+        parts.append(f"{MARKS.get(kind, 'Hollow')}: a gate failed ({failed}).")
     return " ".join(filter(None, parts))
+
+
+def _failed(name: str, stats: Mapping[str, Any]) -> str:
+    """The failed gates of the cells that a figure shows; empty when none."""
+    if name.startswith(CURVES):
+        return failures_note(cells_of(stats, name.removeprefix(CURVES)))
+    final = failures_note(named_cells(stats))
+    if name != "contrasts":
+        return final
+    matched = failures_note(named_cells(stats, "matched"))
+    if matched == final:
+        return final
+    return f"{final or 'none at the fixed step'}; at matched loss: {matched or 'none'}"
 
 
 def _shown(name: str, stats: Mapping[str, Any]) -> str:

@@ -49,7 +49,11 @@ ORIGINS = (
     (paths.SCALE_STATS, "actrepro.scale.scale_statistics"),
     (paths.RUNS_TABLE, "actrepro.tables.scale_tables"),
     (paths.PAIRS_TABLE, "actrepro.tables.scale_tables"),
-    (paths.SUMMARY, "actrepro.summary.summary_text"),
+    (paths.CELLS_TABLE, "actrepro.tables.scale_tables"),
+    (paths.CONTRASTS_TABLE, "actrepro.tables.scale_tables"),
+    (paths.GATES_TABLE, "actrepro.tables.scale_tables"),
+    (paths.ACROSS_TABLE, "actrepro.tables.scale_tables"),
+    (paths.SUMMARY, "actrepro.tables.scale_tables"),
     (paths.FIGURE_SVG, "actrepro.figures.draw_figure"),
     (paths.REPORT, "actrepro.report.write_report"),
 )

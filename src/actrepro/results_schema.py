@@ -164,8 +164,10 @@ class Contrast(_Part):
         description="Of the value; null with too few seeds for one."
     )
     interval: Interval | None = Field(
-        description="Low and high end at the study's `confidence`; for loss and accuracy at `all` "
-        "over seeds and text, else over seeds; null where the error is."
+        description="Low and high end at the study's `confidence`; null where the error is."
+    )
+    interval_over: Literal["seeds", "seeds and text"] | None = Field(
+        description="What the interval allows for; null where the value is."
     )
     sd: Positive | None = Field(
         description="Standard deviation of one seed's contribution; null with too few seeds."
@@ -205,12 +207,12 @@ class Contrast(_Part):
         "without margin or test."
     )
     seeds_to_settle: SeedsToSettle | None = Field(
-        description="Planning at 1 − confidence over the number of sound contrasts; null without "
-        "spread between seeds, without margin and when unsound."
+        description="Of an inconclusive contrast, at 1 − confidence over the number of sound "
+        "contrasts; null for any other, and without spread between seeds."
     )
     detectable: Positive | None = Field(
-        description="Smallest difference that n seeds find with 80% power; null where "
-        "`seeds_to_settle` is, and where the exact test cannot reach significance with n seeds."
+        description="Smallest difference that n seeds find with 80% power; null without margin "
+        "or spread, when unsound, and where the exact test cannot reach significance with n seeds."
     )
 
 

@@ -11,12 +11,13 @@ import numpy as np
 from actrepro.contrasts import mark_unsound
 from actrepro.decomposition import decompose
 from actrepro.files import read_json, write_json
-from actrepro.gate import failed
+from actrepro.gate import failed, in_order
 from actrepro.gates_after import distinct, shared_hashes
 from actrepro.predictions import RULES
 
 DECOMPOSED = ("loss.all", "accuracy.all")
 SHARED = (
+    "schema",
     "activations",
     "seeds",
     "smoke",
@@ -66,6 +67,7 @@ def shared_between_models(models: Mapping[str, Any]) -> list[dict[str, Any]]:
         }
         for name, model in models.items()
         for run in model["runs"]
+        if run["status"] == "finished"
     }
     shared = shared_hashes(facts)
     found = []
@@ -88,6 +90,14 @@ def _mark(model: Mapping[str, Any], activation: str, outcome: Mapping[str, Any])
         for contrast in rule["contrasts"]:
             if activation in (contrast["a"], contrast["b"]):
                 mark_unsound(contrast, "distinct")
+        for one in rule["across"]:
+            if activation in (one["a"], one["b"]):
+                one["failed_gates"] = in_order({*one["failed_gates"], "distinct"})
+        # They compare all sound cells at once, and this one was among them.
+        for tests in (rule["omnibus"], rule["classical"]):
+            for metric, test in tests.items():
+                if test is not None and activation in test["activations"]:
+                    tests[metric] = None
 
 
 def decomposition(models: Mapping[str, Any], rule: str, metric: str) -> dict[str, Any] | None:

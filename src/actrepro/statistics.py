@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -18,6 +19,7 @@ from actrepro.contrasts import (
     estimate_json,
     family,
     group_estimate,
+    interval_over,
     score_estimate,
 )
 from actrepro.files import read_json, read_npz, write_json
@@ -25,6 +27,7 @@ from actrepro.measures import PRIMARY, group_measure_ids, measure_ids, run_measu
 from actrepro.model_runs import ModelRuns
 from actrepro.permutation import blocked_omnibus_p, blocked_omnibus_pairs_p
 from actrepro.predictions import MATCHED, RULES
+from actrepro.schema_version import VERSION
 
 # What readers ask classical tests of; differences between pairs are not independent.
 CLASSICAL = ("loss.all", "accuracy.all")
@@ -82,6 +85,7 @@ def model_statistics(
     write_json(
         output,
         {
+            "schema": VERSION,
             **model,
             "activations": list(activations),
             "seeds": list(seeds),
@@ -221,7 +225,7 @@ def _metric(
     over_seeds = inference.mean_estimate(values, confidence).interval
     return {
         **estimate_json(estimate),
-        "interval_over": "seeds" if blocks is None else "seeds and text",
+        "interval_over": interval_over(blocks),
         "interval_over_seeds": None if over_seeds is None else list(over_seeds),
         "sd": float(values.std(ddof=1)) if len(seeds) > 1 else None,
         "by_seed": dict(zip(map(str, seeds), values.tolist(), strict=True)),
@@ -276,12 +280,17 @@ def classical_tests(model: ModelRuns, metric: str) -> dict[str, Any] | None:
     seeds = model.usable(*names) if names else []
     if len(names) < 2 or len(seeds) < 2:
         return None
-    values = {name: model.scores(name, seeds, metric).tolist() for name in names}
+    scores = tuple((name, tuple(model.scores(name, seeds, metric).tolist())) for name in names)
+    return {"activations": names, "seeds": seeds, **_classical(scores)}
+
+
+@functools.lru_cache
+def _classical(scores: tuple[tuple[str, tuple[float, ...]], ...]) -> dict[str, Any]:
+    """All classical tests; kept, since rules may choose the same runs and Tukey's are slow."""
+    values = dict(scores)
     tests = {test.__name__: test(values) for test in CLASSICAL_TESTS}
     pairs = {test.__name__: test(values) for test in CLASSICAL_PAIRS}
     return {
-        "activations": names,
-        "seeds": seeds,
         **{name: None if found is None else found.as_json() for name, found in tests.items()},
         **{
             name: None if found is None else [one.as_json() for one in found]

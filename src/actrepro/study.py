@@ -37,6 +37,10 @@ class Study:
     across
         A row per two activations of a model, checkpoint rule, measure and kind of
         difference between their runs.
+    tests
+        A row per test of several activations at once, and per pair of tests of all pairs.
+    variance
+        A row per checkpoint rule, measure and source of variance of a scale.
     stats
         By scale, all of its `stats.json`.
     """
@@ -47,6 +51,8 @@ class Study:
     contrasts: pd.DataFrame
     gates: pd.DataFrame
     across: pd.DataFrame
+    tests: pd.DataFrame
+    variance: pd.DataFrame
     stats: Mapping[str, dict[str, Any]]
 
 

@@ -95,10 +95,14 @@ def _gate_lines(stats: Mapping[str, Any], rule: str) -> list[str]:
     passed = sum(map(sound, cells.values()))
     if passed == len(cells):
         return [f"gates: all {formats.counted(len(cells), 'cell')} passed every gate"]
-    rest = "the others are in no ranking and no verdict" if passed else "nothing can be ranked"
+    rest = (
+        f"what is marked {FAILED} did not and is in no ranking and no verdict"
+        if passed
+        else "nothing can be ranked"
+    )
     return _wrapped(
         f"gates: {passed} of {formats.counted(len(cells), 'cell')} passed every gate; {rest} "
-        f"({FAILED} {failures_note(cells)})"
+        f"(failed: {failures_note(cells)})"
     )
 
 

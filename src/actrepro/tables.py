@@ -83,6 +83,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         **_CONTRAST,
         "n": "int64",
         **_ESTIMATE,
+        "interval_over": "str",
         "sd": "float64",
         "test": "str",
         "exact": "boolean",
@@ -102,6 +103,41 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
     },
     "gates": {**_CELL, "gate": "str", "passed": "bool", "measured": "str", "bound": "str"},
     "across": {**_CONTRAST, "kind": "str", "n": "int64", **_ESTIMATE, "failed_gates": "str"},
+    "tests": {
+        "scale": "str",
+        "model": "str",
+        "rule": "str",
+        "measure": "str",
+        "test": "str",
+        "a": "str",
+        "b": "str",
+        "activations": "str",
+        "n": "int64",
+        "statistic": "float64",
+        "df": "float64",
+        "df_residual": "float64",
+        "p": "float64",
+        "p_smallest": "float64",
+        "exact": "boolean",
+    },
+    "variance": {
+        "scale": "str",
+        "rule": "str",
+        "measure": "str",
+        "activations": "str",
+        "models": "str",
+        "n": "int64",
+        "source": "str",
+        "ss": "float64",
+        "df": "int64",
+        "ms": "float64",
+        "f": "float64",
+        "p": "float64",
+        "eta2": "float64",
+        "partial_eta2": "float64",
+        "omega2": "float64",
+        "icc": "float64",
+    },
 }
 
 
@@ -111,12 +147,7 @@ def scale_tables(
     model_paths: Sequence[Path],
     matrices_paths: Mapping[str, Path],
     stats: Path,
-    runs: Path,
-    pairs: Path,
-    cells: Path,
-    contrasts: Path,
-    gates: Path,
-    across: Path,
+    tables: Mapping[str, Path],
     summary: Path,
 ) -> None:
     """Write a scale's `stats.json`, its tables (CSV) and `summary.txt`.
@@ -127,16 +158,22 @@ def scale_tables(
         `stats.json` of each model.
     matrices_paths
         `differences.npz` by model.
-    stats, runs, pairs, cells, contrasts, gates, across, summary
-        Where each output belongs.
+    stats, tables, summary
+        Where each output belongs; `tables` by the names in `COLUMNS`.
     """
     merged = scale_statistics(scale, study, model_paths, stats)
-    _write(runs, "runs", run_rows(merged))
-    _write(pairs, "pairs", pair_rows(merged, matrices_paths))
-    _write(cells, "cells", cell_rows(merged))
-    _write(contrasts, "contrasts", contrast_rows(merged))
-    _write(gates, "gates", gate_rows(merged))
-    _write(across, "across", across_rows(merged))
+    rows = {
+        "runs": run_rows(merged),
+        "pairs": pair_rows(merged, matrices_paths),
+        "cells": cell_rows(merged),
+        "contrasts": contrast_rows(merged),
+        "gates": gate_rows(merged),
+        "across": across_rows(merged),
+        "tests": omnibus_rows(merged),
+        "variance": variance_rows(merged),
+    }
+    for table in COLUMNS:
+        _write(tables[table], table, rows[table])
     write_text(summary, summary_text(merged))
 
 
@@ -225,8 +262,8 @@ def gate_rows(stats: Stats) -> Iterator[Row]:
 def contrast_rows(stats: Stats) -> Iterator[Row]:
     """A row per two activations, measure and checkpoint rule of a model."""
     kept = (
-        *("sd", "test", "exact", "p", "p_smallest", "p_holm", "margin", "p_equivalent"),
-        *("p_equivalent_holm", "significant", "verdict", "detectable"),
+        *("interval_over", "sd", "test", "exact", "p", "p_smallest", "p_holm", "margin"),
+        *("p_equivalent", "p_equivalent_holm", "significant", "verdict", "detectable"),
     )
     for named, contrast in _between(stats, "contrasts"):
         settling = contrast["seeds_to_settle"] or dict.fromkeys(
@@ -245,6 +282,58 @@ def across_rows(stats: Stats) -> Iterator[Row]:
     for named, one in _between(stats, "across"):
         for kind in KINDS:
             yield {**named, "kind": kind, **_estimate(one[kind], len(one["seeds"]))}
+
+
+def omnibus_rows(stats: Stats) -> Iterator[Row]:
+    """A row per test of several activations at once, and per pair of those that test all pairs."""
+    for named, under in _rules(stats):
+        for measure, found in under["omnibus"].items():
+            if found is not None:
+                kept = {name: found[name] for name in ("statistic", "p", "p_smallest", "exact")}
+                row = {**named, "measure": measure, "test": "permutation", **_compared(found)}
+                yield _whole("tests", {**row, **kept})
+        for measure, found in under["classical"].items():
+            if found is not None:
+                for row in _classical_rows(found):
+                    yield _whole("tests", {**named, "measure": measure, **row})
+
+
+def _classical_rows(found: Mapping[str, Any]) -> Iterator[Row]:
+    for name, test in found.items():
+        row = {"test": name, **_compared(found)}
+        if isinstance(test, Mapping):
+            df = dict(zip(("df", "df_residual"), test["df"], strict=False))
+            yield {**row, "statistic": test["statistic"], "p": test["p"], **df}
+        elif name in ("tukey", "games_howell"):
+            for pair in test or ():
+                ends = {"a": pair["a"], "b": pair["b"]}
+                yield {**row, **ends, "statistic": pair["difference"], "p": pair["p"]}
+
+
+def _compared(found: Mapping[str, Any]) -> Row:
+    """Which activations a test compares, over how many seeds."""
+    return {"activations": _listed(found["activations"]), "n": len(found["seeds"])}
+
+
+def variance_rows(stats: Stats) -> Iterator[Row]:
+    """A row per checkpoint rule, measure and source of variance of the scale."""
+    for rule, by_measure in stats["decomposition"].items():
+        for measure, found in by_measure.items():
+            for source in found["sources"] if found is not None else ():
+                yield {
+                    "scale": stats["scale"],
+                    "rule": rule,
+                    "measure": measure,
+                    **_compared(found),
+                    "models": _listed(found["models"]),
+                    **source,
+                    "icc": found["icc"] if source["source"] == "seed" else None,
+                }
+
+
+def _whole(table: str, row: Row) -> Row:
+    """A row with a field for every column of its table."""
+    return {**dict.fromkeys(COLUMNS[table]), **row}
 
 
 def _rules(stats: Stats) -> Iterator[tuple[dict[str, str], Mapping[str, Any]]]:

@@ -32,7 +32,6 @@ NOTE_LINE = 0.16  # inches
 MOST_COLUMNS = 8
 HOLLOW = "failed a gate"
 UNRANKED = "#efefef"
-FAR = 2.0  # times the range of the sound cells, beside it
 
 
 def draw_tradeoff(header: Header, stats: Stats) -> Sheet:
@@ -78,27 +77,34 @@ def _absent(stats: Stats) -> list[str]:
 def _beyond(stats: Stats) -> list[tuple[str, str, Cell]]:
     """Cells that failed a gate so far from all sound ones that these would be squeezed."""
     there = [one for one in _cells(stats) if not absence(one[2], 2)]
-    judged = [_point(cell) for _, _, cell in there if sound(cell)]
-    if len(judged) < 2:
+    judged = [_estimates(cell) for _, _, cell in there if sound(cell)]
+    if not judged:
         return []
-    ends = [(min(values), max(values)) for values in zip(*judged, strict=True)]
+    frame = [_widened(estimates) for estimates in zip(*judged, strict=True)]
     return [
         one
         for one in there
         if not sound(one[2])
         and any(
-            not low - FAR * (high - low) <= value <= high + FAR * (high - low)
-            for value, (low, high) in zip(_point(one[2]), ends, strict=True)
+            not low <= estimate["value"] <= high
+            for estimate, (low, high) in zip(_estimates(one[2]), frame, strict=True)
         )
     ]
 
 
-def _point(cell: Cell) -> tuple[float, float]:
-    return cell["metrics"]["loss.all"]["value"], cell["differences"][PRIMARY]["value"]
+def _estimates(cell: Cell) -> tuple[Cell, Cell]:
+    return cell["metrics"]["loss.all"], cell["differences"][PRIMARY]
+
+
+def _widened(estimates: Sequence[Cell]) -> tuple[float, float]:
+    """What these take, intervals included, and on either side as much again."""
+    ends = [end for one in estimates for end in (one["value"], *(one["interval"] or ()))]
+    reach = max(ends) - min(ends)
+    return min(ends) - reach, max(ends) + reach
 
 
 def _told(model: str, activation: str, cell: Cell) -> str:
-    loss, variation = (number(value, 3) for value in _point(cell))
+    loss, variation = (number(one["value"], 3) for one in _estimates(cell))
     return (
         f"not shown ({gate_mark(cell)}): {model} {activation} at loss {loss}, "
         f"total variation {variation}"
@@ -106,7 +112,7 @@ def _told(model: str, activation: str, cell: Cell) -> str:
 
 
 def _draw_cell(panel: Axes, cell: Cell, marker: str, colour: str) -> None:
-    loss, difference = cell["metrics"]["loss.all"], cell["differences"][PRIMARY]
+    loss, difference = _estimates(cell)
     x, y = loss["value"], difference["value"]
     whisker: Look = {"color": colour, "linewidth": 0.8, "alpha": 0.35, "zorder": 1.5}
     if loss["interval"] is not None:
