@@ -304,8 +304,9 @@ def kinds_of_pairs(model: ModelRuns, id_: str) -> dict[str, float | None]:
 
     The activation's own effect on predictions stands beside the seed's: the
     same seed with another activation, another seed with the same activation,
-    and both others.
+    and both others. Over sound cells.
     """
+    sound = model.sound()
     runs = list(itertools.product(model.activations, model.seeds))
     kinds: dict[str, list[float]] = {
         "same_activation_other_seed": [],
@@ -314,7 +315,7 @@ def kinds_of_pairs(model: ModelRuns, id_: str) -> dict[str, float | None]:
     }
     for (i, (a, s)), (j, (b, t)) in itertools.combinations(enumerate(runs), 2):
         value = model.matrices[id_][i, j]
-        if not np.isnan(value):
+        if a in sound and b in sound and not np.isnan(value):
             activation = "same_activation" if a == b else "other_activation"
             seed = "same_seed" if s == t else "other_seed"
             kinds[f"{activation}_{seed}"].append(float(value))
