@@ -10,6 +10,7 @@ import functools
 import gc
 import itertools
 import math
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -81,17 +82,14 @@ def jackknife_pairs(
     least: without one, two must be left to make a pair.
     """
 
-    def value(keep: Sequence[int]) -> float:
-        chosen = np.ix_(keep, keep)
-        parts = (sign * mean_of_pairs(m[chosen]) for m, sign in zip(matrices, signs, strict=True))
-        return sum(parts)
-
-    n = len(matrices[0])
-    seeds = list(range(n))
+    # A sum of means over the same pairs is the mean over pairs of the sum.
+    matrix = np.einsum("m,mij->ij", np.asarray(signs, dtype=np.float64), np.array(matrices))
+    value, n = mean_of_pairs(matrix), len(matrix)
     if n < 3:
-        return Estimate(value(seeds), n, None, None)
-    left = [value([seed for seed in seeds if seed != out]) for out in seeds]
-    return jackknife(value(seeds), left, confidence)
+        return Estimate(value, n, None, None)
+    pairs = np.triu(matrix, k=1)
+    of_seed = pairs.sum(axis=0) + pairs.sum(axis=1)
+    return jackknife(value, (pairs.sum() - of_seed) / math.comb(n - 1, 2), confidence)
 
 
 def two_way_bootstrap(
