@@ -199,6 +199,9 @@ def test_the_manifest(tmp_path: Path) -> None:
         "sha256": load_evaluation(output).sha256,
         "corpus_sha256": corpus.sha256,
         "smoothing": 1.0,
+        "selection_bigram_loss": ngram_baseline(
+            corpus, np.arange(corpus.train_end, corpus.selection_end), 2
+        )[0],
     }
 
 

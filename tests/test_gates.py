@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from actrepro import gates
+from actrepro import gates, probing
 from actrepro.activations import Activation, get_activation
 from actrepro.config import RunConfig
 from actrepro.errors import ActreproError
@@ -274,7 +274,7 @@ def _builder(kind: type[Sound]) -> gates.Build:
 
 def _outcomes(kind: type[Sound]) -> dict[str, Outcome]:
     """What the gates that need no training find."""
-    build, codes = _builder(kind), gates.random_codes(SPEC.context, SYMBOLS)
+    build, codes = _builder(kind), probing.random_codes(SPEC.context, SYMBOLS)
 
     def make() -> nn.Module:
         return build(SPEC.activation)
@@ -336,7 +336,7 @@ def test_every_built_in_model_passes_every_gate(model: str, activation: str) -> 
 
 
 def _wiring(kind: type[Sound]) -> dict[str, Any]:
-    codes = gates.random_codes(SPEC.context, SYMBOLS)
+    codes = probing.random_codes(SPEC.context, SYMBOLS)
     return gates.wired(_builder(kind), SPEC.activation, codes).measured
 
 
@@ -462,7 +462,7 @@ def test_a_compiled_model_is_looked_into(kind: type[Sound], others: list[str]) -
     def build(activation: Activation) -> nn.Module:
         return torch.compile(_builder(kind)(activation), backend="eager")
 
-    codes = gates.random_codes(SPEC.context, SYMBOLS)
+    codes = probing.random_codes(SPEC.context, SYMBOLS)
     # Loads the compiler, as a model's first forward pass does.
     build(SPEC.activation)(codes)
     outcome = gates.wired(build, SPEC.activation, codes)
@@ -471,7 +471,7 @@ def test_a_compiled_model_is_looked_into(kind: type[Sound], others: list[str]) -
 
 
 def test_the_activations_own_parts_are_no_other_nonlinearities() -> None:
-    codes = gates.random_codes(SPEC.context, SYMBOLS)
+    codes = probing.random_codes(SPEC.context, SYMBOLS)
     outcome = gates.wired(_builder(Sound), get_activation("smelu_05"), codes)
     assert outcome.passed, outcome.measured
 
@@ -513,12 +513,12 @@ def test_a_number_that_is_none_is_no_leak_and_hides_none() -> None:
     before = torch.zeros(1, 4, 2)
     before[0, 1] = math.nan
     after = before.clone()
-    assert gates._change(before, after) is None
+    assert probing.first_change(before, after) is None
     after[0, 2, 1] = 3.0
-    assert gates._change(before, after) == {"position": 2, "largest_change": 3.0}
+    assert probing.first_change(before, after) == {"position": 2, "largest_change": 3.0}
     after[0, 0, 0] = math.nan
-    assert gates._change(before, after) == {"position": 0, "largest_change": 3.0}
-    assert gates._change(before, torch.full_like(before, math.nan)) == {
+    assert probing.first_change(before, after) == {"position": 0, "largest_change": 3.0}
+    assert probing.first_change(before, torch.full_like(before, math.nan)) == {
         "position": 0,
         "largest_change": None,
     }
@@ -526,9 +526,9 @@ def test_a_number_that_is_none_is_no_leak_and_hides_none() -> None:
 
 @given(st.integers(4, 2000))
 def test_cuts_are_spread_from_the_second_character_to_the_last(context: int) -> None:
-    cuts = gates.cut_positions(context)
+    cuts = probing.cut_positions(context)
     assert (cuts[0], cuts[-1]) == (1, context - 1)
-    assert len(cuts) == min(gates.CUTS, context - 1)
+    assert len(cuts) == min(probing.CUTS, context - 1)
     gaps = np.diff(cuts)
     assert gaps.min() >= 1
     assert gaps.max() - gaps.min() <= 1
@@ -536,8 +536,8 @@ def test_cuts_are_spread_from_the_second_character_to_the_last(context: int) -> 
 
 @given(st.integers(2, 80), st.integers(4, 40))
 def test_every_code_is_replaced_by_another_symbol(symbols: int, context: int) -> None:
-    codes = gates.random_codes(context, symbols)
-    other = gates.other_codes(codes, symbols)
+    codes = probing.random_codes(context, symbols)
+    other = probing.other_codes(codes, symbols)
     assert (other != codes).all()
     for both in (codes, other):
         assert int(both.min()) >= 0

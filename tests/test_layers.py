@@ -15,7 +15,7 @@ LAYERS = (
     "errors registry config paths files provenance jobs streams gate schema_version",
     "corpus fetch plays evaluation activations quickstart history",
     "models matching",
-    "optimiser checkpoints training predictions prediction gates",
+    "optimiser checkpoints training predictions prediction probing gates",
     "measures inspection differences gates_after "
     "inference permutation equivalence power classical decomposition "
     "model_runs contrasts statistics scale",
@@ -43,6 +43,7 @@ BESIDE = {
     ("evaluation", "corpus"),
     ("files", "errors"),
     ("gates", "checkpoints"),
+    ("gates", "probing"),
     ("gates", "training"),
     ("gates_after", "inspection"),
     ("gates_after", "measures"),
@@ -72,6 +73,7 @@ WITH_TORCH = {
     "checkpoints",
     "training",
     "prediction",
+    "probing",
     "gates",
     "quickstart",
 }

@@ -17,6 +17,7 @@ from actrepro.errors import ActreproError
 from actrepro.measures import (
     BY_ID,
     CHUNK,
+    GENERATED_ID,
     GROUP_MEASURES,
     PAIR_MEASURES,
     PRIMARY,
@@ -24,9 +25,12 @@ from actrepro.measures import (
     Measure,
     accuracy,
     all_pairs,
+    edit_differences,
     entropy,
     group_measure_ids,
+    is_agreement,
     loss,
+    measure_descriptions,
     measure_ids,
     run_measure_ids,
 )
@@ -355,7 +359,8 @@ def test_the_ids_name_measure_and_positions() -> None:
         (measure_ids(), PAIRS),
         (group_measure_ids(), GROUPS),
     ):
-        assert ids == [f"{id_}.{where}" for id_, where in itertools.product(kind, ("all", "last"))]
+        of_text = [f"{id_}.{where}" for id_, where in itertools.product(kind, ("all", "last"))]
+        assert ids == of_text + ([GENERATED_ID] if kind is PAIRS else [])
     assert RUNS == ["loss", "accuracy", "calibration", "entropy"]
     assert PAIRS == [
         "tv-half_l1-pairs",
@@ -428,3 +433,23 @@ def test_whole_arrays_of_several_chunks() -> None:
     tv = np.abs(p[0].astype(float) - p[2]).sum(axis=1).mean() / 2
     assert BY_ID["tv-half_l1-pairs"](p, targets)[2, 0] == pytest.approx(tv, abs=ROUNDING)
     assert accuracy(p[1], targets) == (p[1].argmax(axis=1) == targets).mean()
+
+
+def test_edit_distances_of_generated_text() -> None:
+    texts = [np.array([[1, 2, 3, 4], [1, 1, 1, 1]]), np.array([[1, 2, 4, 4], [1, 1, 1, 1]])]
+    texts.append(np.array([[2, 3, 4, 1], [5, 6, 7, 8]]))
+    found = edit_differences(texts, all_pairs(3))
+    # One substitution; a shift is an insertion and a deletion; nothing in common.
+    assert found == pytest.approx([1 / 8, (2 / 4 + 1) / 2, (3 / 4 + 1) / 2])
+    assert edit_differences([texts[0], texts[0]], all_pairs(2)) == [0]
+
+
+def test_every_measure_is_described() -> None:
+    described = measure_descriptions()
+    ids = [*run_measure_ids(), *measure_ids(), *group_measure_ids()]
+    assert {id_.partition(".")[0] for id_ in ids} == described.keys()
+    for id_, one in described.items():
+        assert one["name"]
+        assert one["formula"]
+        assert one["source"]
+        assert is_agreement(f"{id_}.all") == one["agreement"]

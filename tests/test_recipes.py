@@ -78,6 +78,19 @@ def test_a_model_is_one_file(checkout: Path) -> None:
     )
     plan = run(checkout, "-m", "snakemake", "-n", "quick", "--config", "models=bagofwords")
     assert "curves-bagofwords" in plan
+    passed = run(
+        checkout,
+        "-c",
+        "import torch; from actrepro.config import default_study\n"
+        "from actrepro.corpus import Corpus\n"
+        "from actrepro.gates import check_activation\n"
+        "corpus = Corpus.of_text('to be or not to be, that is the question. ' * 100)\n"
+        "for activation in ['relu', 'swiglu']:\n"
+        "    request = default_study().run_config('quick', 'bagofwords', activation, 42)\n"
+        "    found = check_activation(request, corpus, torch.device('cpu'))\n"
+        "    print([gate for gate, outcome in found.items() if not outcome.passed])",
+    )
+    assert passed == "[]\n[]\n"
 
 
 @pytest.mark.parametrize("code", [code for _, code in recipes("study")])

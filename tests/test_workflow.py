@@ -14,6 +14,14 @@ from pathlib import Path
 
 import pytest
 
+from actrepro import load_study
+from actrepro.evaluation import load_evaluation
+from actrepro.gate import GATES
+from actrepro.measures import loss
+from actrepro.predictions import open_predictions
+from actrepro.results_schema import ModelStatsFile, StatsFile
+from actrepro.tables import COLUMNS
+
 REPOSITORY = Path(__file__).parents[1]
 TINY = REPOSITORY / "config/test/tiny.yaml"
 
@@ -83,19 +91,25 @@ def test_a_study_makes_every_file_of_the_dag(finished: Study) -> None:
         f"{run}/checkpoint.safetensors",
         f"{run}/history.csv",
         f"{run}/run.json",
+        f"{run}/snapshots.safetensors",
         f"{run}/predictions.npz",
+        f"{run}/predictions-matched.npz",
+        "results/tiny/charlm/gates.json",
+        "results/tiny/charlm/gates-after.json",
+        "results/tiny/charlm/matched.json",
         "results/tiny/charlm/relu/differences.json",
         "results/tiny/charlm/differences.npz",
+        "results/tiny/charlm/differences-matched.json",
         "results/tiny/charlm/stats.json",
         "results/tiny/stats.json",
-        "results/tiny/runs.csv",
-        "results/tiny/pairs.csv",
+        *(f"results/tiny/{table}.csv" for table in COLUMNS),
         "results/tiny/summary.txt",
         "results/tiny/figures/curves-charlm.svg",
         "results/tiny/figures/curves-convlm.png",
         "results/tiny/figures/loss.svg",
         "results/tiny/figures/differences.svg",
         "results/tiny/figures/tradeoff.svg",
+        "results/tiny/figures/contrasts.svg",
         "results/tiny/figures/heatmap.png",
         "results/report.html",
     ]
@@ -109,30 +123,24 @@ def test_a_second_run_has_nothing_to_do(finished: Study) -> None:
 
 def test_a_report_number_is_traced_to_a_runs_predictions(finished: Study) -> None:
     """Report → stats.json → measures.loss of predictions.npz."""
-    from actrepro.evaluation import load_evaluation
-    from actrepro.measures import loss
-    from actrepro.predictions import load_predictions
-
     evaluation = load_evaluation(finished.folder / "results/corpora/made-up/evaluation-16.npz")
     losses = []
     for seed in (1, 2, 3):
         path = finished.folder / f"results/tiny/convlm/relu/seed{seed}/predictions.npz"
-        losses.append(
-            loss(load_predictions(path).probabilities["final", "all"], evaluation.targets)
-        )
+        losses.append(loss(open_predictions(path).read("final", "all"), evaluation.targets))
     stats = finished.json("results/tiny/stats.json")
     metric = stats["models"]["convlm"]["rules"]["final"]["cells"]["relu"]["metrics"]["loss.all"]
-    assert list(metric["by_seed"].values()) == losses
+    assert list(metric["by_seed"].values()) == pytest.approx(losses, rel=1e-12)
     assert metric["value"] == pytest.approx(sum(losses) / 3)
     assert f"{metric['value']:.4f}" in (finished.folder / "results/report.html").read_text("utf-8")
 
 
 def test_tables_have_a_row_per_run_and_pair(finished: Study) -> None:
     runs = finished.rows("results/tiny/runs.csv")
-    assert len(runs) == 2 * 2 * 3 * 2  # models, activations, seeds, checkpoint rules
+    assert len(runs) == 2 * 2 * 3 * 3  # models, activations, seeds, checkpoint rules
     assert {row["status"] for row in runs} == {"finished"}
     pairs = finished.rows("results/tiny/pairs.csv")
-    assert len(pairs) == 2 * (6 * 5 // 2) * 2
+    assert len(pairs) == 2 * (6 * 5 // 2) * 3
     assert all(float(row["tv-half_l1-pairs.all"]) > 0 for row in pairs)
 
 
@@ -141,6 +149,8 @@ def test_a_new_seed_trains_only_its_own_runs(finished: Study) -> None:
     assert planned["train"] == 4
     assert planned["predict"] == 4
     assert "corpus" not in planned
+    # Gates look at fresh models of the first seed.
+    assert "gates" not in planned
 
 
 def test_a_new_activation_trains_only_its_own_runs(finished: Study) -> None:
@@ -154,11 +164,28 @@ def test_fewer_models_train_nothing(finished: Study) -> None:
     assert "predict" not in planned
 
 
-def test_another_scale_and_a_margin_of_the_config_leave_runs_alone(finished: Study) -> None:
-    planned = finished.planned("--config", "confidence=0.9")
-    assert "train" not in planned
-    assert "cell_differences" not in planned
+@pytest.mark.parametrize("setting", ["confidence=0.9", "margins={loss: 0.02}"])
+def test_a_level_and_a_margin_of_the_config_leave_runs_alone(finished: Study, setting: str) -> None:
+    planned = finished.planned("--config", setting)
+    assert not planned.keys() & {"train", "gates", "cell_differences", "gates_after"}
     assert planned["model_stats"] == 2
+
+
+def test_the_statistics_have_the_documented_shape(finished: Study) -> None:
+    for kind, path in (
+        (StatsFile, "results/tiny/stats.json"),
+        (ModelStatsFile, "results/tiny/charlm/stats.json"),
+    ):
+        kind.model_validate_json((finished.folder / path).read_bytes())
+    study = load_study(finished.folder / "results")
+    assert set(study.gates["gate"]) == set(GATES)
+    assert len(study.cells.query("rule == 'matched' and measure == 'loss.all'")) == 4
+
+
+def test_gates_are_a_target_that_trains_nothing(finished: Study) -> None:
+    output = finished.snakemake("--dry-run", "results/full/charlm/gates.json")
+    assert re.search(r"^gates +1$", output, re.MULTILINE)
+    assert not re.search(r"^train +\d+$", output, re.MULTILINE)
 
 
 def test_touching_a_script_or_the_library_retrains_nothing(finished: Study) -> None:
@@ -209,6 +236,7 @@ def test_summary_needs_no_figures(finished: Study) -> None:
         (["scales=quik"], "did you mean 'quick'?"),
         (["seeds=-1"], "greater than or equal to 0"),
         (["confidence=95"], "less than 1"),
+        (["margins={los: 1}"], "did you mean 'loss'?"),
     ],
 )
 def test_a_wrong_config_is_refused_before_any_job(
@@ -228,24 +256,58 @@ def test_a_missing_text_ends_in_one_message(tmp_path: Path) -> None:
     assert not (tmp_path / "results/corpora/made-up/corpus.npz").exists()
 
 
-def test_a_users_own_model_runs_by_its_dotted_path(tmp_path: Path) -> None:
+OWN_MODEL = """
+from torch import nn
+from actrepro.models import Activated
+
+def build(spec):
+    layer = Activated(lambda out: nn.Linear(spec.width, out), 32, spec.activation, 1, 1)
+    return nn.Sequential(nn.Embedding(spec.symbols, spec.width), layer,
+                         nn.Linear(layer.width, spec.symbols))
+"""
+# A symmetric convolution sees the next character, and its ReLU takes the activation's place.
+FAULTY_MODEL = """
+from torch import nn
+
+class Model(nn.Module):
+    def __init__(self, spec):
+        super().__init__()
+        self.tokens = nn.Embedding(spec.symbols, spec.width)
+        self.mix = nn.Conv1d(spec.width, spec.width, 3, padding=1)
+        self.head = nn.Linear(spec.width, spec.symbols)
+
+    def forward(self, codes):
+        mixed = self.mix(self.tokens(codes).transpose(1, 2)).relu().transpose(1, 2)
+        return self.head(mixed)
+
+def build(spec):
+    return Model(spec)
+"""
+
+
+def test_users_own_models_pass_through_the_same_gates(tmp_path: Path) -> None:
     study = Study(tmp_path)
-    (tmp_path / "mymodel.py").write_text(
-        "from torch import nn\n"
-        "from actrepro.models import Activated\n\n"
-        "def build(spec):\n"
-        "    layer = Activated(lambda out: nn.Linear(spec.width, out), 32, spec.activation, 1, 1)\n"
-        "    return nn.Sequential(nn.Embedding(spec.symbols, spec.width), layer,\n"
-        "                         nn.Linear(layer.width, spec.symbols))\n",
-        encoding="utf-8",
-    )
+    (tmp_path / "mymodel.py").write_text(OWN_MODEL, encoding="utf-8")
+    (tmp_path / "faulty.py").write_text(FAULTY_MODEL, encoding="utf-8")
     study.tiny(
-        "results/tiny/mine/stats.json",
+        "results/tiny/stats.json",
+        "results/tiny/summary.txt",
         "--config",
-        "custom_models={mine: mymodel}",
-        "models=mine",
-        "activations=relu",
+        "custom_models={mine: mymodel, leaky: faulty}",
+        "models=mine,leaky",
+        "activations=relu,gelu",
         "seeds=1,2",
     )
-    stats = study.json("results/tiny/mine/stats.json")
-    assert stats["rules"]["final"]["cells"]["relu"]["n"] == 2
+    models = study.json("results/tiny/stats.json")["models"]
+    # Nothing was stopped: the faulty cells have their runs, with every fault beside them.
+    for activation, cell in models["leaky"]["rules"]["final"]["cells"].items():
+        assert cell["n"] == 2
+        assert {"wired", "causal", "distinct"} <= set(cell["failed_gates"])
+        assert cell["gates"]["wired"]["measured"]["calls"] == 0
+        assert cell["gates"]["wired"]["measured"]["other_nonlinearities"] == ["relu"]
+        own = models["mine"]["rules"]["final"]["cells"][activation]
+        assert (own["n"], set(own["failed_gates"]) - {"learned"}) == (2, set())
+    contrasts = models["leaky"]["rules"]["final"]["contrasts"]
+    assert {one["verdict"] for one in contrasts} == {"unsound"}
+    summary = (tmp_path / "results/tiny/summary.txt").read_text(encoding="utf-8")
+    assert re.search(r"leaky +relu † .*failed: wired, causal, distinct", summary)

@@ -10,7 +10,6 @@ import functools
 import gc
 import itertools
 import math
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
