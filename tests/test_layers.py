@@ -12,7 +12,7 @@ import actrepro
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src/actrepro"
 LAYERS = (
-    "errors registry config paths files provenance jobs streams gate schema_version",
+    "errors registry config paths files provenance jobs streams gate verdicts schema_version",
     "corpus fetch plays evaluation activations quickstart history",
     "models matching",
     "optimiser checkpoints training predictions prediction probing gates",

@@ -17,7 +17,6 @@ from made_up_study import make_models, write_scale
 
 import actrepro
 from actrepro import ActreproError, paths
-from actrepro.contrasts import UNSOUND
 from actrepro.equivalence import verdict
 from actrepro.files import read_json, write_json
 from actrepro.gate import GATES
@@ -32,6 +31,7 @@ from actrepro.predictions import RULES
 from actrepro.schema_version import VERSION
 from actrepro.study import Study, load_study
 from actrepro.tables import COLUMNS, KINDS
+from actrepro.verdicts import UNSOUND
 
 ROOT = Path(__file__).parents[1]
 DOC = (ROOT / "docs/results.md").read_text(encoding="utf-8")

@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from actrepro import inference
-from actrepro.equivalence import INCONCLUSIVE, tost_p, verdict
+from actrepro.equivalence import tost_p, verdict
 from actrepro.gate import in_order
 from actrepro.inference import Estimate, Floats
 from actrepro.measures import group_measure_ids, measure_ids, run_measure_ids
 from actrepro.model_runs import ModelRuns
 from actrepro.power import detectable, seeds_to_settle
+from actrepro.verdicts import INCONCLUSIVE, UNSOUND
 
 # What the config calls a margin, and the measure it is for.
 MARGIN_OF = {
@@ -29,7 +30,6 @@ MARGIN_OF = {
     "tv-half_l1-pairs": "total_variation",
     "churn-top1-pairs": "churn",
 }
-UNSOUND = "unsound"
 SEEDS = "seeds"
 SEEDS_AND_TEXT = "seeds and text"
 # Seeds below which a study cannot carry claims, whatever its intervals say.
@@ -82,7 +82,7 @@ def family(model: ModelRuns, metric: str, settings: Settings) -> list[dict[str, 
     for p in ("p", "p_equivalent"):
         _adjust(sound, p)
     for one in found:
-        one.update(_judged(one, model, metric, len(sound), settings))
+        one.update(_judged(one, len(sound), settings))
     return found
 
 
@@ -222,9 +222,7 @@ def _adjust(contrasts: Sequence[dict[str, Any]], p: str) -> None:
         one[f"{p}_holm"] = value
 
 
-def _judged(
-    contrast: Mapping[str, Any], model: ModelRuns, metric: str, tests: int, settings: Settings
-) -> dict[str, Any]:
+def _judged(contrast: Mapping[str, Any], tests: int, settings: Settings) -> dict[str, Any]:
     """The verdict, and how many seeds would settle what is inconclusive."""
     nothing = _nothing_judged()
     if contrast["failed_gates"]:

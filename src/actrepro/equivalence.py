@@ -5,10 +5,7 @@ from __future__ import annotations
 import scipy.special
 
 from actrepro.inference import Estimate
-
-DIFFERENT = "different"
-EQUIVALENT = "equivalent"
-INCONCLUSIVE = "inconclusive"
+from actrepro.verdicts import DIFFERENT, EQUIVALENT, INCONCLUSIVE
 
 
 def tost_p(estimate: Estimate, margin: float) -> float | None:

@@ -11,6 +11,7 @@ from actrepro.cells import FINAL, Stats
 from actrepro.formats import signed
 from actrepro.measures import PRIMARY
 from actrepro.predictions import MATCHED
+from actrepro.verdicts import UNSOUND, VERDICTS
 
 Contrast = Mapping[str, Any]
 
@@ -19,11 +20,7 @@ LOSS = "loss.all"
 ACCURACY = "accuracy.all"
 # How pages call the checkpoint rules under which activations are compared.
 AT = {FINAL: "at the fixed step", MATCHED: "at matched loss"}
-VERDICTS = ("different", "equivalent", "inconclusive", "unsound")
-UNSOUND = "unsound"
 UNTESTED = "not testable"
-# Above this many seeds none were looked for that would settle a contrast.
-MOST_SEEDS = 1000
 
 
 @dataclass(frozen=True)

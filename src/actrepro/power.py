@@ -16,6 +16,7 @@ import scipy.optimize
 import scipy.special
 
 from actrepro.inference import Floats, smallest_p
+from actrepro.verdicts import MOST_SEEDS
 
 # Of the integral over the spread between seeds: right to 0.0001 where alpha is 0.05.
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(64)
@@ -91,7 +92,7 @@ def seeds_to_settle(
     margin: float,
     alpha: float,
     family: int,
-    most: int = 1000,
+    most: int = MOST_SEEDS,
     power: float = 0.8,
 ) -> Settling:
     """Fewest seeds that would settle a contrast if it and its spread are as observed.

@@ -6,10 +6,7 @@ from actrepro.cells import FINAL, Stats, failed_mark
 from actrepro.evidence import (
     AT,
     COMPARED,
-    MOST_SEEDS,
-    UNSOUND,
     UNTESTED,
-    VERDICTS,
     Compared,
     Contrast,
     alpha,
@@ -20,6 +17,7 @@ from actrepro.evidence import (
 )
 from actrepro.formats import MISSING, counted, interval, level, listed, number, p_value, signed
 from actrepro.report_parts import Entry, Row, Table, stats_key
+from actrepro.verdicts import EQUIVALENT, INCONCLUSIVE, MOST_SEEDS, UNSOUND, VERDICTS
 
 
 def verdicts_table(stats: Stats) -> Table:
@@ -128,9 +126,9 @@ def verdict_entry(stats: Stats, contrast: Contrast) -> Entry:
     found = verdict_of(contrast)
     if found == UNSOUND:
         return Entry(found, failed_mark(contrast["failed_gates"]), kind=found)
-    if found == "equivalent" and contrast["significant"]:
+    if found == EQUIVALENT and contrast["significant"]:
         return Entry(found, f"though not zero, p < {alpha(stats):g}", kind=found)
-    if found == "inconclusive":
+    if found == INCONCLUSIVE:
         return Entry(found, *_settling(contrast), kind=found)
     return Entry(found, kind=found)
 

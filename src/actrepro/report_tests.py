@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from actrepro.cells import FINAL, Stats
-from actrepro.evidence import COMPARED, UNSOUND, Compared, family
+from actrepro.evidence import COMPARED, Compared, family
 from actrepro.formats import MISSING, counted, listed, minus, number, p_value
 from actrepro.report_parts import Row, Table, stats_key
 from actrepro.report_tables import RULE_NAMES
+from actrepro.verdicts import UNSOUND
 
 OMNIBUS_NAMES = {
     "one_way": "one-way ANOVA",

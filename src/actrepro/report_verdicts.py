@@ -10,7 +10,6 @@ from actrepro.evidence import (
     AT,
     COMPARED,
     LOSS,
-    MOST_SEEDS,
     Compared,
     Contrast,
     alpha,
@@ -23,6 +22,7 @@ from actrepro.evidence import (
 )
 from actrepro.formats import counted, interval, level, listed, p_value, signed, spread
 from actrepro.measures import PRIMARY
+from actrepro.verdicts import DIFFERENT, EQUIVALENT, INCONCLUSIVE, MOST_SEEDS
 
 MOST_NAMED = 6
 # The table of verdicts has the others.
@@ -38,7 +38,7 @@ def verdicts(stats: Stats) -> str:
         _told(compared, model, contrast)
         for compared in COMPARED
         for model, contrast in contrasts_of(stats, compared.metric)
-        if contrast["verdict"] == "different"
+        if contrast["verdict"] == DIFFERENT
     ]
     if different:
         said.append(f"Different at the fixed step: {listed(different, MOST_NAMED)}.")
@@ -54,7 +54,7 @@ def counts_line(stats: Stats, compared: Compared) -> str:
 
 def _counted(stats: Stats, compared: Compared, rule: str) -> str:
     counts = verdict_counts(stats, compared.metric, rule)
-    within = {"equivalent": f"equivalent (within {compared.margin(stats)})"}
+    within = {EQUIVALENT: f"equivalent (within {compared.margin(stats)})"}
     told = ", ".join(f"{count} {within.get(name, name)}" for name, count in counts.items())
     return f"of {counted(sum(counts.values()), 'contrast')} {told}"
 
@@ -74,7 +74,7 @@ def _possible(stats: Stats) -> str:
     ends = [
         end
         for _, contrast in contrasts_of(stats, PRIMARY)
-        if contrast["verdict"] == "inconclusive"
+        if contrast["verdict"] == INCONCLUSIVE
         for end in contrast["interval"] or ()
     ]
     alike = "Inconclusive, or a large p, is no evidence that activations are alike"
@@ -105,7 +105,7 @@ def _settling(stats: Stats, rule: str) -> str:
     every = [
         contrast
         for _, contrast in contrasts_of(stats, PRIMARY, rule)
-        if contrast["verdict"] == "inconclusive"
+        if contrast["verdict"] == INCONCLUSIVE
     ]
     planned = [one for one in every if one["seeds_to_settle"] is not None]
     if not planned:

@@ -20,8 +20,9 @@ from actrepro.cells import (
     sound,
     without,
 )
-from actrepro.evidence import AT, COMPARED, UNTESTED, VERDICTS, verdict_counts
+from actrepro.evidence import AT, COMPARED, UNTESTED, verdict_counts
 from actrepro.measures import PRIMARY
+from actrepro.verdicts import VERDICTS
 
 WIDTH = 100  # characters of a line of text
 

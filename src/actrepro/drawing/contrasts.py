@@ -9,9 +9,10 @@ from matplotlib.ticker import MaxNLocator
 
 from actrepro.cells import FINAL, Stats
 from actrepro.drawing.sheet import INK, SOFT, WIDTH, Grid, Header, Look, Sheet, label_width
-from actrepro.evidence import COMPARED, UNSOUND, Contrast, contrasts_of, family, verdict_of
+from actrepro.evidence import COMPARED, Contrast, contrasts_of, family, verdict_of
 from actrepro.measures import PRIMARY
 from actrepro.predictions import MATCHED
+from actrepro.verdicts import DIFFERENT, EQUIVALENT, UNSOUND
 
 ROW = 0.31  # inches of a panel's row, for two intervals
 VERDICT = 0.74  # inches for the longest verdict
@@ -105,7 +106,7 @@ def _draw(panel: Axes, place: int, contrast: Contrast, rule: str) -> None:
         edge = ARROW * (high - low)
         inside = min(max(contrast["value"], low + edge), high - edge)
         panel.plot([inside], [height], **look, **marker)
-    decided = contrast["verdict"] in ("different", "equivalent")
+    decided = contrast["verdict"] in (DIFFERENT, EQUIVALENT)
     panel.text(
         1.02,
         height,
