@@ -257,7 +257,7 @@ class Model:
         check_runs(
             self.names,
             self.runs,
-            dict(zip(self.activations, self.of_cells("differences.json"), strict=True)),
+            self.of_cells("differences.json"),
             self.path("differences-matched.json"),
             self.matrices,
             self.of_runs("run.json"),

@@ -414,7 +414,7 @@ class Cell:
         check_runs(
             names,
             runs,
-            {"relu": self.differences},
+            [self.differences],
             self.matched_differences,
             self.matrices,
             self.records,

@@ -7,13 +7,13 @@ from typing import Any
 
 from actrepro.formats import counted, listed
 from actrepro.gate import GATES
+from actrepro.predictions import FINAL
 
 Stats = Mapping[str, Any]
 Cell = Mapping[str, Any]
 
 # Stands behind the name or the number of a cell that failed a gate.
 FAILED = "†"
-FINAL = "final"
 MOST_NAMED = 4
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from actrepro.evaluation import EvaluationSet, load_evaluation
-from actrepro.files import write_json, write_npz
+from actrepro.files import read_json, write_json, write_npz
 from actrepro.inspection import Facts, inspect, targets_of
 from actrepro.measures import (
     BY_ID,
@@ -232,6 +232,15 @@ def model_differences(
         **arrays,
     )
     write_json(matched_output, _cells(matched, evaluation))
+
+
+def read_cells(differences_paths: Sequence[Path], matched_path: Path) -> dict[str, dict[str, Any]]:
+    """A model's cells by checkpoint rule and activation, from `differences.json` of each cell
+    and `differences-matched.json` of the model.
+    """
+    own = {cell["activation"]: cell["rules"] for cell in map(read_json, differences_paths)}
+    by_rule = {rule: {name: rules[rule] for name, rules in own.items()} for rule in OWN_RULES}
+    return {**by_rule, MATCHED: read_json(matched_path)}
 
 
 def _cells(runs: Mapping[Run, StoredPredictions], evaluation: EvaluationSet) -> dict[str, Any]:

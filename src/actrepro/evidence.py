@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from actrepro.cells import FINAL, Stats
+from actrepro.cells import Stats
 from actrepro.formats import signed
 from actrepro.measures import PRIMARY
-from actrepro.predictions import MATCHED
+from actrepro.predictions import FINAL, MATCHED
 from actrepro.verdicts import UNSOUND, VERDICTS
 
 Contrast = Mapping[str, Any]

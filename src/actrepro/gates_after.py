@@ -18,12 +18,13 @@ import numpy as np
 import numpy.typing as npt
 
 from actrepro.corpus import Corpus, load_corpus
+from actrepro.differences import read_cells
 from actrepro.evaluation import EvaluationSet, load_evaluation
 from actrepro.files import read_json, read_npz, write_json
 from actrepro.gate import Outcome
 from actrepro.inspection import DIVERGED, LARGEST_SUM_ERROR, are_probabilities
 from actrepro.measures import certificate, churn_range
-from actrepro.predictions import MATCHED, POSITIONS, RULES
+from actrepro.predictions import POSITIONS, RULES
 
 Run = tuple[str, int]
 Facts = Mapping[str, Any]
@@ -200,7 +201,7 @@ def learned(losses: Mapping[int, float], baselines: Mapping[str, Facts]) -> Outc
 def check_runs(
     model: Mapping[str, str],
     runs: Sequence[Run],
-    cell_paths: Mapping[str, Path],
+    cell_paths: Sequence[Path],
     matched_path: Path,
     matrices_path: Path,
     record_paths: Sequence[Path],
@@ -218,25 +219,20 @@ def check_runs(
     runs
         `(activation, seed)`, in the order of `record_paths` and of the matrices.
     cell_paths
-        `differences.json` by activation.
+        `differences.json` of each activation's cell.
     """
-    own = {activation: read_json(path)["rules"] for activation, path in cell_paths.items()}
-    matched = read_json(matched_path)
+    cells = read_cells(cell_paths, matched_path)
     matrices = read_npz(matrices_path)
     records = dict(zip(runs, map(read_json, record_paths), strict=True))
     manifest = read_json(evaluation_manifest)
     hygiene = split(load_evaluation(evaluation_path), load_corpus(corpus_path))
     rules = {}
     for rule in RULES:
-        cells = {
-            activation: matched[activation] if rule == MATCHED else own[activation][rule]
-            for activation in cell_paths
-        }
         churn = {at: matrices[f"{rule}.churn-top1-pairs.{at}"] for at in POSITIONS}
-        under = _UnderRule(rule, model, list(runs), cells, churn, records, manifest, hygiene)
+        under = _UnderRule(rule, model, list(runs), cells[rule], churn, records, manifest, hygiene)
         rules[rule] = {
             activation: {gate: one.as_json() for gate, one in under.outcomes(activation).items()}
-            for activation in cell_paths
+            for activation in cells[rule]
         }
     write_json(output, {**model, "rules": rules})
 

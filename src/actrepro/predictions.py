@@ -19,7 +19,8 @@ from actrepro.errors import ActreproError
 from actrepro.files import npz_names, npz_rows, read_npz, write_npz
 
 # Chosen by each run alone; `matched` by all runs of a model together.
-OWN_RULES = ("final", "best")
+FINAL = "final"
+OWN_RULES = (FINAL, "best")
 MATCHED = "matched"
 RULES = (*OWN_RULES, MATCHED)
 POSITIONS = ("all", "last")

@@ -16,13 +16,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from actrepro import paths, report_gates, report_run, report_tables, report_tests
-from actrepro.cells import FINAL, Stats
+from actrepro.cells import Stats
 from actrepro.evidence import alpha
 from actrepro.figures import figure_caption
 from actrepro.files import read_json, write_text
 from actrepro.formats import counted, level
 from actrepro.inline_svg import inline_svg
-from actrepro.predictions import MATCHED, RULES
+from actrepro.predictions import FINAL, MATCHED, RULES
 from actrepro.report_contrasts import contrasts_tables, verdicts_table
 from actrepro.report_parts import Table
 from actrepro.report_text import Summary, summary

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actrepro.cells import FINAL, Stats, failed_mark
+from actrepro.cells import Stats, failed_mark
 from actrepro.evidence import (
     AT,
     COMPARED,
@@ -16,6 +16,7 @@ from actrepro.evidence import (
     verdict_of,
 )
 from actrepro.formats import MISSING, counted, interval, level, listed, number, p_value, signed
+from actrepro.predictions import FINAL
 from actrepro.report_parts import Entry, Row, Table, stats_key
 from actrepro.verdicts import EQUIVALENT, INCONCLUSIVE, MOST_SEEDS, UNSOUND, VERDICTS
 

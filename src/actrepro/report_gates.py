@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from actrepro import paths
-from actrepro.cells import FINAL, Stats, cells_of, failures_note, gate_name, named_cells, sound
+from actrepro.cells import Stats, cells_of, failures_note, gate_name, named_cells, sound
 from actrepro.evidence import AT
 from actrepro.formats import count, counted, listed, minus, number
 from actrepro.gate import AFTER, BEFORE, GATES
-from actrepro.predictions import RULES
+from actrepro.predictions import FINAL, RULES
 from actrepro.report_parts import Entry, Row, Table, stats_key
 
 Outcome = Mapping[str, Any]

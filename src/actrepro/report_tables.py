@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from actrepro.cells import FAILED, FINAL, Cell, Stats, cells_of, learned, remark, sound
+from actrepro.cells import FAILED, Cell, Stats, cells_of, learned, remark, sound
 from actrepro.formats import (
     MISSING,
     counts_spread,
@@ -16,7 +16,7 @@ from actrepro.formats import (
     signed,
 )
 from actrepro.measures import PRIMARY
-from actrepro.predictions import MATCHED
+from actrepro.predictions import FINAL, MATCHED
 from actrepro.report_parts import Entry, Row, Table, stats_key
 
 RULE_NAMES = {

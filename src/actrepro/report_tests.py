@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from actrepro.cells import FINAL, Stats
+from actrepro.cells import Stats
 from actrepro.evidence import COMPARED, Compared, family
 from actrepro.formats import MISSING, counted, listed, minus, number, p_value
+from actrepro.predictions import FINAL
 from actrepro.report_parts import Row, Table, stats_key
 from actrepro.report_tables import RULE_NAMES
 from actrepro.verdicts import UNSOUND

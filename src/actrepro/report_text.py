@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from actrepro.cells import FINAL, Cell, Stats, cells_of, named_cells, sound
+from actrepro.cells import Cell, Stats, cells_of, named_cells, sound
 from actrepro.evidence import CHURN, LOSS, smallest_holm
 from actrepro.formats import count, counted, listed, number, p_value, spread
 from actrepro.measures import PRIMARY
+from actrepro.predictions import FINAL
 from actrepro.report_gates import gates_line
 from actrepro.report_verdicts import not_claimed, settling, verdicts, warning
 

@@ -22,11 +22,12 @@ from actrepro.contrasts import (
     interval_over,
     score_estimate,
 )
+from actrepro.differences import read_cells
 from actrepro.files import read_json, read_npz, write_json
 from actrepro.measures import PRIMARY, group_measure_ids, measure_ids, run_measure_ids
 from actrepro.model_runs import ModelRuns
 from actrepro.permutation import blocked_omnibus_p, blocked_omnibus_pairs_p
-from actrepro.predictions import MATCHED, RULES
+from actrepro.predictions import FINAL, RULES
 from actrepro.schema_version import VERSION
 
 # What readers ask classical tests of; differences between pairs are not independent.
@@ -66,8 +67,8 @@ def model_statistics(
     record_paths
         `run.json` of every run, by activation then seed.
     """
-    own = {cell["activation"]: cell for cell in map(read_json, differences_paths)}
-    matched = read_json(matched_differences_path)
+    cells = read_cells(differences_paths, matched_differences_path)
+    matched = read_json(matched_path)
     matrices = read_npz(matrices_path)
     before = read_json(gates_path)["activations"]
     after = read_json(gates_after_path)["rules"]
@@ -75,12 +76,8 @@ def model_statistics(
     evaluation = read_json(evaluation_manifest)
     rules = {}
     for rule in RULES:
-        cells = {
-            name: matched[name] if rule == MATCHED else own[name]["rules"][rule]
-            for name in activations
-        }
         gates = {name: {**before[name], **after[rule][name]} for name in activations}
-        under = _model_runs(rule, activations, seeds, cells, matrices, gates)
+        under = _model_runs(rule, activations, seeds, cells[rule], matrices, gates)
         rules[rule] = _under_rule(under, evaluation["baselines"], settings)
     write_json(
         output,
@@ -96,9 +93,9 @@ def model_statistics(
             "protocol": records[0]["config"]["protocol"],
             "corpus_sha256": records[0]["corpus_sha256"],
             "evaluation": evaluation,
-            "measures": own[activations[0]]["measures"],
-            "common_loss": read_json(matched_path)["common_loss"],
-            "runs": _run_summaries(records, read_json(matched_path)["runs"], own),
+            "measures": read_json(differences_paths[0])["measures"],
+            "common_loss": matched["common_loss"],
+            "runs": _run_summaries(records, matched["runs"], cells[FINAL]),
             "rules": rules,
         },
     )
@@ -149,7 +146,7 @@ def _run_summaries(
     predicted = {
         (name, run["seed"]): run["predictions_sha256"]
         for name, cell in cells.items()
-        for run in cell["rules"]["final"]["runs"]
+        for run in cell["runs"]
     }
     steps = {(one["activation"], one["seed"]): one for one in matches}
     found = []

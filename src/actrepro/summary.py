@@ -9,7 +9,6 @@ from typing import Any
 from actrepro import formats
 from actrepro.cells import (
     FAILED,
-    FINAL,
     absence,
     cells_of,
     failures_note,
@@ -22,6 +21,7 @@ from actrepro.cells import (
 )
 from actrepro.evidence import AT, COMPARED, UNTESTED, verdict_counts
 from actrepro.measures import PRIMARY
+from actrepro.predictions import FINAL
 from actrepro.verdicts import VERDICTS
 
 WIDTH = 100  # characters of a line of text

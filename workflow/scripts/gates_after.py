@@ -6,11 +6,10 @@ from actrepro.jobs import job
 with job(snakemake.log[0]):
     from actrepro.gates_after import check_runs
 
-    activations = snakemake.params.activations
     check_runs(
         dict(snakemake.wildcards),
-        list(product(activations, snakemake.params.seeds)),
-        dict(zip(activations, map(Path, snakemake.input.differences), strict=True)),
+        list(product(snakemake.params.activations, snakemake.params.seeds)),
+        [Path(path) for path in snakemake.input.differences],
         Path(snakemake.input.matched),
         Path(snakemake.input.matrices),
         [Path(path) for path in snakemake.input.records],

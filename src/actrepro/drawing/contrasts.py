@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from actrepro.cells import FINAL, Stats
+from actrepro.cells import Stats
 from actrepro.drawing.sheet import INK, SOFT, WIDTH, Grid, Header, Look, Sheet, label_width
 from actrepro.evidence import COMPARED, Contrast, contrasts_of, family, verdict_of
 from actrepro.measures import PRIMARY
-from actrepro.predictions import MATCHED
+from actrepro.predictions import FINAL, MATCHED
 from actrepro.verdicts import DIFFERENT, EQUIVALENT, UNSOUND
 
 ROW = 0.31  # inches of a panel's row, for two intervals
