@@ -12,9 +12,9 @@ rule gates:
         paths.log_of("gates", paths.MODEL),
     benchmark:
         paths.benchmark_of("gates", paths.MODEL)
+    priority: 10
     conda:
         ENVIRONMENT
-    priority: 10
     threads: 1
     resources:
         mem_mb=4000,
