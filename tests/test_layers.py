@@ -58,6 +58,8 @@ BESIDE = {
     ("scale", "contrasts"),
     ("scale", "decomposition"),
     ("scale", "gates_after"),
+    ("scale", "inference"),
+    ("scale", "statistics"),
     ("statistics", "classical"),
     ("statistics", "contrasts"),
     ("statistics", "differences"),

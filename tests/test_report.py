@@ -56,7 +56,7 @@ from actrepro.report_run import machines_table, protocol_table
 from actrepro.report_tables import across_table, measures_table, results_table, rules_differ
 from actrepro.report_tests import decomposition_table, omnibus_table, pairs_table
 from actrepro.report_text import activation_against_seed, between_seeds, learning, summary
-from actrepro.report_verdicts import counts_line, settling, warning
+from actrepro.report_verdicts import at_all, counts_line, settling, warning
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 
@@ -263,7 +263,7 @@ def test_too_few_seeds_for_any_test_is_said(whole: Scale) -> None:
     assert said == summary(numbers).warning
     assert said.startswith("Smoke study: 3 seeds. At least 10 are needed for claims.")
     assert smallest_p(numbers) == smallest_holm(numbers) == smallest_p_of(3) == 0.25
-    assert "No test with 3 seeds can reach significance at the 5% level" in said
+    assert "No contrast of two activations with 3 seeds can reach significance" in said
     assert "at least 6 seeds" in said
 
 
@@ -681,3 +681,18 @@ def test_what_is_no_svg_is_refused(tmp_path: Path) -> None:
 )
 def test_formats(made: str, wanted: str) -> None:
     assert made == wanted
+
+
+def test_tests_of_all_activations_together_are_told(whole: Scale) -> None:
+    numbers = copy.deepcopy(whole.numbers)
+    found = {model: {"p": 0.001, "p_holm": 0.002} for model in MODELS}
+    numbers["omnibus"]["final"]["loss.all"] = found
+    first = {**found, MODELS[0]: {"p": 0.3, "p_holm": 0.31}}
+    numbers["omnibus"]["final"][PRIMARY] = first
+    size = len(MODELS)
+    assert (
+        f"p < 0.05 in {size - 1} of {size} models for total variation between seeds "
+        f"(smallest p 0.002) and in {size} of {size} models for test loss (smallest p 0.002)."
+    ) in at_all(numbers)
+    numbers["omnibus"]["final"] = {metric: {} for metric in numbers["omnibus"]["final"]}
+    assert at_all(numbers) == ""

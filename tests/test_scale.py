@@ -9,6 +9,7 @@ from made_up import Model
 
 from actrepro.decomposition import decompose
 from actrepro.files import read_json
+from actrepro.inference import holm
 from actrepro.measures import PRIMARY
 from actrepro.predictions import RULES
 from actrepro.scale import scale_statistics, sound_grid
@@ -127,3 +128,17 @@ def test_a_seed_that_is_lost_anywhere_is_left_out_of_the_decomposition(tmp_path:
         merged["models"]["charlm"]["rules"]["final"]["cells"]["gelu"]["differences"][PRIMARY]["n"]
         == 3
     )
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_tests_of_all_activations_are_adjusted_for_the_models(tmp_path: Path, rule: str) -> None:
+    models = _models(tmp_path)
+    # One sound cell is left, and nothing to compare it with.
+    gone = Model(tmp_path, ACTIVATIONS, SEEDS, name="minigpt")
+    gone.failed = dict.fromkeys(ACTIVATIONS[1:], "rows")
+    merged = _merged(tmp_path, [*models, gone])
+    for metric, found in merged["omnibus"][rule].items():
+        own = [merged["models"][name]["rules"][rule]["omnibus"][metric]["p"] for name in NAMES]
+        assert list(found) == NAMES
+        assert [one["p"] for one in found.values()] == own
+        assert [one["p_holm"] for one in found.values()] == holm(own)

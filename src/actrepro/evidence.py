@@ -128,6 +128,18 @@ def smallest_p(stats: Stats, metric: str = PRIMARY) -> float | None:
     return min(found, default=None)
 
 
+def omnibus_p(stats: Stats, metric: str, rule: str = FINAL) -> dict[str, float]:
+    """By model, p that its activations are all alike, adjusted for the models; where tested."""
+    found = stats["omnibus"][rule][metric]
+    return {model: float(one["p_holm"]) for model, one in found.items()}
+
+
+def smallest_omnibus_p(stats: Stats, metric: str = PRIMARY) -> float | None:
+    """The smallest p that a test of all of a model's activations allows; None without one."""
+    tests = (model["rules"][FINAL]["omnibus"][metric] for model in stats["models"].values())
+    return min((test["p_smallest"] for test in tests if test is not None), default=None)
+
+
 def smallest_holm(stats: Stats, metric: str = PRIMARY) -> float | None:
     """The smallest corrected p that any model's family allows: its size times the smallest p."""
     found = []

@@ -14,8 +14,10 @@ from actrepro.evidence import (
     Contrast,
     alpha,
     contrasts_of,
+    omnibus_p,
     seeds_needed,
     smallest_holm,
+    smallest_omnibus_p,
     smallest_p,
     tested,
     verdict_counts,
@@ -42,7 +44,26 @@ def verdicts(stats: Stats) -> str:
     ]
     if different:
         said.append(f"Different at the fixed step: {listed(different, MOST_NAMED)}.")
-    return " ".join([*said, _possible(stats)])
+    return " ".join(filter(None, [*said, at_all(stats), _possible(stats)]))
+
+
+def at_all(stats: Stats) -> str:
+    """In how many models the activations differ at all, by the tests of all of them at once."""
+    parts = []
+    for compared in COMPARED:
+        found = omnibus_p(stats, compared.metric) if compared.metric in TOLD else {}
+        if found:
+            below = sum(p < alpha(stats) for p in found.values())
+            models = f"{below} of {counted(len(found), 'model')}"
+            parts.append(
+                f"in {models} for {compared.name} (smallest p {p_value(min(found.values()))})"
+            )
+    if not parts:
+        return ""
+    return (
+        f"All sound activations of a model tested together at the fixed step, labels permuted "
+        f"within seeds and corrected for the models: p < {alpha(stats):g} {listed(parts)}."
+    )
 
 
 def counts_line(stats: Stats, compared: Compared) -> str:
@@ -153,15 +174,20 @@ def warning(stats: Stats) -> str:
     )
     if smallest >= bound:
         cannot = (
-            f"No test with {seeds} can reach significance at {at}, whatever the data: the "
-            f"smallest p-value that the exact test can give is {p_value(smallest)}."
+            f"No contrast of two activations with {seeds} can reach significance at {at}, "
+            f"whatever the data: the smallest p-value that its exact test can give is "
+            f"{p_value(smallest)}."
         )
     else:
         cannot = (
             f"No contrast with {seeds} can reach significance at {at} after correction, whatever "
             f"the data: the smallest corrected p-value is {p_value(corrected)}."
         )
-    return " ".join(filter(None, [smoke_note(stats), cannot, needed]))
+    least = smallest_omnibus_p(stats)
+    together = (
+        "Only tests of all activations at once can." if least is not None and least < bound else ""
+    )
+    return " ".join(filter(None, [smoke_note(stats), cannot, needed, together]))
 
 
 def not_claimed(stats: Stats) -> str:

@@ -475,6 +475,13 @@ class Decomposition(_Part):
     )
 
 
+class OmnibusOfModel(_Part):
+    """One model's test that its activations are all alike, among those of the other models."""
+
+    p: Probability = Field(description="As in the model's `omnibus`.")
+    p_holm: Probability = Field(description="Adjusted for the models (Holm).")
+
+
 class DecompositionUnderRule(_Part):
     """Variance decompositions, by checkpoint rule."""
 
@@ -533,6 +540,12 @@ class StatsFile(_Study):
     scale: Name = Field(description="The scale.")
     shared_between_models: list[Shared] = Field(
         description="Weights or predictions that runs of different models share; none should."
+    )
+    omnibus: dict[
+        Literal["final", "best", "matched"], dict[MeasureId, dict[Name, OmnibusOfModel]]
+    ] = Field(
+        description="By checkpoint rule, measure and model: whether a model's activations differ "
+        "at all, adjusted for the models; a model without such a test is absent."
     )
     decomposition: DecompositionUnderRule = Field(description="Where the scale's variance is.")
     models: dict[Name, ModelOfScale] = Field(description="By model.")

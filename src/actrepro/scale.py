@@ -13,7 +13,9 @@ from actrepro.decomposition import decompose
 from actrepro.files import read_json, write_json
 from actrepro.gate import failed, in_order
 from actrepro.gates_after import distinct, shared_hashes
+from actrepro.inference import holm
 from actrepro.predictions import RULES
+from actrepro.statistics import OMNIBUS
 
 DECOMPOSED = ("loss.all", "accuracy.all")
 SHARED = (
@@ -41,6 +43,10 @@ def scale_statistics(
         "scale": scale,
         **{key: first[key] for key in SHARED},
         "shared_between_models": shared_between_models(models),
+        "omnibus": {
+            rule: {metric: omnibus_over_models(models, rule, metric) for metric in OMNIBUS}
+            for rule in RULES
+        },
         "decomposition": {
             rule: {metric: decomposition(models, rule, metric) for metric in DECOMPOSED}
             for rule in RULES
@@ -98,6 +104,19 @@ def _mark(model: Mapping[str, Any], activation: str, outcome: Mapping[str, Any])
             for metric, test in tests.items():
                 if test is not None and activation in test["activations"]:
                     tests[metric] = None
+
+
+def omnibus_over_models(
+    models: Mapping[str, Any], rule: str, metric: str
+) -> dict[str, dict[str, float]]:
+    """Each model's test that its activations are all alike, adjusted for the models (Holm)."""
+    found = {name: model["rules"][rule]["omnibus"][metric] for name, model in models.items()}
+    p_values = {name: test["p"] for name, test in found.items() if test is not None}
+    adjusted = holm(list(p_values.values()))
+    return {
+        name: {"p": p, "p_holm": corrected}
+        for (name, p), corrected in zip(p_values.items(), adjusted, strict=True)
+    }
 
 
 def decomposition(models: Mapping[str, Any], rule: str, metric: str) -> dict[str, Any] | None:

@@ -22,6 +22,7 @@ from actrepro.cells import (
 from actrepro.evidence import AT, COMPARED, UNTESTED, verdict_counts
 from actrepro.measures import PRIMARY
 from actrepro.predictions import FINAL
+from actrepro.report_verdicts import at_all
 from actrepro.verdicts import VERDICTS
 
 WIDTH = 100  # characters of a line of text
@@ -49,6 +50,8 @@ def summary_text(stats: Mapping[str, Any], rule: str = FINAL) -> str:
             lines.append((named + _summary_line(cell)).rstrip())
     lines += ["", *_baseline_lines(stats["evaluation"]["baselines"], sum(widths) + 4)]
     lines += ["", *_gate_lines(stats, rule), *_verdict_lines(stats)]
+    if together := at_all(stats):
+        lines += ["", *_wrapped(together)]
     return "\n".join(lines) + "\n"
 
 

@@ -117,6 +117,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "df": "float64",
         "df_residual": "float64",
         "p": "float64",
+        "p_holm": "float64",
         "p_smallest": "float64",
         "exact": "boolean",
     },
@@ -291,7 +292,8 @@ def omnibus_rows(stats: Stats) -> Iterator[Row]:
             if found is not None:
                 kept = {name: found[name] for name in ("statistic", "p", "p_smallest", "exact")}
                 row = {**named, "measure": measure, "test": "permutation", **_compared(found)}
-                yield _whole("tests", {**row, **kept})
+                among_models = stats["omnibus"][named["rule"]][measure][named["model"]]
+                yield _whole("tests", {**row, **kept, "p_holm": among_models["p_holm"]})
         for measure, found in under["classical"].items():
             if found is not None:
                 for row in _classical_rows(found):
