@@ -353,7 +353,9 @@ def test_what_would_settle_it_is_told(whole: Scale) -> None:
 
     numbers = with_contrasts(whole, never)
     assert "2 not by 1,000" in settling(numbers)
-    assert "could not have shown any difference, however large" in settling(numbers)
+    assert "could not have shown any difference of two activations, however large" in settling(
+        numbers
+    )
     [row] = contrasts_table(numbers, "charlm", COMPARED[0]).rows
     assert isinstance(row.cells[6], Entry)
     assert row.cells[6].below == "> 1,000 seeds"

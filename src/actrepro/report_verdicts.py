@@ -155,7 +155,10 @@ def _present(stats: Stats, open_ones: Sequence[Contrast]) -> str:
     seeds = counted(len(stats["seeds"]), "seed")
     found = [one["detectable"] for one in open_ones if one["detectable"] is not None]
     if not found:
-        return f"The present {seeds} could not have shown any difference, however large."
+        return (
+            f"The present {seeds} could not have shown any difference of two activations, however "
+            f"large."
+        )
     return f"The present {seeds} could have shown differences of {spread(found, 4)}, by contrast."
 
 
