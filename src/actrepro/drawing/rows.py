@@ -145,7 +145,7 @@ def _draw_row(panel: Axes, place: int, row: Row) -> None:
         panel.plot([row.value], [place], "o", markersize=6, **mean_look(row.colour, row.filled))
     if row.remark:
         where: Look = {"transform": panel.get_yaxis_transform(), "ha": "right", "va": "center"}
-        height = place if row.value is None else place - 0.34
+        height = place if row.value is None else place - 0.43
         # Lines of n-gram tables must not run through the words.
         where["bbox"] = {"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.85}
         panel.text(1, height, row.remark, fontsize=7, color=SOFT, style="italic", **where)
