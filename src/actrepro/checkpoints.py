@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -91,22 +93,46 @@ def load_checkpoint(path: Path) -> Checkpoint:
     ActreproError
         When the file is missing or damaged.
     """
+    with _reading(path) as file:
+        training = _training(file)
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    best = _under("best/", tensors)
+    return Checkpoint(
+        final=_under("final/", tensors),
+        final_step=training["final_step"],
+        best=best or None,
+        best_step=training["best_step"],
+        finished=training["finished"],
+    )
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[Any]:
+    """An open checkpoint; what is missing or damaged in it is said of its file."""
     try:
         with safe_open(path, framework="pt") as file:
-            training = json.loads((file.metadata() or {})["training"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        best = _under("best/", tensors)
-        return Checkpoint(
-            final=_under("final/", tensors),
-            final_step=training["final_step"],
-            best=best or None,
-            best_step=training["best_step"],
-            finished=training["finished"],
-        )
+            yield file
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise ActreproError(
             f"{path}: not a readable checkpoint ({error}); delete it and run again"
         ) from None
+
+
+def _training(file: Any) -> dict[str, Any]:
+    training: dict[str, Any] = json.loads((file.metadata() or {})["training"])
+    return {key: training[key] for key in ("final_step", "best_step", "finished")}
+
+
+def is_finished(path: Path) -> bool:
+    """Whether a checkpoint's run came to its end; its weights are not read.
+
+    Raises
+    ------
+    ActreproError
+        When the file is missing or damaged.
+    """
+    with _reading(path) as file:
+        return bool(_training(file)["finished"])
 
 
 def load_snapshot(path: Path, step: int) -> Weights:

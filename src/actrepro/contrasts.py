@@ -21,7 +21,7 @@ from actrepro.inference import Estimate, Floats
 from actrepro.measures import group_measure_ids, measure_ids, run_measure_ids
 from actrepro.model_runs import ModelRuns
 from actrepro.power import detectable, seeds_to_settle
-from actrepro.verdicts import INCONCLUSIVE, UNSOUND
+from actrepro.verdicts import INCONCLUSIVE, UNSOUND, alpha
 
 # What the config calls a margin, and the measure it is for.
 MARGIN_OF = {
@@ -46,8 +46,7 @@ class Settings:
     @property
     def alpha(self) -> float:
         """The level that a corrected p-value must stay below."""
-        # Rounded, because 1 − 0.95 is a little more than 0.05.
-        return round(1 - self.confidence, 12)
+        return alpha(self.confidence)
 
     def margin(self, metric: str) -> float | None:
         """The margin of a measure id with its positions; None where none is fixed."""

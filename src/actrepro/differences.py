@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +51,8 @@ Matrix = npt.NDArray[np.float64]
 Values = dict[str, Floats]
 Sums = Callable[[Probabilities, npt.NDArray[Any]], Floats]
 Run = tuple[str, int]
+# A run's name: its seed, or its activation and seed.
+_R = TypeVar("_R", int, Run)
 
 # Blocks of text that the bootstrap draws: as many as are of use, none shorter than a context.
 MOST_BLOCKS = 200
@@ -122,19 +124,30 @@ def cell_differences(
             "seeds": list(seeds),
             "evaluation_sha256": evaluation.sha256,
             "measures": measure_descriptions(),
-            "rules": {rule: cell_under(rule, runs, evaluation) for rule in OWN_RULES},
+            "rules": {
+                rule: cell_under(rule, runs, _inspected(runs, rule, evaluation), evaluation)
+                for rule in OWN_RULES
+            },
         },
     )
 
 
+def _inspected(
+    runs: Mapping[_R, StoredPredictions], rule: str, evaluation: EvaluationSet
+) -> dict[_R, Facts]:
+    return {name: inspect(run, rule, evaluation) for name, run in runs.items()}
+
+
 def cell_under(
-    rule: str, runs: Mapping[int, StoredPredictions], evaluation: EvaluationSet
+    rule: str,
+    runs: Mapping[int, StoredPredictions],
+    facts: Mapping[int, Facts],
+    evaluation: EvaluationSet,
 ) -> dict[str, Any]:
     """A cell under one checkpoint rule: runs with their scores, pairs, the group.
 
     Only runs that can be compared have numbers; the others say why not.
     """
-    facts = {seed: inspect(run, rule, evaluation) for seed, run in runs.items()}
     seeds = [seed for seed, one in facts.items() if one.usable]
     usable = [runs[seed] for seed in seeds]
     scores = run_scores(usable, rule, evaluation) if usable else {}
@@ -216,9 +229,11 @@ def model_differences(
     edges = text_blocks(len(evaluation.targets), evaluation.block)
     arrays: dict[str, npt.NDArray[Any]] = {}
     known: _Known = {}
+    inspected: dict[str, dict[Run, Facts]] = {}
     for rule in RULES:
         ordered = list(stored[rule].values())
-        facts = [inspect(run, rule, evaluation) for run in ordered]
+        inspected[rule] = _inspected(stored[rule], rule, evaluation)
+        facts = list(inspected[rule].values())
         matrices = _matrices(ordered, facts, rule, evaluation, known)
         arrays |= {f"{rule}.{id_}": matrix for id_, matrix in matrices.items()}
         scores = _block_scores(ordered, facts, rule, evaluation, edges)
@@ -231,7 +246,7 @@ def model_differences(
         block_characters=np.diff(edges),
         **arrays,
     )
-    write_json(matched_output, _cells(matched, evaluation))
+    write_json(matched_output, _matched_cells(matched, inspected[MATCHED], evaluation))
 
 
 def read_cells(differences_paths: Sequence[Path], matched_path: Path) -> dict[str, dict[str, Any]]:
@@ -243,12 +258,22 @@ def read_cells(differences_paths: Sequence[Path], matched_path: Path) -> dict[st
     return {**by_rule, MATCHED: read_json(matched_path)}
 
 
-def _cells(runs: Mapping[Run, StoredPredictions], evaluation: EvaluationSet) -> dict[str, Any]:
+def _matched_cells(
+    runs: Mapping[Run, StoredPredictions], facts: Mapping[Run, Facts], evaluation: EvaluationSet
+) -> dict[str, Any]:
     """The cells of a model under the rule `matched`, by activation."""
-    cells: dict[str, dict[int, StoredPredictions]] = {}
-    for (activation, seed), run in runs.items():
-        cells.setdefault(activation, {})[seed] = run
-    return {name: cell_under(MATCHED, cell, evaluation) for name, cell in cells.items()}
+    cells: dict[str, list[Run]] = {}
+    for run in runs:
+        cells.setdefault(run[0], []).append(run)
+    return {
+        activation: cell_under(
+            MATCHED,
+            {run[1]: runs[run] for run in cell},
+            {run[1]: facts[run] for run in cell},
+            evaluation,
+        )
+        for activation, cell in cells.items()
+    }
 
 
 # By the hashes of two runs' predictions: rules that chose the same steps share their differences.

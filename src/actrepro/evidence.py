@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from actrepro import verdicts
 from actrepro.cells import Stats
 from actrepro.formats import signed
 from actrepro.measures import PRIMARY
@@ -109,8 +110,7 @@ def loss_gap(stats: Stats, model: str, contrast: Contrast, rule: str) -> float |
 
 def alpha(stats: Stats) -> float:
     """The level that a corrected p-value must stay below."""
-    # Rounded, because 1 − 0.95 is a little more than 0.05.
-    return round(1 - float(stats["confidence"]), 12)
+    return verdicts.alpha(stats["confidence"])
 
 
 def tested(stats: Stats, model: str, metric: str) -> list[Contrast]:

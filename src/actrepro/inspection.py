@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from actrepro.evaluation import EvaluationSet
 from actrepro.measures import CHUNK
-from actrepro.predictions import POSITIONS, StoredPredictions
+from actrepro.predictions import StoredPredictions
 
 # A softmax in double precision, stored in single, sums to one to about 1e-7.
 LARGEST_SUM_ERROR = 1e-5
@@ -70,22 +70,28 @@ def inspect(run: StoredPredictions, rule: str, evaluation: EvaluationSet) -> Fac
         return Facts(DIVERGED, run.evaluation_sha256, weights)
     digest = hashlib.sha256()
     finite, lowest, highest, error = True, math.inf, -math.inf, 0.0
-    for positions in POSITIONS:
+    same_text, possible = run.evaluation_sha256 == evaluation.sha256, True
+    for positions, targets in targets_of(evaluation).items():
+        start = 0
         for rows in run.rows(rule, positions, CHUNK):
             digest.update(rows.tobytes())
             finite = finite and bool(np.isfinite(rows).all())
             lowest = min(lowest, float(rows.min()))
             highest = max(highest, float(rows.max()))
             error = max(error, float(np.abs(rows.sum(axis=1, dtype=np.float64) - 1).max()))
+            if same_text:
+                true = rows[np.arange(len(rows)), targets[start : start + len(rows)]]
+                possible = possible and bool((true > 0).all())
+            start += len(rows)
     found: dict[str, Any] = {"finite": finite}
     if finite:
         found |= {"lowest": lowest, "highest": highest, "sum_error": error}
     why = None
     if not are_probabilities(found):
         why = NOT_PROBABILITIES
-    elif run.evaluation_sha256 != evaluation.sha256:
+    elif not same_text:
         why = OTHER_TEXT
-    elif not _possible(run, rule, evaluation):
+    elif not possible:
         why = IMPOSSIBLE
     return Facts(why, run.evaluation_sha256, weights, digest.hexdigest(), **found)
 
@@ -98,15 +104,3 @@ def are_probabilities(facts: Mapping[str, Any]) -> bool:
         and facts["highest"] <= 1 + LARGEST_SUM_ERROR
         and facts["sum_error"] <= LARGEST_SUM_ERROR
     )
-
-
-def _possible(run: StoredPredictions, rule: str, evaluation: EvaluationSet) -> bool:
-    """Whether every true character has a probability above 0."""
-    for positions, targets in targets_of(evaluation).items():
-        start = 0
-        for rows in run.rows(rule, positions, CHUNK):
-            true = rows[np.arange(len(rows)), targets[start : start + len(rows)]]
-            start += len(rows)
-            if not (true > 0).all():
-                return False
-    return True

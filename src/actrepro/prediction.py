@@ -15,6 +15,7 @@ from actrepro.checkpoints import (
     Checkpoint,
     Weights,
     hash_weights,
+    is_finished,
     load_checkpoint,
     load_snapshot,
 )
@@ -111,7 +112,7 @@ def _matches(
     finished = {
         name: read_history(files.history)
         for name, files in zip(names, runs, strict=True)
-        if load_checkpoint(files.checkpoint).finished
+        if is_finished(files.checkpoint)
     }
     level = common_loss(finished, bigram) if finished else float(bigram)
     return level, {name: match(finished.get(name, []), level) for name in names}

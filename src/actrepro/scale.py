@@ -15,9 +15,8 @@ from actrepro.gate import failed, in_order
 from actrepro.gates_after import distinct, shared_hashes
 from actrepro.inference import holm
 from actrepro.predictions import RULES
-from actrepro.statistics import OMNIBUS
+from actrepro.statistics import CLASSICAL, OMNIBUS
 
-DECOMPOSED = ("loss.all", "accuracy.all")
 SHARED = (
     "schema",
     "activations",
@@ -48,7 +47,7 @@ def scale_statistics(
             for rule in RULES
         },
         "decomposition": {
-            rule: {metric: decomposition(models, rule, metric) for metric in DECOMPOSED}
+            rule: {metric: decomposition(models, rule, metric) for metric in CLASSICAL}
             for rule in RULES
         },
         "models": {

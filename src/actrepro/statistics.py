@@ -257,8 +257,7 @@ def _group(
 
 def omnibus(model: ModelRuns, metric: str) -> dict[str, Any] | None:
     """Whether activations differ at all, labels permuted within seeds; over sound cells."""
-    names = model.sound()
-    seeds = model.usable(*names) if names else []
+    names, seeds = _comparable(model)
     if len(names) < 2 or len(seeds) < 2:
         return None
     if metric in model.matrices:
@@ -271,10 +270,15 @@ def omnibus(model: ModelRuns, metric: str) -> dict[str, Any] | None:
     return {"activations": names, "seeds": seeds, **asdict(found)}
 
 
+def _comparable(model: ModelRuns) -> tuple[list[str], list[int]]:
+    """The activations whose cells are sound, and the seeds that all of them have."""
+    names = model.sound()
+    return names, model.usable(*names) if names else []
+
+
 def classical_tests(model: ModelRuns, metric: str) -> dict[str, Any] | None:
     """What readers ask for beside the exact tests; over sound cells and the seeds they share."""
-    names = model.sound()
-    seeds = model.usable(*names) if names else []
+    names, seeds = _comparable(model)
     if len(names) < 2 or len(seeds) < 2:
         return None
     scores = tuple((name, tuple(model.scores(name, seeds, metric).tolist())) for name in names)

@@ -11,3 +11,9 @@ VERDICTS = (DIFFERENT, EQUIVALENT, INCONCLUSIVE, UNSOUND)
 
 # Above so many seeds none are looked for that would settle a comparison.
 MOST_SEEDS = 1000
+
+
+def alpha(confidence: float) -> float:
+    """The level that a corrected p-value must stay below."""
+    # Rounded, because 1 − 0.95 is a little more than 0.05.
+    return round(1 - confidence, 12)
