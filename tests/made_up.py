@@ -25,6 +25,8 @@ from actrepro.statistics import model_statistics
 LETTERS = "aeioulmnrst"
 BLOCK = 16
 Run = tuple[str, int]
+# What gates before training measured, where anything reads it.
+MEASURED = {"initial_loss": {"loss": 2.5, "ln_symbols": 2.485}}
 SETTINGS = Settings(0.95, {"loss": 0.01, "accuracy": 0.005, "total_variation": 0.01, "churn": 0.01})
 
 
@@ -126,9 +128,9 @@ def informed(generator: np.random.Generator, targets: np.ndarray, symbols: int) 
 class Model:
     """The files of one model at the tiny scale, made of made-up predictions.
 
-    `changed` are predictions, and `records` parts of `run.json`, that a test
-    puts in place of the made-up ones; `failed` are gates before training, by
-    activation, that the model is to have failed.
+    `scale` is its scale's name. `changed` are predictions, and `records` parts of
+    `run.json`, that a test puts in place of the made-up ones; `failed` are gates before
+    training, by activation, that the model is to have failed.
     """
 
     folder: Path
@@ -137,6 +139,7 @@ class Model:
     diverged: Iterable[Run] = ()
     best_is_final: bool = False
     name: str = "charlm"
+    scale: str = "tiny"
     changed: Mapping[Run, Predictions] = field(default_factory=dict)
     records: Mapping[Run, Mapping[str, Any]] = field(default_factory=dict)
     failed: Mapping[str, str] = field(default_factory=dict)
@@ -174,7 +177,7 @@ class Model:
 
     @property
     def names(self) -> dict[str, str]:
-        return {"scale": "tiny", "model": self.name}
+        return {"scale": self.scale, "model": self.name}
 
     @property
     def matrices(self) -> Path:
@@ -191,6 +194,10 @@ class Model:
             self.write_cell(activation)
         self.write_differences()
         self.write_gates()
+        self.write_statistics(settings)
+
+    def write_statistics(self, settings: Settings = SETTINGS) -> None:
+        """Write the model's statistics from what stands in its files."""
         model_statistics(
             self.names,
             self.activations,
@@ -248,7 +255,9 @@ class Model:
         """Write the gates: before training as the test says, after training as they are."""
         before = {
             activation: {
-                gate: Outcome(self.failed.get(activation) != gate, {}, "made up").as_json()
+                gate: Outcome(
+                    self.failed.get(activation) != gate, MEASURED.get(gate, {}), "made up"
+                ).as_json()
                 for gate in BEFORE
             }
             for activation in self.activations
@@ -280,6 +289,11 @@ def record(model: str, activation: str, seed: int, made: Predictions) -> dict[st
         "parameters": 1234,
         "final_step": 12,
         "best_step": 10,
+        "last_history": {
+            "step": 12,
+            "train_loss": 2.4 if made.probabilities else None,
+            "selection_loss": 2.5 if made.probabilities else None,
+        },
         "seconds": 0.5,
         "characters_per_second": 1000.0,
         "peak_memory_bytes": 1,

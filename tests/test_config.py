@@ -54,7 +54,7 @@ def test_the_default_study() -> None:
     assert default_study_path() == ROOT / "config/config.yaml"
     assert len(study.models) == len(study.activations) == 6
     assert study.seeds == (42, 43, 44)
-    assert list(study.protocols) == ["quick", "cpu", "lite", "partial", "full"]
+    assert list(study.protocols) == ["quick", "cpu", "cpu500", "lite", "partial", "full"]
     assert {protocol.learning_rate for protocol in study.protocols.values()} == {5e-3, 3e-4}
 
 

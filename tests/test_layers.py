@@ -15,10 +15,10 @@ LAYERS = (
     "errors registry config paths files provenance jobs streams gate verdicts schema_version",
     "corpus fetch plays evaluation activations quickstart history",
     "models matching",
-    "optimiser checkpoints training predictions prediction probing gates",
+    "optimiser checkpoints training predictions prediction probing gates facts",
     "measures inspection differences gates_after "
     "inference permutation equivalence power classical decomposition "
-    "model_runs contrasts statistics scale",
+    "model_runs contrasts statistics scale unpaired controls",
 )
 LAYER = {name: layer for layer, names in enumerate(LAYERS, start=1) for name in names.split()}
 # What is not named above presents results: it stands on top.
@@ -36,11 +36,15 @@ BESIDE = {
     ("contrasts", "power"),
     ("corpus", "fetch"),
     ("corpus", "plays"),
+    ("controls", "gates_after"),
+    ("controls", "measures"),
+    ("controls", "unpaired"),
     ("decomposition", "inference"),
     ("differences", "inspection"),
     ("differences", "measures"),
     ("equivalence", "inference"),
     ("evaluation", "corpus"),
+    ("facts", "optimiser"),
     ("files", "errors"),
     ("gates", "checkpoints"),
     ("gates", "probing"),
@@ -69,6 +73,8 @@ BESIDE = {
     ("statistics", "permutation"),
     ("training", "checkpoints"),
     ("training", "optimiser"),
+    ("unpaired", "gates_after"),
+    ("unpaired", "measures"),
 }
 WITH_TORCH = {
     "activations",
@@ -80,6 +86,8 @@ WITH_TORCH = {
     "probing",
     "gates",
     "quickstart",
+    "facts",
+    "controls",
 }
 FRONT = SOURCE / "__init__.py"
 FILES = sorted(set(SOURCE.rglob("*.py")) - {FRONT})

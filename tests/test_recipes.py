@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from actrepro.config import read_study
+from actrepro.config import default_study, read_study
 
 REPOSITORY = Path(__file__).parents[1]
 RECIPE = re.compile(r"<!-- recipe: (.+?) -->\n```\w+\n(.*?)```", re.DOTALL)
@@ -98,6 +98,6 @@ def test_a_scale_and_a_corpus_are_blocks_of_yaml(checkout: Path, code: str) -> N
     (checkout / "my-study.yaml").write_text(code, encoding="utf-8")
     (checkout / "diary.txt").write_text("dear diary " * 1000, encoding="utf-8")
     study = read_study(checkout / "my-study.yaml")
-    [scale] = set(study.protocols) - {"quick", "cpu", "lite", "partial", "full"}
+    [scale] = set(study.protocols) - set(default_study().protocols)
     plan = run(checkout, "-m", "snakemake", "-n", scale, "--configfile", "my-study.yaml")
     assert re.search(r"^train +108$", plan, re.MULTILINE)

@@ -24,10 +24,14 @@ from pydantic import (
 )
 
 from actrepro.errors import ActreproError
-from actrepro.registry import activation_names, model_names
+from actrepro.registry import activation_names, model_names, trained_control_names
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
+
+# The audit's runs are kept apart from a study's: their scale's folder is below `audit/`.
+AUDIT_FOLDER = "audit/"
+ScaleFolder = Annotated[str, Field(pattern=r"^(audit/)?[A-Za-z][A-Za-z0-9_-]*$")]
 
 
 def _listed(value: Any) -> Any:
@@ -62,10 +66,14 @@ Seeds = Annotated[
 RESERVED = (
     "all",
     "audit",
+    "audit_page",
     "cell_differences",
+    "control",
+    "control_of_runs",
     "corpora",
     "corpus",
     "evaluation_set",
+    "facts",
     "figure",
     "gates",
     "gates_after",
@@ -77,6 +85,7 @@ RESERVED = (
     "scale_stats",
     "summary",
     "train",
+    "verdicts",
 )
 
 
@@ -176,10 +185,28 @@ class Margins(_Part):
     churn: float = Field(0.01, gt=0, lt=1, description="Share of characters.")
 
 
+class Control(Protocol):
+    """A small experiment of the audit that makes one known mistake on purpose."""
+
+    train_characters: int | None = Field(
+        None, ge=1000, description="How much of the training text it sees (all when absent)."
+    )
+
+
+class Audit(_Part):
+    """What the audit trains: the earlier study's smallest scale again, and its controls."""
+
+    scale: FileName = Field(description="One of the protocols.")
+    models: Names
+    activations: Names
+    seeds: Seeds
+    controls: dict[FileName, Control] = Field(description="The protocol of each trained control.")
+
+
 class RunConfig(_Part):
     """The slice of a study that one training run depends on, and no more."""
 
-    scale: FileName
+    scale: ScaleFolder
     model: FileName
     activation: FileName
     seed: int
@@ -213,6 +240,7 @@ class Study(_Part):
     )
     corpora: dict[FileName, Corpus]
     protocols: dict[FileName, Protocol]
+    audit: Audit
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
@@ -224,6 +252,12 @@ class Study(_Part):
             _refuse_unknown(
                 f"protocols.{scale}.overrides", tuple(protocol.overrides), self.known_models
             )
+        _refuse_unknown("audit.scale", (self.audit.scale,), tuple(self.protocols))
+        _refuse_unknown("audit.models", self.audit.models, self.known_models)
+        _refuse_unknown("audit.activations", self.audit.activations, activation_names())
+        _refuse_unknown("audit.controls", tuple(self.audit.controls), trained_control_names())
+        for control in self.audit.controls.values():
+            _refuse_unknown("audit.controls.corpus", (control.corpus,), tuple(self.corpora))
         _refuse_shadowing(tuple(self.custom_models))
         _refuse_reserved(tuple(self.protocols))
         return self
@@ -233,6 +267,36 @@ class Study(_Part):
         """Built-in models and the user's own."""
         return (*model_names(), *self.custom_models)
 
+    @property
+    def audit_scale(self) -> str:
+        """The folder of the audit's runs, as a scale's name."""
+        return f"{AUDIT_FOLDER}{self.audit.scale}"
+
+    def part(self, scale: str) -> Audit | Study:
+        """Whose models, activations and seeds are run at a scale: the audit's or the study's."""
+        return self.audit if scale.startswith(AUDIT_FOLDER) else self
+
+    def for_audit(self) -> Study:
+        """The audit as a study of its own: what its verdicts depend on, and no more."""
+        own = {
+            "study": "audit",
+            "models": self.audit.models,
+            "activations": self.audit.activations,
+            "seeds": self.audit.seeds,
+            "scales": (self.audit.scale,),
+            "device": "auto",
+            "custom_models": {},
+        }
+        return self.model_copy(update=own)
+
+    def protocol(self, scale: str) -> Protocol:
+        """The protocol of a scale, or of the audit's."""
+        return self.protocols[scale.removeprefix(AUDIT_FOLDER)]
+
+    def scale_of_claims(self, scale: str) -> str:
+        """The folder where claims about a scale find results: the audit's own, or a study's."""
+        return self.audit_scale if scale == self.audit.scale else scale
+
     def run_config(self, scale: str, model: str, activation: str, seed: int) -> RunConfig:
         """What one run needs to know; a change elsewhere in the config leaves it as it is."""
         own = {name: path for name, path in self.custom_models.items() if name == model}
@@ -241,7 +305,7 @@ class Study(_Part):
             model=model,
             activation=activation,
             seed=seed,
-            protocol=self.protocols[scale].for_model(model),
+            protocol=self.protocol(scale).for_model(model),
             device=self.device,
             custom_models=own,
         )
@@ -319,6 +383,10 @@ def _place(location: tuple[Any, ...]) -> tuple[str, list[str]]:
             kind = Protocol
         case ("margins", *_):
             kind = Margins
+        case ("audit", "controls", _, *_):
+            kind = Control
+        case ("audit", *_):
+            kind = Audit
         case _:
             kind = Study
     return ".".join(map(str, location)), list(kind.model_fields)

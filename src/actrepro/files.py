@@ -5,6 +5,7 @@ The same content gives the same bytes, so a result's hash says whether it change
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import zipfile
@@ -33,6 +34,21 @@ def replacing(path: str | Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def sha256_of(path: str | Path) -> str:
+    """Hash of a file's bytes.
+
+    Raises
+    ------
+    ActreproError
+        When the file is missing or cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise _unreadable(path, error) from None
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -52,6 +52,13 @@ FIGURE_PNG = f"{SCALE}/figures/{{figure}}.png"
 
 REPORT = f"{RESULTS}/report.html"
 
+AUDIT = f"{RESULTS}/audit"
+CONTROL = f"{AUDIT}/controls/{{control}}.json"
+FACTS = f"{AUDIT}/facts.json"
+CLAIMS_JSON = f"{AUDIT}/claims.json"
+CLAIMS_TABLE = f"{AUDIT}/claims.csv"
+AUDIT_PAGE = f"{AUDIT}/audit.html"
+
 
 def at(pattern: str, **wildcards: object) -> str:
     """Fill in wildcards; those not named stay.
@@ -75,6 +82,6 @@ def benchmark_of(rule: str, pattern: str) -> str:
 
 
 def _wildcards(pattern: str) -> str:
-    names = ("corpus", "block", "scale", "model", "activation", "seed", "figure")
+    names = ("corpus", "block", "scale", "model", "activation", "seed", "figure", "control")
     parts = [f"{{{name}}}" for name in names if f"{{{name}}}" in pattern]
     return "/".join(parts) or "study"

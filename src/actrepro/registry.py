@@ -17,7 +17,17 @@ ACTIVATION_DECORATORS = ("pointwise", "gated")
 @cache
 def model_names() -> tuple[str, ...]:
     """Built-in models: the public modules of `actrepro.models`, one file each."""
-    files = (PACKAGE / "models").glob("*.py")
+    return _public_modules("models")
+
+
+@cache
+def trained_control_names() -> tuple[str, ...]:
+    """The audit's controls that train models: the public modules of `actrepro.controls`."""
+    return _public_modules("controls")
+
+
+def _public_modules(folder: str) -> tuple[str, ...]:
+    files = (PACKAGE / folder).glob("*.py")
     return tuple(sorted(file.stem for file in files if not file.stem.startswith("_")))
 
 

@@ -339,6 +339,18 @@ class RunHashes(_Part):
     best: Sha256 = Field(description="At the best step.")
 
 
+class LastHistory(_Part):
+    """A run's losses at its last step, on the history's fixed windows."""
+
+    step: Count = Field(description="The last step.")
+    train_loss: float | None = Field(
+        description="On training text, nats per character; null where it is no number."
+    )
+    selection_loss: float | None = Field(
+        description="On the selection text; null where it is no number."
+    )
+
+
 class GitState(_Part):
     """The source tree that trained."""
 
@@ -357,6 +369,7 @@ class Run(_Part):
     parameters: Count = Field(description="Trained numbers of the model.")
     final_step: Count = Field(description="The last step.")
     best_step: Count = Field(description="The step with the lowest loss on the selection text.")
+    last_history: LastHistory = Field(description="The last row of its history.")
     weights_sha256: RunHashes = Field(description="Of the kept weights.")
     seconds: Positive = Field(description="Training took so long.")
     characters_per_second: Positive = Field(description="Trained characters per second.")

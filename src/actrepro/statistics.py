@@ -132,6 +132,7 @@ def _run_summaries(
         "parameters",
         "final_step",
         "best_step",
+        "last_history",
         "weights_sha256",
         "seconds",
         "characters_per_second",
