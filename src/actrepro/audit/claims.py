@@ -1,0 +1,217 @@
+"""The table of claims: what five earlier documents said, and how each saying is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from actrepro.errors import ActreproError
+
+# What each kind of claim is about. Each has a file in `resources/claims/`, below.
+KINDS = {
+    "reported number": "a number that the earlier study printed",
+    "comparison": "which of several does better, or by how much",
+    "identity": "activations that gave the same numbers",
+    "statistic": "a test, a spread, a number of trials",
+    "cost": "times, totals, savings, prices",
+    "protocol": "how models were built and trained",
+    "definition": "what a name stands for",
+    "wish": "what ought to be done next",
+    "feature": "what the earlier program is said to do",
+}
+FILES = {
+    "reported number": "reported_numbers.yaml",
+    "comparison": "comparisons.yaml",
+    "identity": "identities.yaml",
+    "statistic": "statistics.yaml",
+    "cost": "costs.yaml",
+    "protocol": "protocols.yaml",
+    "definition": "definitions.yaml",
+    "wish": "wishes.yaml",
+    "feature": "features.yaml",
+}
+
+# Where the table lies in the repository, and all of its files.
+CLAIMS_FOLDER = "resources/claims"
+DOCUMENTS, HEADLINES, CONTROLS = "documents.yaml", "headlines.yaml", "controls.yaml"
+CLAIM_FILES = (*FILES.values(), DOCUMENTS, HEADLINES, CONTROLS)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Origin(_Part):
+    """Where a claim stands: a document of `documents.yaml`, and its lines."""
+
+    document: str
+    lines: str
+
+
+class Claim(_Part):
+    """One row of the table.
+
+    Attributes
+    ----------
+    id
+        Its name, unique in the table.
+    says
+        What is claimed, in a sentence with the printed numbers.
+    scale, model, activations
+        What it is about, where it is about one scale, one model, or some activations.
+    printed
+        The printed numbers that checks read: by name, a number or a list of numbers.
+    unit
+        Of the printed numbers.
+    checks
+        Calls of checks: each the name of one under `check`, beside its arguments.
+    """
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    origin: Origin
+    says: str = Field(min_length=10)
+    scale: str | None = None
+    model: str | None = None
+    activations: tuple[str, ...] = ()
+    printed: Mapping[str, Any] = Field(default_factory=dict)
+    unit: str = ""
+    checks: tuple[Mapping[str, Any], ...] = Field(min_length=1)
+    kind: str
+
+    def number(self, name: str = "value") -> float:
+        """A printed number.
+
+        Raises
+        ------
+        ActreproError
+            When the row has no such number.
+        """
+        value = self.printed.get(name)
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise ActreproError(
+                f"claim {self.id}: its check needs the number printed.{name}, found {value!r}; "
+                f"printed has: {', '.join(self.printed) or 'nothing'}"
+            )
+        return float(value)
+
+    def numbers(self, name: str) -> list[float]:
+        """A printed list of numbers.
+
+        Raises
+        ------
+        ActreproError
+            When the row has no such list.
+        """
+        values = self.printed.get(name)
+        if not isinstance(values, list) or not all(
+            isinstance(value, int | float) for value in values
+        ):
+            raise ActreproError(
+                f"claim {self.id}: its check needs the list of numbers printed.{name}, "
+                f"found {values!r}"
+            )
+        return [float(value) for value in values]
+
+
+class Document(_Part):
+    """A document of the earlier study."""
+
+    name: str
+    about: str
+    date: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """All claims by id, in the order of the files, and the documents that they are from."""
+
+    claims: Mapping[str, Claim]
+    documents: Mapping[str, Document]
+
+    def claim(self, id_: str) -> Claim:
+        """A claim that another one's check refers to.
+
+        Raises
+        ------
+        ActreproError
+            When there is none of that id.
+        """
+        if id_ not in self.claims:
+            raise ActreproError(f"the table of claims has no row '{id_}', which a check refers to")
+        return self.claims[id_]
+
+
+def read_table(folder: Path) -> Table:
+    """Read the table of claims from its folder.
+
+    Raises
+    ------
+    ActreproError
+        Naming the file and row that are wrong, and what was expected.
+    """
+    documents = _documents(folder / DOCUMENTS)
+    claims: dict[str, Claim] = {}
+    for kind, file in FILES.items():
+        path = folder / file
+        for claim in _claims(path, kind):
+            if claim.id in claims:
+                raise ActreproError(f"{path}: '{claim.id}' stands in the table twice")
+            if claim.origin.document not in documents:
+                raise ActreproError(
+                    f"{path}: '{claim.id}' is from {claim.origin.document}, which "
+                    f"documents.yaml does not have; valid: {', '.join(documents)}"
+                )
+            claims[claim.id] = claim
+    return Table(claims, documents)
+
+
+def _documents(path: Path) -> dict[str, Document]:
+    try:
+        return TypeAdapter(dict[str, Document]).validate_python(read_yaml(path))
+    except ValidationError as error:
+        raise ActreproError(f"{path}: {_first(error)}") from None
+
+
+def _claims(path: Path, kind: str) -> Sequence[Claim]:
+    rows = read_yaml(path)
+    if not isinstance(rows, list):
+        raise ActreproError(f"{path}: expected a list of claims, found {type(rows).__name__}")
+    found = []
+    for number, row in enumerate(rows, start=1):
+        name = row.get("id", f"row {number}") if isinstance(row, dict) else f"row {number}"
+        try:
+            found.append(Claim.model_validate({**row, "kind": kind}))
+        except (ValidationError, TypeError) as error:
+            what = _first(error) if isinstance(error, ValidationError) else "is no mapping"
+            raise ActreproError(f"{path}: {name}: {what}") from None
+    return found
+
+
+def _first(error: ValidationError) -> str:
+    one = error.errors()[0]
+    return f"{'.'.join(map(str, one['loc']))}: {one['msg']} (found {one['input']!r})"
+
+
+def read_yaml(path: Path) -> Any:
+    """What a YAML file of the table holds.
+
+    Raises
+    ------
+    ActreproError
+        When the file is missing or is not YAML.
+    """
+    # libyaml's loader where PyYAML was built with it: ten times as fast, and the same.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
+    except FileNotFoundError:
+        raise ActreproError(
+            f"{path}: there is no such file; the table of claims needs it"
+        ) from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ActreproError(f"{path}: not a readable table of claims: {error}") from None

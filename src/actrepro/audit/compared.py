@@ -1,0 +1,286 @@
+"""Two cells of own results compared, with an interval, for checks to judge.
+
+Activations of one model are compared within seeds, as `stats.json` does. Other cells
+(models, scales) have no seeds in common: their difference has both their errors.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import scipy.special
+
+from actrepro.audit.claims import Claim
+from actrepro.audit.findings import Finding, Number
+from actrepro.audit.registry import Context
+from actrepro.audit.results import ModelResults, Place
+from actrepro.audit.words import gates_of
+from actrepro.contrasts import Settings
+from actrepro.equivalence import tost_p
+from actrepro.errors import ActreproError
+from actrepro.formats import interval, signed
+from actrepro.inference import Estimate
+from actrepro.power import seeds_to_settle
+from actrepro.registry import activation_names
+from actrepro.verdicts import MOST_SEEDS, alpha
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell or several of one model at one scale; without activations, all that were run."""
+
+    scale: str
+    model: str
+    activations: tuple[str, ...]
+    label: str
+
+    @property
+    def place(self) -> Place:
+        """Where its results are: scale and model."""
+        return self.scale, self.model
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The difference of two cells, a − b.
+
+    `sd` is the standard deviation of such a difference between seeds, for planning.
+    """
+
+    label: str
+    estimate: Estimate
+    sd: float | None
+    margin: float | None
+    p_equivalent: float | None
+    confidence: float
+    numbers: tuple[Number, ...]
+
+    def at_level(self, family: int) -> tuple[float, float] | None:
+        """Its interval corrected for so many comparisons (Bonferroni).
+
+        The interval of `stats.json`, stretched by the ratio of Student's quantiles:
+        exact where it is over seeds, and too wide where it is over text as well.
+        """
+        if self.estimate.interval is None:
+            return None
+        freedom, level = self.estimate.n - 1, alpha(self.confidence)
+        stretch = float(
+            scipy.special.stdtrit(freedom, 1 - level / family / 2)
+            / scipy.special.stdtrit(freedom, 1 - level / 2)
+        )
+        low, high = self.estimate.interval
+        value = self.estimate.value
+        return value - stretch * (value - low), value + stretch * (high - value)
+
+    def told_for_equivalence(self, family: int) -> str:
+        """With the interval that the test of equivalence uses, of 90% where it is one of one.
+
+        It lies within the margin where both one-sided tests are significant, corrected for
+        so many comparisons (Schuirmann 1987).
+        """
+        error, level = self.estimate.standard_error, alpha(self.confidence) / family
+        if error is None:
+            return self.told()
+        reach = float(scipy.special.stdtrit(self.estimate.n - 1, 1 - level)) * error
+        bounds = interval((self.estimate.value - reach, self.estimate.value + reach))
+        confidence = f"{100 * (1 - 2 * level):.3g}"
+        return f"{self.label} {signed(self.estimate.value)} ({confidence}% interval {bounds})"
+
+    def shown_equivalent(self, family: int) -> bool:
+        """Whether it is shown to be within the margin, corrected for so many comparisons."""
+        p = self.p_equivalent
+        return p is not None and p * family < alpha(self.confidence)
+
+    def seeds(self, family: int) -> int:
+        """Fewest seeds that would settle it; one more than are looked for when none would."""
+        if self.sd is None or self.margin is None:
+            return MOST_SEEDS + 1
+        level = alpha(self.confidence)
+        found = seeds_to_settle(self.estimate.value, self.sd, self.margin, level, family).either
+        return MOST_SEEDS + 1 if found is None else found
+
+    @property
+    def failed_gates(self) -> tuple[str, ...]:
+        """Gates that any of its cells failed."""
+        return gates_of(self.numbers)
+
+    def told(self) -> str:
+        """`relu − gelu +0.0036 [−0.0083, 0.0155]`."""
+        bounds = self.estimate.interval
+        return f"{self.label} {signed(self.estimate.value)} {interval(bounds)}"
+
+
+def cell(claim: Claim, name: str, model: str | None = None) -> Cell:
+    """The cell that a check names: `relu`, `charlm`, `full/charlm` or `full/charlm/relu`.
+
+    What is not named is the claim's.
+
+    Raises
+    ------
+    ActreproError
+        When neither says the scale or the model.
+    """
+    parts = name.split("/")
+    if len(parts) == 1:
+        of_activation = name in activation_names()
+        parts = [claim.scale or "", (model or claim.model or "") if of_activation else name]
+        parts += [name] if of_activation else []
+    if len(parts) not in (2, 3) or not all(parts):
+        raise ActreproError(
+            f"claim {claim.id}: '{name}' names no cell: expected an activation or a model of the "
+            "claim's own scale, or scale/model or scale/model/activation"
+        )
+    activations = (parts[2],) if len(parts) == 3 else claim.activations
+    return Cell(parts[0], parts[1], activations, name)
+
+
+def own_results(
+    claim: Claim, context: Context, activations: Sequence[str] = ()
+) -> ModelResults | Finding:
+    """The claim's model at its scale with all these activations, or the finding *not run*.
+
+    Raises
+    ------
+    ActreproError
+        When the claim has no scale or no model.
+    """
+    if claim.scale is None or claim.model is None:
+        raise ActreproError(f"claim {claim.id}: its check needs the row's scale and model")
+    return context.results.having(claim.scale, claim.model, activations)
+
+
+def missing(context: Context, cells: Iterable[Cell]) -> Finding | None:
+    """The finding *not run* when results of some cells are missing, with what to run."""
+    wanted: dict[Place, tuple[str, ...]] = {}
+    for one in cells:
+        wanted[one.place] = tuple(dict.fromkeys((*wanted.get(one.place, ()), *one.activations)))
+    return context.results.missing(wanted)
+
+
+def results_of(context: Context, one: Cell) -> ModelResults:
+    """The results of a cell that is not missing."""
+    return context.results.models[one.place]
+
+
+def activations_of(context: Context, one: Cell) -> tuple[str, ...]:
+    """The activations that a cell stands for."""
+    return one.activations or results_of(context, one).activations
+
+
+def compare(context: Context, a: Cell, b: Cell, measure: str) -> Compared | None:
+    """The difference a − b in a measure at the final step; None where it cannot be had."""
+    singles = len(a.activations) == len(b.activations) == 1
+    if a.place == b.place and singles:
+        return _contrast(context, a, b, measure)
+    return _of_means(context, a, b, measure)
+
+
+def average(parts: Sequence[Compared], label: str) -> Compared:
+    """The mean of several differences whose errors are independent, as those of models are."""
+    errors = [one.estimate.standard_error for one in parts]
+    value = math.fsum(one.estimate.value for one in parts) / len(parts)
+    n = min(one.estimate.n for one in parts)
+    error = None if None in errors else math.hypot(*filter(None, errors), 0.0) / len(parts)
+    numbers = tuple(number for one in parts for number in one.numbers)
+    first = parts[0]
+    return _from_error(label, value, error, n, first.margin, first.confidence, numbers)
+
+
+def _contrast(context: Context, a: Cell, b: Cell, measure: str) -> Compared | None:
+    results = results_of(context, a)
+    left, right = a.activations[0], b.activations[0]
+    number = results.contrast(measure, left, right)
+    if number is None:
+        return None
+    entry = results.all_of_contrast(measure, left, right)
+    bounds = None if number.low is None or number.high is None else (number.low, number.high)
+    return Compared(
+        f"{a.label} − {b.label}",
+        Estimate(number.value, entry["n"], entry["standard_error"], bounds),
+        entry["sd"],
+        entry["margin"],
+        entry["p_equivalent"],
+        results.stats["confidence"],
+        (number,),
+    )
+
+
+def _of_means(context: Context, a: Cell, b: Cell, measure: str) -> Compared | None:
+    left, right = mean_of_cell(context, a, measure), mean_of_cell(context, b, measure)
+    if left is None or right is None:
+        return None
+    stats = results_of(context, a).stats
+    errors = (left[0].standard_error, right[0].standard_error)
+    error = None if errors[0] is None or errors[1] is None else math.hypot(errors[0], errors[1])
+    return _from_error(
+        f"{a.label} − {b.label}",
+        left[0].value - right[0].value,
+        error,
+        min(left[0].n, right[0].n),
+        Settings(stats["confidence"], stats["margins"]).margin(measure),
+        stats["confidence"],
+        (*left[1], *right[1]),
+    )
+
+
+def mean_of_cell(
+    context: Context, one: Cell, measure: str
+) -> tuple[Estimate, tuple[Number, ...]] | None:
+    """A cell's value, or the mean over its activations, and the numbers behind it.
+
+    Activations share their seeds: the mean's error is taken for the mean of theirs, which
+    it cannot exceed.
+    """
+    results = results_of(context, one)
+    entries, numbers = [], []
+    for activation in activations_of(context, one):
+        number = results.number(activation, measure)
+        if number is None:
+            return None
+        entries.append(results.cell(activation)[results.part_of(activation, measure)][measure])
+        numbers.append(number)
+    errors = [entry["standard_error"] for entry in entries]
+    value = math.fsum(number.value for number in numbers) / len(numbers)
+    error = None if None in errors else math.fsum(errors) / len(errors)
+    n = min(entry["n"] for entry in entries)
+    return _estimate(value, error, n, results.stats["confidence"]), tuple(numbers)
+
+
+def _from_error(
+    label: str,
+    value: float,
+    error: float | None,
+    n: int,
+    margin: float | None,
+    confidence: float,
+    numbers: tuple[Number, ...],
+) -> Compared:
+    estimate = _estimate(value, error, n, confidence)
+    p = None if margin is None else tost_p(estimate, margin)
+    sd = None if error is None else error * math.sqrt(n)
+    return Compared(label, estimate, sd, margin, p, confidence, numbers)
+
+
+def _estimate(value: float, error: float | None, n: int, confidence: float) -> Estimate:
+    if error is None or n < 2:
+        return Estimate(value, n, None, None)
+    reach = float(scipy.special.stdtrit(n - 1, (1 + confidence) / 2)) * error
+    return Estimate(value, n, error, (value - reach, value + reach))
+
+
+def relabelled(one: Compared, label: str) -> Compared:
+    """The same difference under another name."""
+    return replace(one, label=label)
+
+
+def measure_name(context: Context, place: Place, measure: str) -> str:
+    """A measure as `stats.json` calls it in words."""
+    return name_in(context.results.models[place], measure)
+
+
+def name_in(results: ModelResults, measure: str) -> str:
+    """A measure as a model's `stats.json` calls it in words."""
+    named = results.stats.get("measures", {}).get(measure.partition(".")[0], {})
+    return str(named.get("name", measure))

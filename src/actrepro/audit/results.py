@@ -1,0 +1,331 @@
+"""The results that claims are checked against, as far as they exist and fit the config."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from actrepro import paths
+from actrepro.audit.findings import ARTEFACT, NOT_RUN, Finding, Number, found
+from actrepro.config import AUDIT_FOLDER, Study
+from actrepro.files import read_json, sha256_of
+from actrepro.formats import listed
+from actrepro.predictions import FINAL
+from actrepro.schema_version import VERSION
+
+# Snakemake refuses to run without a number of cores.
+SNAKEMAKE = "snakemake --cores 2"
+# A scale, as claims name it, and a model.
+Place = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class ModelResults:
+    """One model's `stats.json`."""
+
+    file: str
+    stats: Mapping[str, Any]
+
+    @property
+    def activations(self) -> tuple[str, ...]:
+        """The activations that were run."""
+        return tuple(self.stats["activations"])
+
+    def cell(self, activation: str, rule: str = FINAL) -> Mapping[str, Any]:
+        """An activation's numbers under a checkpoint rule, as `stats.json` has them."""
+        cell: Mapping[str, Any] = self.stats["rules"][rule]["cells"][activation]
+        return cell
+
+    def score(self, activation: str, measure: str, rule: str = FINAL) -> Number | None:
+        """A cell's mean of a measure of single runs; None where the cell has no usable run."""
+        return self._number(activation, "metrics", measure, rule)
+
+    def difference(self, activation: str, measure: str, rule: str = FINAL) -> Number | None:
+        """A cell's mean difference between two seeds; None where two runs are wanting."""
+        return self._number(activation, "differences", measure, rule)
+
+    def group(self, activation: str, measure: str, rule: str = FINAL) -> Number | None:
+        """A cell's measure of all its runs together; None where it cannot be had."""
+        return self._number(activation, "group", measure, rule)
+
+    def _number(self, activation: str, part: str, measure: str, rule: str) -> Number | None:
+        cell = self.cell(activation, rule)
+        entry = cell[part][measure]
+        if entry is None:
+            return None
+        key = f"rules.{rule}.cells.{activation}.{part}.{measure}"
+        return self._from(entry, key, measure, tuple(cell["failed_gates"]))
+
+    def by_seed(self, activation: str, measure: str, rule: str = FINAL) -> dict[int, float]:
+        """A cell's scores, one per usable seed; empty where there are none."""
+        entry = self.cell(activation, rule)["metrics"][measure]
+        return {} if entry is None else {int(seed): x for seed, x in entry["by_seed"].items()}
+
+    def at_the_end(self, activation: str, loss: str) -> list[Number]:
+        """Losses of a cell's finished runs at the last step of their history.
+
+        `loss` is `train_loss` or `selection_loss`.
+        """
+        return [
+            Number(run["last_history"][loss], self.file, f"runs.{place}.last_history.{loss}")
+            for place, run in enumerate(self.stats["runs"])
+            if run["activation"] == activation and run["status"] == "finished"
+        ]
+
+    def number(self, activation: str, measure: str) -> Number | None:
+        """A cell's number of a measure of runs, of pairs of them, or of all together."""
+        return self._number(activation, self.part_of(activation, measure), measure, FINAL)
+
+    def part_of(self, activation: str, measure: str) -> str:
+        """Which part of a cell has a measure."""
+        cell = self.cell(activation)
+        return next((part for part in ("metrics", "differences") if measure in cell[part]), "group")
+
+    def contrast(self, measure: str, a: str, b: str, rule: str = FINAL) -> Number | None:
+        """The difference a − b within seeds; None where it cannot be had."""
+        place = self._place_of_contrast(measure, a, b, rule)
+        if place is None:
+            return None
+        entry = self.stats["rules"][rule]["contrasts"][place]
+        if entry["value"] is None:
+            return None
+        key = f"rules.{rule}.contrasts.{place}"
+        one = self._from(entry, key, measure, tuple(entry["failed_gates"]))
+        return one if entry["a"] == a else mirrored(one)
+
+    def all_of_contrast(self, measure: str, a: str, b: str, rule: str = FINAL) -> Mapping[str, Any]:
+        """All that `stats.json` has of a contrast; empty where there is none."""
+        place = self._place_of_contrast(measure, a, b, rule)
+        entry: Mapping[str, Any] = (
+            {} if place is None else self.stats["rules"][rule]["contrasts"][place]
+        )
+        return entry
+
+    def _place_of_contrast(self, measure: str, a: str, b: str, rule: str) -> int | None:
+        contrasts = self.stats["rules"][rule]["contrasts"]
+        return next(
+            (
+                place
+                for place, one in enumerate(contrasts)
+                if one["metric"] == measure and {one["a"], one["b"]} == {a, b}
+            ),
+            None,
+        )
+
+    def _from(
+        self, entry: Mapping[str, Any], key: str, measure: str, failed: tuple[str, ...]
+    ) -> Number:
+        low, high = entry["interval"] or (None, None)
+        return Number(entry["value"], self.file, key, measure, entry["n"], low, high, failed)
+
+
+def mirrored(number: Number) -> Number:
+    """The same difference in the other direction."""
+    low = None if number.high is None else -number.high
+    high = None if number.low is None else -number.low
+    return replace(number, value=-number.value, low=low, high=high)
+
+
+class Sides(NamedTuple):
+    """A control's number, with the mistake, and the honest one beside it."""
+
+    control: Number
+    honest: Number
+
+
+@dataclass(frozen=True)
+class Results:
+    """All results files at hand.
+
+    Attributes
+    ----------
+    study
+        The config, whose protocols the results must have been made with.
+    models
+        By scale, as claims name it, and model.
+    refused
+        Why a model's file that exists cannot be used, by scale and model.
+    controls
+        By name, each control's file as read.
+    facts
+        What follows from the program and the corpus alone (`facts.json`); None when missing.
+    hashes
+        SHA-256 of every file read.
+    """
+
+    study: Study
+    models: Mapping[Place, ModelResults] = field(default_factory=dict)
+    refused: Mapping[Place, str] = field(default_factory=dict)
+    controls: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    facts: Mapping[str, Any] | None = None
+    hashes: Mapping[str, str] = field(default_factory=dict)
+
+    def model(self, scale: str, model: str) -> ModelResults | None:
+        """A model's results at a scale; None when they do not exist or do not fit."""
+        return self.models.get((scale, model))
+
+    def control(self, control: str, quantity: str, side: str = "control") -> Number | None:
+        """A control's number (`side` control) or the honest one beside it (`side` honest).
+
+        None when the control has not been run, or the number is undefined. A quantity that
+        a control does not have is a fault of the table, and raises KeyError.
+        """
+        if control not in self.controls:
+            return None
+        entry = self.controls[control]["numbers"][quantity]
+        if entry[side] is None:
+            return None
+        file = paths.at(paths.CONTROL, control=control)
+        low, high = entry.get(f"{side}_interval") or (None, None)
+        key = f"numbers.{quantity}.{side}"
+        return Number(entry[side], file, key, entry.get("measure", ""), entry.get("n"), low, high)
+
+    def sides(self, control: str, quantity: str) -> Sides | None:
+        """A control's number and the honest one beside it; None when it has not been run."""
+        wrong = self.control(control, quantity)
+        honest = self.control(control, quantity, "honest")
+        return None if wrong is None or honest is None else Sides(wrong, honest)
+
+    def having(
+        self, scale: str, model: str, activations: Sequence[str] = ()
+    ) -> ModelResults | Finding:
+        """A model's results with all of these activations, or the finding *not run*."""
+        return self.missing({(scale, model): activations}) or self.models[scale, model]
+
+    def missing(self, wanted: Mapping[Place, Sequence[str]]) -> Finding | None:
+        """The finding *not run* where some cells were not run, with one command for all of them.
+
+        Parameters
+        ----------
+        wanted
+            The activations needed of each model at a scale; none where any will do.
+        """
+        absent = {place: self._lack(place, names) for place, names in wanted.items()}
+        absent = {place: why for place, why in absent.items() if why}
+        if not absent:
+            return None
+        files = {place: stats_path(self.study, *place) for place in absent}
+        reasons = {
+            why: listed([files[place] for place, other in absent.items() if other == why])
+            for why in dict.fromkeys(absent.values())
+        }
+        says = "; ".join(f"{where}: {why}" for why, where in reasons.items())
+        options = self._options({place: wanted[place] for place in absent})
+        return found(NOT_RUN, f"{says}.", settles=_command([*files.values(), *options]))
+
+    def _lack(self, place: Place, activations: Sequence[str]) -> str:
+        """Why results of a model cannot be used; empty when they can."""
+        if place not in self.models:
+            return self.refused.get(place, "there is no such file")
+        names = [name for name in activations if name not in self.models[place].activations]
+        return f"it does not have {listed(names)}" if names else ""
+
+    def _options(self, wanted: Mapping[Place, Sequence[str]]) -> list[str]:
+        """How the command line names activations that were run before or are needed now.
+
+        Where all are needed that the config has, the config is left as it is. The audit's own
+        scale has its activations under another key than studies have.
+        """
+        named: dict[bool, dict[str, None]] = {False: {}, True: {}}
+        for place, names in wanted.items():
+            audited = place[0] == self.study.audit.scale
+            part = self.study.audit if audited else self.study
+            before = self.models[place].activations if place in self.models else ()
+            if before or not set(names) <= set(part.activations):
+                named[audited].update(dict.fromkeys((*before, *names)))
+        options = [f"activations={','.join(named[False])}"] if named[False] else []
+        if named[True]:
+            options.append(f"'audit={{activations: [{', '.join(named[True])}]}}'")
+        return ["--config", *options] if options else []
+
+    def without(self, scale: str, model: str, why: str = "") -> Finding:
+        """The finding of a check whose model has no results: what to run, and why."""
+        file = stats_path(self.study, scale, model)
+        reason = self.refused.get((scale, model)) or why or "there is no such file"
+        return found(NOT_RUN, f"{file}: {reason}.", settles=_command([file]))
+
+    def without_control(self, control: str) -> Finding:
+        """The finding of a check whose control has not been run: it might have been an artefact."""
+        file = paths.at(paths.CONTROL, control=control)
+        says = f"{file}: there is no such file."
+        return replace(found(NOT_RUN, says, settles=_command([file])), instead_of=ARTEFACT)
+
+    def without_facts(self, *keys: str) -> Finding:
+        """The finding of a check that needs a fact which is not there."""
+        says = f"{paths.FACTS} does not exist or has no {'.'.join(keys)}."
+        return found(NOT_RUN, says, settles=_command([paths.FACTS]))
+
+    def fact(self, *keys: str) -> Any:
+        """A fact by its keys; None when `facts.json` is missing or does not have it."""
+        value: Any = self.facts
+        for key in keys:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return value
+
+    def number_of_facts(self, *keys: str) -> Number | None:
+        """A fact that is a number, or is true or false; None as for `fact`."""
+        value = self.fact(*keys)
+        return None if value is None else Number(float(value), paths.FACTS, ".".join(keys))
+
+
+def _command(words: Iterable[str]) -> str:
+    return " ".join((SNAKEMAKE, *words))
+
+
+def stats_path(study: Study, scale: str, model: str) -> str:
+    """The results file that a claim about a model at a scale rests on."""
+    return paths.at(paths.MODEL_STATS, scale=study.scale_of_claims(scale), model=model)
+
+
+def read_results(
+    study: Study, stats: Iterable[Path], controls: Iterable[Path], facts: Path | None
+) -> Results:
+    """Read the results that exist; those that do not fit the config are refused, with the reason.
+
+    Raises
+    ------
+    ActreproError
+        When a file is damaged.
+    """
+    models: dict[Place, ModelResults] = {}
+    refused: dict[Place, str] = {}
+    hashes: dict[str, str] = {}
+    for path in stats:
+        read = read_json(path)
+        scale = str(read.get("scale", "")).removeprefix(AUDIT_FOLDER)
+        name = (scale, read.get("model", ""))
+        hashes[str(path)] = sha256_of(path)
+        why = _misfit(study, scale, read)
+        if why:
+            refused[name] = why
+        else:
+            models[name] = ModelResults(str(path), read)
+    found_controls = {}
+    for path in controls:
+        found_controls[path.stem] = read_json(path)
+        hashes[str(path)] = sha256_of(path)
+    if facts is not None:
+        hashes[str(facts)] = sha256_of(facts)
+    return Results(
+        study,
+        models,
+        refused,
+        found_controls,
+        None if facts is None else read_json(facts),
+        hashes,
+    )
+
+
+def _misfit(study: Study, scale: str, stats: Mapping[str, Any]) -> str:
+    """Why a model's statistics are not what the config asks for; empty when they are."""
+    if stats.get("schema") != VERSION:
+        return f"it has the shape {stats.get('schema')}, not {VERSION}, so another version wrote it"
+    if scale not in study.protocols:
+        return f"the config has no scale '{scale}'"
+    wanted = study.protocols[scale].for_model(stats["model"]).model_dump(mode="json")
+    other = [key for key, value in wanted.items() if stats["protocol"].get(key) != value]
+    if other:
+        return f"it was made with another {', '.join(other)} than the config now says"
+    return ""

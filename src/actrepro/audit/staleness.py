@@ -1,0 +1,110 @@
+"""Which verdicts may be shown: those whose evidence still is what it was when they were given."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Set
+from pathlib import Path
+from typing import Any
+
+from actrepro import paths
+from actrepro.audit.findings import NOT_RUN
+from actrepro.files import sha256_of
+
+TARGET = "snakemake audit"
+
+
+def files_of(row: Mapping[str, Any]) -> set[str]:
+    """The results files that a row of `claims.json` rests on."""
+    return {
+        file
+        for finding in row["findings"]
+        for evidence in finding["evidence"]
+        for file in evidence["files"]
+        if file.startswith(f"{paths.RESULTS}/")
+    }
+
+
+def outdated(audit: Mapping[str, Any], root: Path = Path()) -> set[str]:
+    """The results files that are gone, or not those that the verdicts were given with.
+
+    Parameters
+    ----------
+    audit
+        `claims.json` as read.
+    root
+        The folder that the names of files start from.
+    """
+    return {file for file, digest in audit["files"].items() if _digest(root / file) != digest}
+
+
+def _digest(path: Path) -> str | None:
+    return sha256_of(path) if path.is_file() else None
+
+
+def current(audit: Mapping[str, Any], root: Path = Path()) -> dict[str, Any]:
+    """The audit as it may be shown.
+
+    A row that rests on an outdated file is *not run*, and says which file it is and what to
+    run; of its old verdict nothing is left. The counts are counted anew, and a control whose
+    file is outdated has no numbers. Each row and control has a new key `outdated`.
+    """
+    files = {file: _what_happened(root / file) for file in sorted(outdated(audit, root))}
+    rows = [_row(row, files) for row in audit["claims"]]
+    return {
+        **audit,
+        "counts": _counts(rows, audit["kinds"], audit["verdicts"]),
+        "controls": [_control(control, files.keys()) for control in audit["controls"]],
+        "claims": rows,
+    }
+
+
+def _what_happened(path: Path) -> str:
+    return "has changed since" if path.is_file() else "is gone"
+
+
+def _row(row: Mapping[str, Any], files: Mapping[str, str]) -> dict[str, Any]:
+    lost = [file for file in files if file in files_of(row)]
+    if not lost:
+        return {**row, "outdated": False}
+    finding = {
+        "check": "",
+        "verdict": NOT_RUN,
+        "tolerance": {},
+        "settles": TARGET,
+        "evidence": [_reason(file, files[file]) for file in lost],
+    }
+    return {
+        **row,
+        "verdict": NOT_RUN,
+        "settles": TARGET,
+        "findings": [finding],
+        "outdated": True,
+    }
+
+
+def _reason(file: str, what_happened: str) -> dict[str, Any]:
+    says = f"The verdict rested on {file}, which {what_happened}."
+    return {"says": says, "numbers": [], "rows": [], "files": [file]}
+
+
+def _counts(
+    rows: Iterable[Mapping[str, Any]], kinds: Iterable[str], verdicts: Iterable[str]
+) -> dict[str, dict[str, int]]:
+    found = Counter((row["kind"], row["verdict"]) for row in rows)
+    known = list(verdicts)
+    return {kind: {verdict: found[kind, verdict] for verdict in known} for kind in kinds}
+
+
+def _control(control: Mapping[str, Any], files: Set[str]) -> dict[str, Any]:
+    if control["file"] not in files:
+        return {**control, "outdated": False}
+    nothing = dict.fromkeys(("control", "honest", "control_interval", "honest_interval"))
+    return {
+        **control,
+        "run": False,
+        "about": None,
+        "gates": [{"gate": gate["gate"]} for gate in control["gates"]],
+        "lines": [{**line, **nothing} for line in control["lines"]],
+        "outdated": True,
+    }

@@ -1,0 +1,51 @@
+"""How evidence names things: models, places in documents, gates, numbers of seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from actrepro.audit.claims import Claim
+from actrepro.audit.findings import Number
+from actrepro.cells import gate_name
+from actrepro.formats import listed
+from actrepro.verdicts import MOST_SEEDS
+
+TITLES = {
+    "charlm": "CharLM",
+    "convlm": "ConvLM",
+    "hybridlm": "HybridLM",
+    "minigpt": "MiniGPT",
+    "nanotransformer": "NanoTransformer",
+    "tinylstm": "TinyLSTM",
+}
+
+
+def called(model: str | None) -> str:
+    """A model's name as the documents write it."""
+    return TITLES.get(model or "", model or "the model")
+
+
+def place(claim: Claim) -> str:
+    """Where a claim stands: `S2, lines 54`."""
+    return f"{claim.origin.document}, lines {claim.origin.lines}"
+
+
+def seeds_told(seeds: int | None) -> str:
+    """So many seeds; more than are looked for where none of them would do."""
+    if seeds is None or seeds > MOST_SEEDS:
+        return f"more than {MOST_SEEDS:,} seeds"
+    return f"{seeds:,} seeds"
+
+
+def gates_of(numbers: Iterable[Number]) -> tuple[str, ...]:
+    """The gates that the cells behind some numbers failed, each once."""
+    return tuple(dict.fromkeys(gate for one in numbers for gate in one.failed_gates))
+
+
+def gates_told(gates: Sequence[str]) -> str:
+    """A sentence on the gates that cells failed; empty when none."""
+    if not gates:
+        return ""
+    if tuple(gates) == ("learned",):
+        return " They do not beat the bigram table (gate learned)."
+    return f" Cells failed: {listed([gate_name(gate) for gate in gates])}."

@@ -1,0 +1,47 @@
+"""The audit's job: from the table of claims and results files to `claims.json` and `claims.csv`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from actrepro.audit.claims import read_table
+from actrepro.audit.results import read_results
+from actrepro.audit.table import claims_csv
+from actrepro.audit.verdicts import audit_json, judge_all
+from actrepro.config import Study
+from actrepro.files import write_json, write_text
+
+
+def write_verdicts(
+    study: Study,
+    claims_folder: Path,
+    stats: Sequence[Path],
+    controls: Sequence[Path],
+    facts: Path | None,
+    output: Path,
+    csv_output: Path,
+) -> None:
+    """Judge every claim by the results at hand, and write `claims.json` and `claims.csv`.
+
+    Parameters
+    ----------
+    claims_folder
+        `resources/claims`.
+    stats
+        `stats.json` of models, those that exist.
+    controls
+        Files of the controls that were run.
+    facts
+        `facts.json`, or None.
+
+    Raises
+    ------
+    ActreproError
+        When the table of claims or a results file is not as it must be.
+    """
+    table = read_table(claims_folder)
+    results = read_results(study, stats, controls, facts)
+    audit = audit_json(table, results, judge_all(table, results), claims_folder)
+    write_json(output, audit)
+    write_text(csv_output, claims_csv(audit))
