@@ -12,22 +12,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from actrepro import paths, report_gates, report_run, report_tables, report_tests
+from actrepro import paths, report_audit, report_gates, report_run, report_tables, report_tests
 from actrepro.cells import Stats
 from actrepro.evidence import alpha
 from actrepro.figures import figure_caption
 from actrepro.files import read_json, write_text
 from actrepro.formats import counted, level
 from actrepro.inline_svg import inline_svg
+from actrepro.markup import fill
 from actrepro.predictions import FINAL, MATCHED, RULES
 from actrepro.report_contrasts import contrasts_tables, verdicts_table
 from actrepro.report_parts import Table
 from actrepro.report_text import Summary, summary
-
-TEMPLATES = Path(__file__).parent / "templates"
 
 # What writes which file: where a number of the report can be followed to.
 ORIGINS = (
@@ -55,6 +53,9 @@ ORIGINS = (
     (paths.ACROSS_TABLE, "actrepro.tables.scale_tables"),
     (paths.SUMMARY, "actrepro.tables.scale_tables"),
     (paths.FIGURE_SVG, "actrepro.figures.draw_figure"),
+    (paths.CLAIMS_JSON, "actrepro.audit.write.write_verdicts"),
+    (paths.CLAIMS_TABLE, "actrepro.audit.write.write_verdicts"),
+    (paths.AUDIT_PAGE, "actrepro.audit.page.write_page"),
     (paths.REPORT, "actrepro.report.write_report"),
 )
 
@@ -206,6 +207,8 @@ def write_report(
     corpora: Sequence[Path],
     figures: Sequence[Path],
     output: Path,
+    audit: Path | None = None,
+    root: Path = Path(),
 ) -> None:
     """Write the report of a study; the same inputs give the same bytes.
 
@@ -221,6 +224,10 @@ def write_report(
         SVG files of all scales, `…/{scale}/figures/{name}.svg`.
     output
         The HTML file.
+    audit
+        `claims.json`, for a section on the earlier study; without it there is none.
+    root
+        The folder that the names of the audit's files start from.
 
     Raises
     ------
@@ -229,7 +236,8 @@ def write_report(
     """
     scales = [_scale(read_json(path), figures) for path in stats]
     manifests = [read_json(path) for path in corpora]
-    write_text(output, render(study, scales, manifests))
+    earlier = None if audit is None else report_audit.section(read_json(audit), root)
+    write_text(output, render(study, scales, manifests, earlier))
 
 
 def _scale(stats: Stats, figures: Sequence[Path]) -> Scale:
@@ -237,21 +245,22 @@ def _scale(stats: Stats, figures: Sequence[Path]) -> Scale:
     return Scale(stats, own)
 
 
-def render(study: str, scales: Sequence[Scale], manifests: Sequence[Mapping[str, Any]]) -> str:
+def render(
+    study: str,
+    scales: Sequence[Scale],
+    manifests: Sequence[Mapping[str, Any]],
+    earlier: report_audit.Section | None = None,
+) -> str:
     """The page as text."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2").render(
+    return fill(
+        "report.html.j2",
         study=study,
         scales=scales,
         corpora=report_run.corpora_table(manifests),
         measures=report_tables.measures_table(scales[0].stats),
         hashes=report_run.hashes_table(manifests, [scale.stats for scale in scales]),
+        earlier=earlier,
+        audit_command=report_audit.COMMAND,
         origins=ORIGINS,
         confidence=level(scales[0].stats["confidence"]),
         alpha=level(alpha(scales[0].stats)),

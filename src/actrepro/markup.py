@@ -1,0 +1,32 @@
+"""Filling in the template of a page; `templates/` holds markup only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def fill(template: str, **values: Any) -> str:
+    """A page as text: a template of `templates/` with values, which are escaped."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["look"] = look
+    return environment.get_template(template).render(values)
+
+
+def look(verdict: str) -> str:
+    """The class that a verdict has in the style sheet.
+
+    >>> look("not run")
+    'v-not-run'
+    """
+    return f"v-{verdict.replace(' ', '-')}"
