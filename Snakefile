@@ -19,7 +19,8 @@ include: "rules/common.smk"
 
 wildcard_constraints:
     corpus=one_of(STUDY.corpora),
-    scale=one_of(STUDY.protocols),
+    scale=one_of([*STUDY.protocols, STUDY.audit_scale]),
+    control=one_of(STUDY.audit.controls) or "none",
     model=one_of(STUDY.known_models),
     activation=one_of(activation_names()),
     figure=r"[a-z0-9_-]+",
@@ -29,6 +30,7 @@ wildcard_constraints:
 
 localrules:
     all,
+    audit,
     summary,
 
 
@@ -44,10 +46,18 @@ rule summary:
         [paths.at(paths.SUMMARY, scale=scale) for scale in STUDY.scales],
 
 
+rule audit:
+    input:
+        paths.AUDIT_PAGE,
+        paths.CLAIMS_JSON,
+        paths.CLAIMS_TABLE,
+
+
 include: "rules/corpora.smk"
 include: "rules/training.smk"
 include: "rules/statistics.smk"
 include: "rules/presentation.smk"
+include: "rules/audit.smk"
 
 
 # `snakemake cpu` is everything of one scale, whatever the study's scales are.

@@ -5,9 +5,11 @@ import os
 from snakemake.exceptions import WorkflowError
 
 from actrepro import paths
+from actrepro.audit.claims import CLAIM_FILES, CLAIMS_FOLDER
 from actrepro.config import parse_study
 from actrepro.errors import ActreproError
 from actrepro.figures import figure_names
+from actrepro.files import sha256_of
 from actrepro.provenance import cuda_usable
 from actrepro.registry import activation_names
 
@@ -30,8 +32,25 @@ def one_of(names):
     return "|".join(sorted(names, key=len, reverse=True))
 
 
+def part_of(wildcards):
+    """Whose models, activations and seeds a scale runs: the study's or the audit's."""
+    return STUDY.part(wildcards.scale)
+
+
 def protocol_of(wildcards):
-    return STUDY.protocols[wildcards.scale]
+    return STUDY.protocol(wildcards.scale)
+
+
+def seeds_of(wildcards):
+    return list(part_of(wildcards).seeds)
+
+
+def activations_of(wildcards):
+    return list(part_of(wildcards).activations)
+
+
+def models_of(wildcards):
+    return list(part_of(wildcards).models)
 
 
 def corpus_of(wildcards):
@@ -50,24 +69,64 @@ def evaluation_of(pattern):
 
 def runs_of_cell(pattern):
     """A cell's files, one per seed."""
-    return [paths.at(pattern, seed=seed) for seed in STUDY.seeds]
+
+    def files(wildcards):
+        return [
+            paths.at(pattern, **wildcards, seed=seed) for seed in seeds_of(wildcards)
+        ]
+
+    return files
 
 
 def cells_of_model(pattern):
     """A model's files, one per activation."""
-    return [
-        paths.at(pattern, activation=activation) for activation in STUDY.activations
-    ]
+
+    def files(wildcards):
+        return [
+            paths.at(pattern, **wildcards, activation=activation)
+            for activation in activations_of(wildcards)
+        ]
+
+    return files
 
 
 def runs_of_model(pattern):
     """A model's files, one per activation and seed."""
-    return [path for cell in cells_of_model(pattern) for path in runs_of_cell(cell)]
+
+    def files(wildcards):
+        return [
+            paths.at(path, seed=seed)
+            for path in cells_of_model(pattern)(wildcards)
+            for seed in seeds_of(wildcards)
+        ]
+
+    return files
 
 
 def models_of_scale(pattern):
     """A scale's files, one per model."""
-    return [paths.at(pattern, model=model) for model in STUDY.models]
+
+    def files(wildcards):
+        return [
+            paths.at(pattern, **wildcards, model=model)
+            for model in models_of(wildcards)
+        ]
+
+    return files
+
+
+def outputs_of_cell(pattern, part):
+    """What a job leaves that predicts a cell's runs; an output knows no wildcards yet."""
+    return [paths.at(pattern, seed=seed) for seed in part.seeds]
+
+
+def outputs_of_model(pattern, part):
+    """What a job leaves that predicts all of a model's runs."""
+    return [
+        paths.at(path, activation=activation)
+        for activation in part.activations
+        for path in outputs_of_cell(pattern, part)
+    ]
 
 
 def histories_of_figure(wildcards):
@@ -76,8 +135,15 @@ def histories_of_figure(wildcards):
         return []
     model = wildcards.figure.removeprefix("curves-")
     return [
-        paths.at(path, scale=wildcards.scale, model=model)
-        for path in runs_of_model(paths.HISTORY)
+        paths.at(
+            paths.HISTORY,
+            scale=wildcards.scale,
+            model=model,
+            activation=activation,
+            seed=seed,
+        )
+        for activation in activations_of(wildcards)
+        for seed in seeds_of(wildcards)
     ]
 
 
@@ -109,7 +175,7 @@ def run_configs(wildcards):
         STUDY.run_config(
             wildcards.scale, wildcards.model, wildcards.activation, seed
         ).model_dump(mode="json")
-        for seed in STUDY.seeds
+        for seed in seeds_of(wildcards)
     ]
 
 
@@ -119,8 +185,8 @@ def run_configs_of_model(wildcards):
         STUDY.run_config(wildcards.scale, wildcards.model, activation, seed).model_dump(
             mode="json"
         )
-        for activation in STUDY.activations
-        for seed in STUDY.seeds
+        for activation in activations_of(wildcards)
+        for seed in seeds_of(wildcards)
     ]
 
 
@@ -128,9 +194,9 @@ def first_runs(wildcards):
     """The slice of each activation's first run: gates look at fresh models."""
     return [
         STUDY.run_config(
-            wildcards.scale, wildcards.model, activation, STUDY.seeds[0]
+            wildcards.scale, wildcards.model, activation, seeds_of(wildcards)[0]
         ).model_dump(mode="json")
-        for activation in STUDY.activations
+        for activation in activations_of(wildcards)
     ]
 
 
@@ -149,8 +215,73 @@ def test_characters(wildcards):
     return STUDY.corpora[wildcards.corpus].test_characters
 
 
+def audit_config(wildcards):
+    """The slice of the config that the audit's verdicts and facts depend on."""
+    return STUDY.for_audit().model_dump(mode="json")
+
+
+def corpus_of_audit(pattern):
+    return paths.at(pattern, corpus=STUDY.protocol(STUDY.audit_scale).corpus)
+
+
+def evaluation_of_audit(pattern):
+    return paths.at(
+        corpus_of_audit(pattern), block=STUDY.protocol(STUDY.audit_scale).context
+    )
+
+
+def runs_of_audit(pattern):
+    """The files of the audited model's runs, by activation and seed."""
+    outputs = outputs_of_model(pattern, STUDY.audit)
+    return [
+        paths.at(path, scale=STUDY.audit_scale, model=STUDY.audit.models[0])
+        for path in outputs
+    ]
+
+
+def stats_of_audit(model):
+    return paths.at(paths.MODEL_STATS, scale=STUDY.audit_scale, model=model)
+
+
+def corpus_of_control(wildcards):
+    return paths.at(paths.CORPUS, corpus=STUDY.audit.controls[wildcards.control].corpus)
+
+
+def control_config(wildcards):
+    return STUDY.audit.controls[wildcards.control].model_dump(mode="json")
+
+
+def control_files():
+    """The files of all controls: those that train, and the one that only looks at runs."""
+    names = [*STUDY.audit.controls, "unpaired"]
+    return [paths.at(paths.CONTROL, control=name) for name in names]
+
+
+def claims_file(name):
+    """A part of the table of claims, which lies beside the workflow."""
+    return os.path.join(workflow.basedir, CLAIMS_FOLDER, name)
+
+
+def existing_stats(wildcards):
+    """Models' statistics that a study has left, with their hashes: evidence for the audit."""
+    candidates = [
+        paths.at(paths.MODEL_STATS, scale=scale, model=model)
+        for scale in STUDY.protocols
+        if scale != STUDY.audit.scale
+        for model in STUDY.known_models
+    ]
+    return {path: sha256_of(path) for path in candidates if os.path.exists(path)}
+
+
+def existing_audit(wildcards):
+    """The audit's verdicts, with their hash, where `snakemake audit` has left them."""
+    path = paths.CLAIMS_JSON
+    return {path: sha256_of(path)} if os.path.exists(path) else {}
+
+
 def print_targets():
-    made = [path for path in (paths.REPORT,) if os.path.exists(path)]
+    pages = (paths.REPORT, paths.AUDIT_PAGE)
+    made = [path for path in pages if os.path.exists(path)]
     summaries = [paths.at(paths.SUMMARY, scale=scale) for scale in STUDY.scales]
     made += [path for path in summaries if os.path.exists(path)]
     print("\n".join(["", *(f"  {path}" for path in made)]))

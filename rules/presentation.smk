@@ -55,6 +55,7 @@ rule report:
         runtime=10,
     params:
         study=STUDY.study,
+        audit=existing_audit,
     message:
         "Writing the report"
     script:

@@ -18,7 +18,7 @@ rule cell_differences:
         mem_mb=2000,
         runtime=10,
     params:
-        seeds=list(STUDY.seeds),
+        seeds=seeds_of,
     message:
         "Comparing the seeds of {wildcards.scale}/{wildcards.model}/{wildcards.activation}"
     script:
@@ -44,8 +44,8 @@ rule model_differences:
         mem_mb=4000,
         runtime=60,
     params:
-        activations=list(STUDY.activations),
-        seeds=list(STUDY.seeds),
+        activations=activations_of,
+        seeds=seeds_of,
     message:
         "Comparing all runs of {wildcards.scale}/{wildcards.model}"
     script:
@@ -74,8 +74,8 @@ rule gates_after:
         mem_mb=1000,
         runtime=10,
     params:
-        activations=list(STUDY.activations),
-        seeds=list(STUDY.seeds),
+        activations=activations_of,
+        seeds=seeds_of,
     message:
         "Gates of {wildcards.scale}/{wildcards.model}, after training"
     script:
@@ -105,8 +105,8 @@ rule model_stats:
         mem_mb=1000,
         runtime=10,
     params:
-        activations=list(STUDY.activations),
-        seeds=list(STUDY.seeds),
+        activations=activations_of,
+        seeds=seeds_of,
         confidence=STUDY.confidence,
         margins=STUDY.margins.model_dump(),
     message:
@@ -147,7 +147,7 @@ rule scale_stats:
         runtime=10,
     params:
         study=STUDY.study,
-        models=list(STUDY.models),
+        models=models_of,
     message:
         "Statistics and tables of {wildcards.scale}"
     script:

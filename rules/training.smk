@@ -65,11 +65,13 @@ rule predict:
         evaluation=evaluation_of(paths.EVALUATION),
         checkpoints=runs_of_cell(paths.CHECKPOINT),
     output:
-        runs_of_cell(paths.PREDICTIONS),
+        outputs_of_cell(paths.PREDICTIONS, STUDY),
     log:
         paths.log_of("predict", paths.CELL),
     benchmark:
         paths.benchmark_of("predict", paths.CELL)
+    wildcard_constraints:
+        scale=one_of(STUDY.protocols),
     conda:
         ENVIRONMENT
     threads: 1
@@ -85,7 +87,8 @@ rule predict:
         "../workflow/scripts/predict.py"
 
 
-# Which steps are matched depends on all runs of a model, so one job predicts them all.
+# Which steps are matched depends on all runs of a model, so one job predicts them all. What
+# a run has predicted at its step already is taken from there.
 rule predict_matched:
     input:
         corpus=corpus_of,
@@ -94,13 +97,16 @@ rule predict_matched:
         histories=runs_of_model(paths.HISTORY),
         checkpoints=runs_of_model(paths.CHECKPOINT),
         snapshots=runs_of_model(paths.SNAPSHOTS),
+        predictions=runs_of_model(paths.PREDICTIONS),
     output:
         matched=paths.MATCHED,
-        predictions=runs_of_model(paths.MATCHED_PREDICTIONS),
+        predictions=outputs_of_model(paths.MATCHED_PREDICTIONS, STUDY),
     log:
         paths.log_of("predict_matched", paths.MODEL),
     benchmark:
         paths.benchmark_of("predict_matched", paths.MODEL)
+    wildcard_constraints:
+        scale=one_of(STUDY.protocols),
     conda:
         ENVIRONMENT
     threads: 1

@@ -13,8 +13,14 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name every PyTorch reader knows
 
-from actrepro import training
-from actrepro.checkpoints import hash_weights, load_checkpoint
+from actrepro import prediction, training
+from actrepro.checkpoints import (
+    Weights,
+    hash_weights,
+    load_checkpoint,
+    load_snapshot,
+    own_steps,
+)
 from actrepro.config import RunConfig
 from actrepro.differences import cell_differences, model_differences
 from actrepro.errors import ActreproError
@@ -26,8 +32,8 @@ from actrepro.history import history_csv, improvements, read_history
 from actrepro.matching import match
 from actrepro.measures import PRIMARY
 from actrepro.models import build_from_protocol
-from actrepro.prediction import RunFiles, predict_cell, predict_matched
-from actrepro.predictions import RULES, open_predictions
+from actrepro.prediction import RunFiles, predict, predict_cell, predict_matched
+from actrepro.predictions import RULES, Predictions, open_predictions
 from actrepro.statistics import model_statistics
 from actrepro.training import (
     TrainedRun,
@@ -372,22 +378,27 @@ class Cell:
         checkpoints, snapshots, histories, self.records = map(self._of_runs, FILES)
         paths = (self.corpus, self.evaluation, checkpoints, self.predictions)
         predict_cell(self.requests, *paths, threads=1)
-        predict_matched(
-            self.requests,
-            self.corpus,
-            self.evaluation,
-            self.manifest,
-            [RunFiles(*run) for run in zip(histories, checkpoints, snapshots, strict=True)],
-            self.matched,
-            self.matched_predictions,
-            threads=1,
-        )
+        parts = (histories, checkpoints, snapshots, self.predictions)
+        self.files = [RunFiles(*run) for run in zip(*parts, strict=True)]
+        self.match()
         self.differences = folder / "differences.json"
         self.matched_differences = folder / "differences-matched.json"
         self.matrices = folder / "differences.npz"
         self.gates_after = folder / "gates-after.json"
         self.stats = folder / "stats.json"
         self._compare(folder / "gates.json")
+
+    def match(self) -> None:
+        predict_matched(
+            self.requests,
+            self.corpus,
+            self.evaluation,
+            self.manifest,
+            self.files,
+            self.matched,
+            self.matched_predictions,
+            threads=1,
+        )
 
     def _of_runs(self, file: str) -> list[Path]:
         return [run / file for run in self.folders]
@@ -444,6 +455,39 @@ def _nan_after(calls: int) -> Any:
     made = iter(range(calls))
     true = mean_loss
     return lambda *arguments: math.nan if next(made, None) is None else true(*arguments)
+
+
+def test_what_a_run_has_predicted_at_its_matched_step_is_not_predicted_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = Cell(tmp_path, monkeypatch)
+    steps = {run["seed"]: run["step"] for run in read_json(cell.matched)["runs"]}
+    own = [own_steps(files.checkpoint) for files in cell.files]
+    taken = [step in steps_ for step, steps_ in zip(steps.values(), own, strict=True)]
+    made = [path.read_bytes() for path in cell.matched_predictions]
+    calls = []
+
+    def counted(request: RunConfig, *rest: Any) -> Predictions:
+        calls.append(request.seed)
+        return predict(request, *rest)
+
+    monkeypatch.setattr(prediction, "predict", counted)
+    cell.match()
+    assert any(taken)
+    assert calls == [seed for seed, one in zip(steps, taken, strict=True) if not one]
+    # Without its own predictions at hand it predicts anew, and the bytes are the same.
+    monkeypatch.setattr(prediction, "own_steps", lambda _: {})
+    monkeypatch.setattr(prediction, "load_snapshot", lambda path, step: _at(path.parent, step))
+    cell.match()
+    assert [path.read_bytes() for path in cell.matched_predictions] == made
+
+
+def _at(run: Path, step: int) -> Weights:
+    checkpoint = load_checkpoint(run / "checkpoint.safetensors")
+    rules = {checkpoint.best_step: "best", checkpoint.final_step: "final"}
+    if step in rules:
+        return checkpoint.weights(rules[step])
+    return load_snapshot(run / "snapshots.safetensors", step)
 
 
 def test_a_diverged_run_is_excluded_to_the_end_and_never_imputed(

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import os
-import random
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from study_folder import REPOSITORY, Study
 
 from actrepro import load_study
 from actrepro.evaluation import load_evaluation
@@ -22,56 +16,7 @@ from actrepro.predictions import open_predictions
 from actrepro.results_schema import ModelStatsFile, StatsFile
 from actrepro.tables import COLUMNS
 
-REPOSITORY = Path(__file__).parents[1]
-TINY = REPOSITORY / "config/test/tiny.yaml"
-
 pytestmark = pytest.mark.workflow
-
-
-class Study:
-    """A working directory in which to call snakemake."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        shutil.copytree(REPOSITORY / "config", folder / "config")
-        (folder / "made-up.txt").write_text(made_up_text(), encoding="utf-8")
-
-    def snakemake(self, *arguments: str, ok: bool = True) -> str:
-        command = [sys.executable, "-m", "snakemake", "--snakefile", REPOSITORY / "Snakefile"]
-        command += ["--directory", self.folder, "--cores", "2", *arguments]
-        environment = {**os.environ, "PYTHONPATH": str(self.folder)}
-        done = subprocess.run(
-            command, capture_output=True, text=True, cwd=self.folder, env=environment, check=False
-        )
-        output = done.stdout + done.stderr
-        assert (done.returncode == 0) == ok, output
-        return output
-
-    def tiny(self, *arguments: str, ok: bool = True) -> str:
-        # Targets come first: --configfile takes every name that follows it.
-        return self.snakemake(*arguments, "--configfile", str(TINY), ok=ok)
-
-    def planned(self, *arguments: str) -> dict[str, int]:
-        """How often each rule would run."""
-        output = self.tiny("--dry-run", *arguments)
-        table = re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE)
-        return {rule: int(count) for rule, count in table if rule != "total"}
-
-    def json(self, path: str) -> dict:
-        return json.loads((self.folder / path).read_text(encoding="utf-8"))
-
-    def rows(self, path: str) -> list[dict[str, str]]:
-        with (self.folder / path).open(encoding="utf-8") as file:
-            return list(csv.DictReader(file))
-
-
-def made_up_text() -> str:
-    """Sentences of invented words, about 12,000 characters."""
-    generator = random.Random(0)
-    syllables = ["ka", "lo", "mi", "tu", "ren", "sha", "vo", "pil"]
-    words = ["".join(generator.choices(syllables, k=generator.randint(1, 3))) for _ in range(60)]
-    lines = [" ".join(generator.choices(words, k=7)).capitalize() + "." for _ in range(320)]
-    return "\n".join(lines) + "\n"
 
 
 @pytest.fixture(scope="module")

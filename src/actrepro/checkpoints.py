@@ -135,6 +135,19 @@ def is_finished(path: Path) -> bool:
         return bool(_training(file)["finished"])
 
 
+def own_steps(path: Path) -> dict[int, str]:
+    """The steps whose weights a checkpoint holds, and the rule of each; no weights are read.
+
+    Raises
+    ------
+    ActreproError
+        When the file is missing or damaged.
+    """
+    with _reading(path) as file:
+        training = _training(file)
+    return {training["best_step"]: "best", training["final_step"]: "final"}
+
+
 def load_snapshot(path: Path, step: int) -> Weights:
     """The weights at one step.
 

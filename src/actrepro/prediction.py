@@ -18,6 +18,7 @@ from actrepro.checkpoints import (
     is_finished,
     load_checkpoint,
     load_snapshot,
+    own_steps,
 )
 from actrepro.config import RunConfig
 from actrepro.corpus import load_corpus
@@ -33,6 +34,7 @@ from actrepro.predictions import (
     Predictions,
     Probabilities,
     Text,
+    open_predictions,
     save_predictions,
 )
 from actrepro.training import prepare_torch
@@ -75,6 +77,7 @@ class RunFiles:
     history: Path
     checkpoint: Path
     snapshots: Path
+    predictions: Path
 
 
 def predict_matched(
@@ -99,8 +102,11 @@ def predict_matched(
     write_json(matched_path, _matched_record(requests[0], level, matches))
     for request, files, path in zip(requests, runs, prediction_paths, strict=True):
         found = matches[request.activation, request.seed]
-        weights = {} if found.step is None else {MATCHED: _weights_at(found.step, files)}
-        save_predictions(path, predict(request, weights, symbols, evaluation, device))
+        made = _predicted_before(found.step, files, evaluation.sha256)
+        if made is None:
+            weights = {} if found.step is None else {MATCHED: _weights_at(found.step, files)}
+            made = predict(request, weights, symbols, evaluation, device)
+        save_predictions(path, made)
     LOG.info("predicted at the step nearest a selection loss of %.4f", level)
 
 
@@ -132,10 +138,27 @@ def _matched_record(
     }
 
 
+def _predicted_before(
+    step: int | None, files: RunFiles, evaluation_sha256: str
+) -> Predictions | None:
+    """What the run has predicted at this step under a rule of its own; None where it has not."""
+    rule = own_steps(files.checkpoint).get(step) if step is not None else None
+    stored = open_predictions(files.predictions)
+    if rule is None or stored.diverged or stored.evaluation_sha256 != evaluation_sha256:
+        return None
+    return Predictions(
+        {(MATCHED, at): stored.read(rule, at) for at in POSITIONS},
+        {MATCHED: stored.generated(rule)},
+        evaluation_sha256,
+        {MATCHED: stored.weights_sha256[rule]},
+    )
+
+
 def _weights_at(step: int, files: RunFiles) -> Weights:
-    checkpoint = load_checkpoint(files.checkpoint)
-    own = {checkpoint.best_step: "best", checkpoint.final_step: "final"}
-    return checkpoint.weights(own[step]) if step in own else load_snapshot(files.snapshots, step)
+    rule = own_steps(files.checkpoint).get(step)
+    if rule is None:
+        return load_snapshot(files.snapshots, step)
+    return load_checkpoint(files.checkpoint).weights(rule)
 
 
 def predict(

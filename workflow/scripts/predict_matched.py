@@ -10,7 +10,8 @@ with job(snakemake.log[0]):
     start_torch(requests)
     from actrepro.prediction import RunFiles, predict_matched
 
-    files = (snakemake.input[name] for name in ("histories", "checkpoints", "snapshots"))
+    names = ("histories", "checkpoints", "snapshots", "predictions")
+    files = (snakemake.input[name] for name in names)
     predict_matched(
         requests,
         Path(snakemake.input.corpus),

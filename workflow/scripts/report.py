@@ -11,4 +11,5 @@ with job(snakemake.log[0]):
         [Path(path) for path in snakemake.input.corpora],
         [Path(path) for path in snakemake.input.figures],
         Path(snakemake.output[0]),
+        audit=next(map(Path, snakemake.params.audit), None),
     )

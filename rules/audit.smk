@@ -1,0 +1,148 @@
+"""The audit: the earlier study's smallest scale again, controls, and a verdict on every claim.
+
+Its runs lie below `results/audit/` and are in no study's tables.
+"""
+
+AUDITED = STUDY.audit.models[0]
+
+
+# How many files a job leaves depends on the seeds, and an output knows no wildcards.
+use rule predict as predict_audited with:
+    output:
+        outputs_of_cell(paths.PREDICTIONS, STUDY.audit),
+    wildcard_constraints:
+        scale=STUDY.audit_scale,
+
+
+use rule predict_matched as predict_matched_audited with:
+    output:
+        matched=paths.MATCHED,
+        predictions=outputs_of_model(paths.MATCHED_PREDICTIONS, STUDY.audit),
+    wildcard_constraints:
+        scale=STUDY.audit_scale,
+
+
+rule facts:
+    input:
+        corpus=corpus_of_audit(paths.CORPUS),
+    output:
+        paths.FACTS,
+    log:
+        paths.log_of("facts", paths.FACTS),
+    benchmark:
+        paths.benchmark_of("facts", paths.FACTS)
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        study=audit_config,
+    message:
+        "Counting parameters and looking at activations, for the audit"
+    script:
+        "../workflow/scripts/facts.py"
+
+
+rule control:
+    input:
+        corpus=corpus_of_control,
+    output:
+        paths.CONTROL,
+    log:
+        paths.log_of("control", paths.CONTROL),
+    benchmark:
+        paths.benchmark_of("control", paths.CONTROL)
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+        gpu=1 if TRAINS_ON_CUDA else 0,
+    params:
+        protocol=control_config,
+        device=STUDY.device,
+    message:
+        "Making the mistake {wildcards.control} on purpose"
+    script:
+        "../workflow/scripts/control.py"
+
+
+rule control_of_runs:
+    input:
+        corpus=corpus_of_audit(paths.CORPUS),
+        evaluation=evaluation_of_audit(paths.EVALUATION),
+        predictions=runs_of_audit(paths.PREDICTIONS),
+        stats=stats_of_audit(AUDITED),
+    output:
+        paths.at(paths.CONTROL, control="unpaired"),
+    log:
+        paths.log_of("control_of_runs", paths.AUDIT),
+    benchmark:
+        paths.benchmark_of("control_of_runs", paths.AUDIT)
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        activations=list(STUDY.audit.activations),
+        seeds=list(STUDY.audit.seeds),
+    message:
+        "Making the mistake unpaired on purpose"
+    script:
+        "../workflow/scripts/control_of_runs.py"
+
+
+# Results of other scales are evidence where they exist, and are never made for it: they
+# are no inputs, and a change of theirs is seen by their hashes.
+rule verdicts:
+    input:
+        claims=[claims_file(name) for name in CLAIM_FILES],
+        stats=[stats_of_audit(model) for model in STUDY.audit.models],
+        controls=control_files(),
+        facts=paths.FACTS,
+    output:
+        json=paths.CLAIMS_JSON,
+        table=paths.CLAIMS_TABLE,
+    log:
+        paths.log_of("verdicts", paths.AUDIT),
+    benchmark:
+        paths.benchmark_of("verdicts", paths.AUDIT)
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        study=audit_config,
+        existing=existing_stats,
+    message:
+        "Giving every claim of the earlier study its verdict"
+    script:
+        "../workflow/scripts/verdicts.py"
+
+
+rule audit_page:
+    input:
+        paths.CLAIMS_JSON,
+    output:
+        paths.AUDIT_PAGE,
+    log:
+        paths.log_of("audit_page", paths.AUDIT),
+    benchmark:
+        paths.benchmark_of("audit_page", paths.AUDIT)
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "Writing the audit's page"
+    script:
+        "../workflow/scripts/audit_page.py"
