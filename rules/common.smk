@@ -5,7 +5,7 @@ import os
 from snakemake.exceptions import WorkflowError
 
 from actrepro import paths
-from actrepro.audit.claims import CLAIM_FILES, CLAIMS_FOLDER
+from actrepro.audit.claims import CLAIM_FILES, CLAIMS_FOLDER, SCALES
 from actrepro.config import parse_study
 from actrepro.errors import ActreproError
 from actrepro.figures import figure_names
@@ -266,8 +266,8 @@ def existing_stats(wildcards):
     """Models' statistics that a study has left, with their hashes: evidence for the audit."""
     candidates = [
         paths.at(paths.MODEL_STATS, scale=scale, model=model)
-        for scale in STUDY.protocols
-        if scale != STUDY.audit.scale
+        for scale in SCALES
+        if scale in STUDY.protocols and scale != STUDY.audit.scale
         for model in STUDY.known_models
     ]
     return {path: sha256_of(path) for path in candidates if os.path.exists(path)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 from audited import CLAIMS, STUDY, Audited
 
-from actrepro.audit.claims import Table, read_table
+from actrepro.audit.claims import SCALES, Table, read_table
 from actrepro.audit.findings import VERDICTS
 from actrepro.audit.results import Results
 from actrepro.audit.verdicts import audit_json, judge_all
@@ -85,3 +86,15 @@ def test_what_was_not_run_says_what_to_run() -> None:
         if row["verdict"] == "not run":
             assert row["settles"].startswith("snakemake "), row["id"]
             assert "results/" in row["settles"], row["id"]
+
+
+def test_claims_need_results_of_the_scales_that_are_read() -> None:
+    needed = {
+        scale
+        for row in judged(Results(STUDY)).values()
+        for finding in row["findings"]
+        for scale in re.findall(r"results/([a-z0-9]+)/[a-z]+/stats", finding["settles"])
+    }
+    assert needed == {"cpu500", "partial", "full"}
+    assert needed <= set(SCALES)
+    assert {row.scale for row in TABLE.claims.values()} - {None} <= set(SCALES)

@@ -36,6 +36,8 @@ FILES = {
     "feature": "features.yaml",
 }
 
+# The scales whose results claims are put to; no other scale's are read.
+SCALES = ("cpu", "cpu500", "lite", "partial", "full")
 # Where the table lies in the repository, and all of its files.
 CLAIMS_FOLDER = "resources/claims"
 DOCUMENTS, HEADLINES, CONTROLS = "documents.yaml", "headlines.yaml", "controls.yaml"
