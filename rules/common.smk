@@ -67,15 +67,29 @@ def evaluation_of(pattern):
     return path
 
 
+def outputs_of_cell(pattern, part):
+    """What a job leaves that predicts a cell's runs; an output knows no wildcards yet."""
+    return [paths.at(pattern, seed=seed) for seed in part.seeds]
+
+
+def outputs_of_model(pattern, part):
+    """What a job leaves that predicts all of a model's runs."""
+    return [
+        paths.at(path, activation=activation)
+        for activation in part.activations
+        for path in outputs_of_cell(pattern, part)
+    ]
+
+
+def filled(patterns, wildcards):
+    return [paths.at(pattern, **wildcards) for pattern in patterns]
+
+
 def runs_of_cell(pattern):
     """A cell's files, one per seed."""
-
-    def files(wildcards):
-        return [
-            paths.at(pattern, **wildcards, seed=seed) for seed in seeds_of(wildcards)
-        ]
-
-    return files
+    return lambda wildcards: filled(
+        outputs_of_cell(pattern, part_of(wildcards)), wildcards
+    )
 
 
 def cells_of_model(pattern):
@@ -92,15 +106,9 @@ def cells_of_model(pattern):
 
 def runs_of_model(pattern):
     """A model's files, one per activation and seed."""
-
-    def files(wildcards):
-        return [
-            paths.at(path, seed=seed)
-            for path in cells_of_model(pattern)(wildcards)
-            for seed in seeds_of(wildcards)
-        ]
-
-    return files
+    return lambda wildcards: filled(
+        outputs_of_model(pattern, part_of(wildcards)), wildcards
+    )
 
 
 def models_of_scale(pattern):
@@ -115,35 +123,14 @@ def models_of_scale(pattern):
     return files
 
 
-def outputs_of_cell(pattern, part):
-    """What a job leaves that predicts a cell's runs; an output knows no wildcards yet."""
-    return [paths.at(pattern, seed=seed) for seed in part.seeds]
-
-
-def outputs_of_model(pattern, part):
-    """What a job leaves that predicts all of a model's runs."""
-    return [
-        paths.at(path, activation=activation)
-        for activation in part.activations
-        for path in outputs_of_cell(pattern, part)
-    ]
-
-
 def histories_of_figure(wildcards):
     """Training curves need the histories of their model; other figures need none."""
     if not wildcards.figure.startswith("curves-"):
         return []
     model = wildcards.figure.removeprefix("curves-")
+    patterns = outputs_of_model(paths.HISTORY, part_of(wildcards))
     return [
-        paths.at(
-            paths.HISTORY,
-            scale=wildcards.scale,
-            model=model,
-            activation=activation,
-            seed=seed,
-        )
-        for activation in activations_of(wildcards)
-        for seed in seeds_of(wildcards)
+        paths.at(pattern, scale=wildcards.scale, model=model) for pattern in patterns
     ]
 
 

@@ -217,7 +217,13 @@ def _side(line: Mapping[str, Any], side: str, percent: bool) -> Entry | None:
 def gates_table(control: Mapping[str, Any]) -> Table:
     """Which gates catch a control's mistake, and let the honest run pass."""
     rows = [
-        Row([gate_name(one["gate"]), _caught(one.get("control")), _passed(one.get("honest"))])
+        Row(
+            [
+                gate_name(one["gate"]),
+                _outcome(one.get("control"), False, "✓ caught", "✗ not caught"),
+                _outcome(one.get("honest"), True, "✓ passed", "✗ failed"),
+            ]
+        )
         for one in control["gates"]
     ]
     return Table(
@@ -229,27 +235,16 @@ def gates_table(control: Mapping[str, Any]) -> Table:
     )
 
 
-def _caught(outcome: Mapping[str, Any] | None) -> Entry:
+def _outcome(outcome: Mapping[str, Any] | None, passes: bool, right: str, wrong: str) -> Entry:
+    """What a gate found, where it should pass or fail; `right` and `wrong` say which it is."""
     if outcome is None:
         return Entry(NOT_RUN, kind=look(NOT_RUN))
-    missed = outcome["passed"]
+    as_it_should = outcome["passed"] == passes
     return Entry(
-        "✗ not caught" if missed else "✓ caught",
+        right if as_it_should else wrong,
         words(outcome["measured"]),
         outcome["bound"],
-        "failed" if missed else "passed",
-    )
-
-
-def _passed(outcome: Mapping[str, Any] | None) -> Entry:
-    if outcome is None:
-        return Entry(NOT_RUN, kind=look(NOT_RUN))
-    passed = outcome["passed"]
-    return Entry(
-        "✓ passed" if passed else "✗ failed",
-        words(outcome["measured"]),
-        outcome["bound"],
-        "passed" if passed else "failed",
+        "passed" if as_it_should else "failed",
     )
 
 
