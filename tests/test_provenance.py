@@ -1,20 +1,18 @@
 """Provenance: versions, the commit, the machine, and hashes of arrays."""
 
-import ctypes
 import importlib.metadata
 import json
 import os
 import platform
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from actrepro import provenance
+from actrepro.cards import Card
 from actrepro.provenance import (
-    cuda_devices,
     cuda_usable,
     git_state,
     machine,
@@ -97,42 +95,14 @@ def test_peak_memory_is_what_the_process_has_held() -> None:
     assert held.nbytes > before
 
 
-class Driver:
-    """CUDA's driver, as far as it is asked."""
-
-    def __init__(self, devices: int, error: int = 0) -> None:
-        self.devices = devices
-        self.error = error
-
-    def cuInit(self, flags: int) -> int:  # noqa: N802 - the driver's name
-        return self.error
-
-    def cuDeviceGetCount(self, count: Any) -> int:  # noqa: N802 - the driver's name
-        count._obj.value = self.devices
-        return 0
-
-
-def test_cuda_devices_are_the_drivers(monkeypatch: pytest.MonkeyPatch) -> None:
-    for driver, expected in ((Driver(2), 2), (Driver(0), 0), (Driver(2, error=100), 0)):
-        monkeypatch.setattr(ctypes, "CDLL", lambda name, driver=driver: driver)
-        assert cuda_devices() == expected
-
-
-def test_without_a_driver_there_is_no_cuda_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name: str) -> None:
-        raise OSError(f"{name}: cannot open shared object file")
-
-    monkeypatch.setattr(ctypes, "CDLL", missing)
-    assert cuda_devices() == 0
-
-
 @pytest.mark.parametrize(
-    ("version", "devices", "usable"),
+    ("version", "cards", "usable"),
     [("2.13.0", 1, True), ("2.13.0", 0, False), ("2.13.0+cpu", 1, False)],
 )
 def test_a_cpu_build_of_torch_uses_no_cuda_device(
-    monkeypatch: pytest.MonkeyPatch, version: str, devices: int, usable: bool
+    monkeypatch: pytest.MonkeyPatch, version: str, cards: int, usable: bool
 ) -> None:
     monkeypatch.setattr(importlib.metadata, "version", lambda name: version)
-    monkeypatch.setattr(provenance, "cuda_devices", lambda: devices)
+    found = tuple(Card(index, f"{index:032x}") for index in range(cards))
+    monkeypatch.setattr(provenance, "visible_cards", lambda: found)
     assert cuda_usable() == usable

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import importlib.metadata
 import os
 import platform
@@ -12,6 +11,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from actrepro.cards import visible_cards
 
 PACKAGES = ("actrepro", "torch", "numpy", "safetensors", "snakemake")
 
@@ -87,16 +88,4 @@ def cuda_usable() -> bool:
         cpu_build = importlib.metadata.version("torch").endswith("+cpu")
     except importlib.metadata.PackageNotFoundError:
         return False
-    return not cpu_build and cuda_devices() > 0
-
-
-def cuda_devices() -> int:
-    """How many CUDA devices the driver shows; asked without importing torch."""
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return 0
-    count = ctypes.c_int(0)
-    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
-        return 0
-    return count.value
+    return not cpu_build and len(visible_cards()) > 0
