@@ -31,6 +31,7 @@ wildcard_constraints:
 localrules:
     all,
     audit,
+    benchmark,
     summary,
 
 
@@ -53,11 +54,18 @@ rule audit:
         paths.CLAIMS_TABLE,
 
 
+rule benchmark:
+    input:
+        paths.BENCHMARK,
+        paths.BENCHMARK_SVG,
+
+
 include: "rules/corpora.smk"
 include: "rules/training.smk"
 include: "rules/statistics.smk"
 include: "rules/presentation.smk"
 include: "rules/audit.smk"
+include: "rules/benchmark.smk"
 
 
 # `snakemake cpu` is everything of one scale, whatever the study's scales are.

@@ -61,6 +61,7 @@ rule control:
         mem_mb=2000,
         runtime=30,
         gpu=1 if TRAINS_ON_CUDA else 0,
+        jobs_per_card=STUDY.jobs_per_card,
     params:
         protocol=control_config,
         device=STUDY.device,

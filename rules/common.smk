@@ -266,8 +266,25 @@ def existing_audit(wildcards):
     return {path: sha256_of(path)} if os.path.exists(path) else {}
 
 
+def benchmark_config(wildcards):
+    """The slice of the config that the benchmark depends on."""
+    return STUDY.benchmark_config().model_dump(mode="json")
+
+
+def corpora_of_benchmark(wildcards):
+    return [
+        paths.at(paths.CORPUS, corpus=corpus)
+        for corpus in STUDY.benchmark_config().corpora
+    ]
+
+
+def all_cores(wildcards):
+    """A job that must have the machine to itself."""
+    return workflow.cores
+
+
 def print_targets():
-    pages = (paths.REPORT, paths.AUDIT_PAGE)
+    pages = (paths.REPORT, paths.AUDIT_PAGE, paths.BENCHMARK_SVG)
     made = [path for path in pages if os.path.exists(path)]
     summaries = [paths.at(paths.SUMMARY, scale=scale) for scale in STUDY.scales]
     made += [path for path in summaries if os.path.exists(path)]

@@ -20,6 +20,7 @@ rule gates:
         mem_mb=4000,
         runtime=30,
         gpu=1 if TRAINS_ON_CUDA else 0,
+        jobs_per_card=STUDY.jobs_per_card,
     params:
         runs=first_runs,
     message:
@@ -49,8 +50,12 @@ rule train:
         mem_mb=2000,
         runtime=240,
         gpu=1 if TRAINS_ON_CUDA else 0,
+        jobs_per_card=STUDY.jobs_per_card,
+        # A resource and no parameter: how often a snapshot is taken changes no result.
+        snapshot_seconds=STUDY.snapshot_seconds,
     params:
         run=run_config,
+        state=paths.TRAINING_STATE,
     message:
         "Training {wildcards.scale}/{wildcards.model}/{wildcards.activation}/seed{wildcards.seed}"
     script:
@@ -79,6 +84,7 @@ rule predict:
         mem_mb=3000,
         runtime=60,
         gpu=1 if TRAINS_ON_CUDA else 0,
+        jobs_per_card=STUDY.jobs_per_card,
     params:
         runs=run_configs,
     message:
@@ -114,6 +120,7 @@ rule predict_matched:
         mem_mb=3000,
         runtime=120,
         gpu=1 if TRAINS_ON_CUDA else 0,
+        jobs_per_card=STUDY.jobs_per_card,
     params:
         runs=run_configs_of_model,
     message:

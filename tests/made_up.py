@@ -19,14 +19,25 @@ from actrepro.files import write_json
 from actrepro.gate import BEFORE, Outcome
 from actrepro.gates_after import check_runs
 from actrepro.inspection import targets_of
-from actrepro.predictions import MATCHED, OWN_RULES, RULES, Predictions, save_predictions
+from actrepro.predictions import (
+    MATCHED,
+    OWN_RULES,
+    RULES,
+    Predictions,
+    of_lost,
+    save_predictions,
+)
 from actrepro.statistics import model_statistics
+from actrepro.status import DIVERGED, FAILED, FINISHED
 
 LETTERS = "aeioulmnrst"
 BLOCK = 16
 Run = tuple[str, int]
 # What gates before training measured, where anything reads it.
 MEASURED = {"initial_loss": {"loss": 2.5, "ln_symbols": 2.485}}
+WHY = {DIVERGED: "the loss at step 12 is no number", FAILED: "out of memory at step 6"}
+# By status, the last step of a run, and its losses there on train and selection text.
+ENDS = {FINISHED: (12, 2.4, 2.5), DIVERGED: (12, None, None), FAILED: (6, 2.6, 2.7)}
 SETTINGS = Settings(0.95, {"loss": 0.01, "accuracy": 0.005, "total_variation": 0.01, "churn": 0.01})
 
 
@@ -98,14 +109,14 @@ def predictions(
     evaluation: EvaluationSet,
     seed: int,
     best_is_final: bool = False,
-    diverged: bool = False,
+    lost: str | None = None,
     rules: Sequence[str] = OWN_RULES,
 ) -> Predictions:
-    """What a run of that seed might have predicted, a little like what is true."""
+    """What a run of that seed might have predicted, a little like what is true; nothing if lost."""
     same = {"best": "final"} if best_is_final else {}
     hashes = {rule: f"{same.get(rule, rule)}-{seed}" for rule in rules}
-    if diverged:
-        return Predictions({}, {}, evaluation.sha256, {})
+    if lost:
+        return of_lost(lost, evaluation.sha256)
     drawn: dict[tuple[str, str], np.ndarray] = {}
     written = {}
     for rule in rules:
@@ -130,7 +141,8 @@ class Model:
 
     `scale` is its scale's name. `changed` are predictions, and `records` parts of
     `run.json`, that a test puts in place of the made-up ones; `failed` are gates before
-    training, by activation, that the model is to have failed.
+    training, by activation, that the model is to have failed. Runs that are `diverged` or
+    `out_of_memory` are lost.
     """
 
     folder: Path
@@ -143,6 +155,7 @@ class Model:
     changed: Mapping[Run, Predictions] = field(default_factory=dict)
     records: Mapping[Run, Mapping[str, Any]] = field(default_factory=dict)
     failed: Mapping[str, str] = field(default_factory=dict)
+    out_of_memory: Iterable[Run] = ()
 
     def __post_init__(self) -> None:
         self.runs = list(product(self.activations, self.seeds))
@@ -161,8 +174,13 @@ class Model:
     def _predicted(self, run: Run, rules: Sequence[str]) -> Predictions:
         # Another model, activation or seed gives other numbers.
         own = sum(map(ord, f"{self.name} {run[0]}")) * 1000 + run[1]
-        lost = run in set(self.diverged)
-        return predictions(self.evaluation, own, self.best_is_final, lost, rules)
+        return predictions(self.evaluation, own, self.best_is_final, self.lost(run), rules)
+
+    def lost(self, run: Run) -> str | None:
+        """How a run was lost; None for one that finished."""
+        if run in set(self.diverged):
+            return DIVERGED
+        return FAILED if run in set(self.out_of_memory) else None
 
     def path(self, *parts: object) -> Path:
         return self.folder.joinpath(self.name, *map(str, parts))
@@ -280,19 +298,22 @@ class Model:
 def record(model: str, activation: str, seed: int, made: Predictions) -> dict[str, Any]:
     """A `run.json`, as far as gates and statistics read it."""
     asked = request(model="charlm", activation=activation, seed=seed).model_dump(mode="json")
+    status = made.lost or FINISHED
+    step, train_loss, selection_loss = ENDS[status]
     return {
-        "status": "finished" if made.probabilities else "diverged",
+        "status": status,
+        "why": WHY.get(status),
         "config": {**asked, "model": model},
         "corpus_sha256": corpus().sha256,
         "weights_sha256": dict(made.weights_sha256)
         or {rule: f"lost {rule} {model} {activation} {seed}" for rule in OWN_RULES},
         "parameters": 1234,
-        "final_step": 12,
-        "best_step": 10,
+        "final_step": step,
+        "best_step": min(step, 10),
         "last_history": {
-            "step": 12,
-            "train_loss": 2.4 if made.probabilities else None,
-            "selection_loss": 2.5 if made.probabilities else None,
+            "step": step,
+            "train_loss": train_loss,
+            "selection_loss": selection_loss,
         },
         "seconds": 0.5,
         "characters_per_second": 1000.0,

@@ -15,6 +15,7 @@ import numpy as np
 from actrepro import paths
 from actrepro.files import read_json, write_json, write_text
 from actrepro.scale import scale_statistics
+from actrepro.status import DIVERGED, FAILED
 
 MODELS = ("charlm", "my_model")
 ACTIVATIONS = ("relu", "my-act")
@@ -57,8 +58,9 @@ def make_scale(
     best_is_final: bool = False,
     failed: Mapping[str, str] | None = None,
     changed_runs: Mapping[tuple[str, int], made_up.Predictions] | None = None,
+    out_of_memory: Iterable[tuple[str, int]] = (),
 ) -> Scale:
-    """Write a scale; `diverged`, `failed` and `changed_runs` are of every model."""
+    """Write a scale; lost runs, `failed` and `changed_runs` are of every model."""
     made = [
         made_up.Model(
             folder / "made",
@@ -69,6 +71,7 @@ def make_scale(
             name,
             changed=changed_runs or {},
             failed=failed or {},
+            out_of_memory=out_of_memory,
         )
         for name in models
     ]
@@ -121,10 +124,12 @@ def _with_whole_records(numbers: dict[str, Any]) -> None:
 
 def _write_histories(folder: Path, model: made_up.Model) -> None:
     for place, (activation, seed) in enumerate(model.runs):
-        lost = (activation, seed) in set(model.diverged)
+        lost = model.lost((activation, seed))
         rows = [(0, 4.0, 4.1), (6, 2.6 + place / 50, 2.7), (12, *[2.5 + place / 50] * 2)]
-        if lost:
+        if lost == DIVERGED:
             rows[-1] = (12, float("nan"), float("inf"))
+        elif lost == FAILED:
+            rows.pop()
         lines = ["step,train_loss,selection_loss", *(",".join(map(repr, row)) for row in rows)]
         path = paths.at(
             paths.HISTORY, scale="tiny", model=model.name, activation=activation, seed=seed

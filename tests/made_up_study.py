@@ -23,17 +23,18 @@ def make_models(
     diverged: Iterable[tuple[str, str, int]] = (),
     failed: Mapping[str, str] | None = None,
     changed: Mapping[Run, Predictions] | None = None,
+    out_of_memory: Iterable[tuple[str, str, int]] = (),
 ) -> list[Model]:
-    """Write each model's results; `diverged` names runs with their model."""
+    """Write each model's results; lost runs are named with their model."""
     made = []
     for name in models:
-        gone = [(activation, seed) for model, activation, seed in diverged if model == name]
         made.append(
             Model(
                 folder / "made",
                 activations,
                 seeds,
-                diverged=gone,
+                diverged=_of_model(name, diverged),
+                out_of_memory=_of_model(name, out_of_memory),
                 name=name,
                 failed=failed or {},
                 changed=changed or {},
@@ -41,6 +42,10 @@ def make_models(
         )
         made[-1].write()
     return made
+
+
+def _of_model(name: str, runs: Iterable[tuple[str, str, int]]) -> list[Run]:
+    return [(activation, seed) for model, activation, seed in runs if model == name]
 
 
 def write_scale(models: Sequence[Model], folder: Path, scale: str = "tiny") -> Path:

@@ -383,10 +383,14 @@ def test_a_gate_is_passed_by_all_cells_or_not(passed: bool, verdict: str) -> Non
 )
 def test_the_best_step_is_where_it_is_said_or_not(steps: list[int], verdict: str) -> None:
     results = results_of(APART)
-    runs = [
-        {"activation": name, "best_step": step} for name, step in zip(APART, steps, strict=True)
-    ]
-    results.stats["runs"].extend([*runs, {"activation": "relu", "best_step": None}])
+    results.stats["runs"].extend(
+        {"activation": name, "best_step": step, "status": status}
+        for name, step, status in (
+            *((name, step, "finished") for name, step in zip(APART, steps, strict=True)),
+            ("relu", None, "finished"),
+            ("relu", 1000, "failed"),
+        )
+    )
     arguments: dict[str, Any] = {"step": "step", "within": 500}
     claim = of_cpu(*APART, step=1000)
     finding = found_by("best_step_near", claim, context_of(results), **arguments)
@@ -399,8 +403,13 @@ def memory(model: str, *peaks: float | None, gpu: float | None = None) -> ModelR
     """Results of a model whose runs took so much memory."""
     results = results_of({"relu": [2.6, 2.7]}, model=model)
     results.stats["runs"].extend(
-        {"activation": "relu", "peak_memory_bytes": peak, "peak_gpu_memory_bytes": gpu}
-        for peak in peaks
+        {
+            "activation": "relu",
+            "status": status,
+            "peak_memory_bytes": peak,
+            "peak_gpu_memory_bytes": gpu,
+        }
+        for peak, status in (*((peak, "finished") for peak in peaks), (150.0, "failed"))
     )
     return results
 

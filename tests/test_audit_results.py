@@ -84,6 +84,11 @@ def test_nothing_is_missing_where_everything_was_run() -> None:
     assert results.having("full", "charlm") is model
 
 
+def test_lost_runs_are_no_evidence() -> None:
+    runs = [{"status": status} for status in ("diverged", "finished", "failed")]
+    assert ModelResults("a file", {"runs": runs}).finished() == [(1, {"status": "finished"})]
+
+
 def test_a_control_has_two_sides_or_none() -> None:
     controls = {"c": {"numbers": {"x": {"control": 1.0, "honest": 2.0}}}}
     sides = Results(STUDY, controls=controls).sides("c", "x")

@@ -11,12 +11,15 @@ from actrepro.checkpoints import (
     Weights,
     copy_weights,
     hash_weights,
+    is_finished,
     load_checkpoint,
     load_snapshot,
     save_checkpoint,
     save_snapshots,
+    status_of,
 )
 from actrepro.errors import ActreproError
+from actrepro.status import DIVERGED, FAILED, FINISHED
 
 
 def _weights(seed: int) -> Weights:
@@ -26,7 +29,7 @@ def _weights(seed: int) -> Weights:
 
 def _checkpoint(best: Weights | None) -> Checkpoint:
     best_step = 12 if best is None else 10
-    return Checkpoint(_weights(1), final_step=12, best=best, best_step=best_step, finished=True)
+    return Checkpoint(_weights(1), final_step=12, best=best, best_step=best_step, status=FINISHED)
 
 
 @pytest.mark.parametrize("best", [None, _weights(2)], ids=["best-is-final", "best-is-earlier"])
@@ -34,7 +37,7 @@ def test_save_and_load_are_inverse(tmp_path: Path, best: Weights | None) -> None
     path = tmp_path / "deep/checkpoint.safetensors"
     save_checkpoint(path, _checkpoint(best))
     loaded = load_checkpoint(path)
-    assert (loaded.final_step, loaded.finished) == (12, True)
+    assert (loaded.final_step, loaded.status) == (12, FINISHED)
     assert loaded.best_step == (12 if best is None else 10)
     assert (loaded.best is None) == (best is None)
     for rule, expected in (("final", _weights(1)), ("best", best or _weights(1))):
@@ -57,10 +60,17 @@ def test_the_same_weights_give_the_same_bytes(tmp_path: Path) -> None:
 
 def test_weights_that_are_no_numbers_survive(tmp_path: Path) -> None:
     broken = {"a": torch.tensor([float("nan"), float("inf")])}
-    save_checkpoint(tmp_path / "a", Checkpoint(broken, 3, None, 3, finished=False))
+    save_checkpoint(tmp_path / "a", Checkpoint(broken, 3, None, 3, DIVERGED))
     loaded = load_checkpoint(tmp_path / "a")
-    assert not loaded.finished
     assert hash_weights(loaded.final) == hash_weights(broken)
+
+
+@pytest.mark.parametrize("status", [FINISHED, DIVERGED, FAILED])
+def test_a_checkpoint_says_how_its_run_ended(tmp_path: Path, status: str) -> None:
+    path = tmp_path / "checkpoint.safetensors"
+    save_checkpoint(path, Checkpoint(_weights(1), 3, None, 3, status))
+    assert load_checkpoint(path).status == status_of(path) == status
+    assert is_finished(path) == (status == FINISHED)
 
 
 def test_every_truncation_and_what_is_no_checkpoint_are_named(tmp_path: Path) -> None:

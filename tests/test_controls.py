@@ -33,6 +33,7 @@ from actrepro.measures import certificate
 from actrepro.models import build_from_protocol, count_parameters
 from actrepro.predictions import FINAL, open_predictions
 from actrepro.registry import trained_control_names
+from actrepro.status import DIVERGED, FAILED
 from actrepro.unpaired import (
     DRAWS,
     LONGEST_CONTEXT,
@@ -309,8 +310,9 @@ def test_unpaired_numbers_are_means_over_pairs_and_draws(model: Model) -> None:
     assert entry["control_interval"] == pytest.approx([min(values), max(values)], abs=1e-6)
 
 
-def test_unpaired_needs_two_runs_and_leaves_out_those_that_diverged(tmp_path: Path) -> None:
-    lost = Model(tmp_path / "some", ACTIVATIONS, SEEDS, diverged=[("gelu", 1), ("gelu", 2)])
+def test_unpaired_needs_two_runs_and_leaves_out_lost_ones(tmp_path: Path) -> None:
+    gone = {"diverged": [("gelu", 1)], "out_of_memory": [("gelu", 2)]}
+    lost = Model(tmp_path / "some", ACTIVATIONS, SEEDS, **gone)
     lost.write()
     control = read_json(_unpaired(lost))
     assert "tv.relu" in control["numbers"]
@@ -464,12 +466,20 @@ def test_an_unknown_control_is_refused_with_the_nearest(tmp_path: Path) -> None:
         make_control("constnat", _protocol("constant"), tmp_path / "none", tmp_path / "x", 1)
 
 
-def test_a_run_that_diverges_says_what_to_change(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("status", "why", "remedy"),
+    [
+        (DIVERGED, "the loss at step 5 is no number", "learning_rate"),
+        (FAILED, "out of memory at step 5", "batch"),
+    ],
+)
+def test_a_lost_run_says_what_to_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: str, why: str, remedy: str
 ) -> None:
     train = _common.train
     monkeypatch.setattr(
-        _common, "train", lambda *inputs: replace(train(*inputs), status="diverged")
+        _common, "train", lambda *inputs: replace(train(*inputs), status=status, why=why)
     )
-    with pytest.raises(ActreproError, match=r"lower audit\.controls\.not_wired\.learning_rate"):
+    told = rf"{status} \({why}\).* lower audit\.controls\.not_wired\.{remedy}$"
+    with pytest.raises(ActreproError, match=told):
         _made("not_wired", tmp_path)

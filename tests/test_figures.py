@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import matplotlib
 import pytest
 from made_up_scale import ACTIVATIONS, MODELS, Scale, ignorant, make_scale
+from matplotlib.axes import Axes
 from matplotlib.text import Text
 
 from actrepro.cells import cells_of
@@ -42,11 +43,14 @@ CASES: dict[str, dict[str, Any]] = {
     "one seed": {"seeds": (1,)},
     "two seeds": {"seeds": (1, 2)},
     "one diverged": {"diverged": [("relu", 2)]},
+    "one failed": {"out_of_memory": [("relu", 2)]},
+    "one left, two lost": {"diverged": [("relu", 2)], "out_of_memory": [("relu", 3)]},
     "one or none left": {
         "seeds": (1, 2),
         "diverged": [("relu", 1), ("my-act", 1), ("my-act", 2)],
     },
     "all diverged": {"diverged": [(name, 1) for name in ACTIVATIONS], "seeds": (1,)},
+    "all failed": {"out_of_memory": [(name, 1) for name in ACTIVATIONS], "seeds": (1,)},
     "one cell": {"models": ("my_model",), "activations": ("relu",)},
     "a failed gate": {"failed": {"relu": "causal"}},
     "all gates failed": {"failed": {"relu": "causal", "my-act": "wired"}},
@@ -105,8 +109,8 @@ def test_what_is_missing_is_shown(tmp_path: Path, case: dict[str, Any]) -> None:
         assert not any("nan" in text for text in said[name])
     absent = [cell for model in scale.numbers["models"] for cell in _without_pairs(scale, model)]
     for cell in absent:
-        why = "diverged" if cell["excluded"] else "needs 2 seeds"
-        assert any(why in text for text in said["heatmap"])
+        reasons = {one["why"] for one in cell["excluded"]} or {"needs 2 seeds"}
+        assert any(all(why in text for why in reasons) for text in said["heatmap"])
     assert bool(absent) == any("not shown" in text for text in said["tradeoff"])
 
 
@@ -147,16 +151,43 @@ def test_rows_stand_at_the_numbers(
         assert sorted(singles.values()) in drawn
 
 
-def test_curves_show_every_run_and_mark_the_diverged(tmp_path: Path) -> None:
-    scale = make_scale(tmp_path, diverged=[("relu", 2)])
+def _crosses(panel: Axes) -> list[tuple[float, float]]:
+    """Where runs were lost."""
+    marks = [line for line in panel.lines if line.get_marker() == "x"]
+    return [(*line.get_xdata(), *line.get_ydata()) for line in marks]
+
+
+@pytest.mark.parametrize(
+    ("lost", "steps", "said"),
+    [
+        ({"diverged": [2]}, [6], "1 of 3 diverged"),
+        ({"out_of_memory": [2]}, [6], "1 of 3 failed"),
+        ({"diverged": [1], "out_of_memory": [2, 3]}, [6, 6, 6], "1 of 3 diverged, 2 failed"),
+    ],
+)
+def test_curves_show_every_run_and_mark_the_lost(
+    tmp_path: Path, lost: dict[str, list[int]], steps: list[int], said: str
+) -> None:
+    gone: Any = {how: [("relu", seed) for seed in seeds] for how, seeds in lost.items()}
+    scale = make_scale(tmp_path, **gone)
     histories = read_histories(scale.histories("charlm"))
     with style():
         panel = draw_curves(HEADER, scale.numbers, "charlm", histories).figure.axes[0]
     own = activation_colours(ACTIVATIONS)["relu"]
     lines = [line for line in panel.lines if line.get_color() == own and len(line.get_xdata()) > 1]
     assert len(lines) == 2 * 3
-    assert [line.get_marker() for line in panel.lines].count("x") == 1
-    assert panel.get_title(loc="right") == "1 of 3 diverged"
+    assert [step for step, _ in _crosses(panel)] == steps
+    assert panel.get_title(loc="right") == said
+
+
+def test_a_run_that_failed_before_its_history_has_its_mark_at_the_start(tmp_path: Path) -> None:
+    scale = make_scale(tmp_path, out_of_memory=[("relu", 2)])
+    histories = read_histories(scale.histories("charlm"))
+    histories["relu"][2] = []
+    with style():
+        panel = draw_curves(HEADER, scale.numbers, "charlm", histories).figure.axes[0]
+    assert _crosses(panel) == [(0, panel.get_ylim()[1])]
+    assert panel.get_title(loc="right") == "1 of 3 failed"
 
 
 FAILED = {"relu": "causal"}

@@ -12,6 +12,7 @@ from actrepro import inspection
 from actrepro.evaluation import EvaluationSet, evaluation_set
 from actrepro.inspection import Facts, inspect
 from actrepro.predictions import OWN_RULES, Predictions, open_predictions, save_predictions
+from actrepro.status import LOST
 
 
 def _stored(folder: Path, made: Predictions) -> Any:
@@ -100,13 +101,12 @@ def test_another_text(tmp_path: Path, evaluation: EvaluationSet) -> None:
     assert facts.finite
 
 
-def test_a_diverged_run(tmp_path: Path, evaluation: EvaluationSet) -> None:
-    stored = _stored(tmp_path, made_up.predictions(evaluation, 1, diverged=True))
-    assert inspect(stored, "final", evaluation) == Facts(
-        inspection.DIVERGED, evaluation.sha256, None
-    )
+@pytest.mark.parametrize("lost", LOST)
+def test_a_lost_run_says_how(tmp_path: Path, evaluation: EvaluationSet, lost: str) -> None:
+    stored = _stored(tmp_path, made_up.predictions(evaluation, 1, lost=lost))
+    assert inspect(stored, "final", evaluation) == Facts(lost, evaluation.sha256, None)
 
 
 def test_a_rule_that_was_not_predicted(tmp_path: Path, evaluation: EvaluationSet) -> None:
     stored = _stored(tmp_path, made_up.predictions(evaluation, 1))
-    assert not inspect(stored, "matched", evaluation).usable
+    assert inspect(stored, "matched", evaluation).why == inspection.NOT_PREDICTED

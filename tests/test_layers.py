@@ -12,10 +12,12 @@ import actrepro
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src/actrepro"
 LAYERS = (
-    "errors registry config paths files provenance jobs streams gate verdicts schema_version",
-    "corpus fetch plays evaluation activations quickstart history",
+    "errors registry config paths files provenance jobs streams gate verdicts schema_version "
+    "locks cards status fingerprint",
+    "corpus fetch plays evaluation activations masks quickstart history",
     "models matching",
-    "optimiser checkpoints training predictions prediction probing gates facts",
+    "devices optimiser stepping resuming checkpoints training predictions prediction probing "
+    "gates facts",
     "measures inspection differences gates_after "
     "inference permutation equivalence power classical decomposition "
     "model_runs contrasts statistics scale unpaired controls",
@@ -25,6 +27,8 @@ LAYER = {name: layer for layer, names in enumerate(LAYERS, start=1) for name in 
 TOP = len(LAYERS) + 1
 # Within a layer, only these: (module, what it imports).
 BESIDE = {
+    ("cards", "errors"),
+    ("cards", "locks"),
     ("classical", "decomposition"),
     ("classical", "inference"),
     ("config", "errors"),
@@ -46,7 +50,9 @@ BESIDE = {
     ("evaluation", "corpus"),
     ("facts", "optimiser"),
     ("files", "errors"),
+    ("fingerprint", "errors"),
     ("gates", "checkpoints"),
+    ("gates", "devices"),
     ("gates", "probing"),
     ("gates", "training"),
     ("gates_after", "differences"),
@@ -54,11 +60,13 @@ BESIDE = {
     ("gates_after", "measures"),
     ("inspection", "measures"),
     ("jobs", "errors"),
+    ("locks", "errors"),
     ("permutation", "inference"),
     ("power", "inference"),
     ("prediction", "checkpoints"),
     ("prediction", "predictions"),
-    ("prediction", "training"),
+    ("prediction", "devices"),
+    ("provenance", "cards"),
     ("scale", "contrasts"),
     ("scale", "decomposition"),
     ("scale", "gates_after"),
@@ -71,15 +79,25 @@ BESIDE = {
     ("statistics", "measures"),
     ("statistics", "model_runs"),
     ("statistics", "permutation"),
+    ("resuming", "checkpoints"),
+    ("stepping", "devices"),
+    ("stepping", "optimiser"),
     ("training", "checkpoints"),
+    ("training", "devices"),
     ("training", "optimiser"),
+    ("training", "resuming"),
+    ("training", "stepping"),
     ("unpaired", "gates_after"),
     ("unpaired", "measures"),
 }
 WITH_TORCH = {
     "activations",
+    "masks",
     "models",
+    "devices",
     "optimiser",
+    "stepping",
+    "resuming",
     "checkpoints",
     "training",
     "prediction",

@@ -11,7 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from actrepro import prediction
-from actrepro.checkpoints import Weights, copy_weights, hash_weights
+from actrepro.checkpoints import (
+    Checkpoint,
+    Weights,
+    copy_weights,
+    hash_weights,
+    save_checkpoint,
+)
 from actrepro.config import RunConfig
 from actrepro.errors import ActreproError
 from actrepro.evaluation import EvaluationSet, evaluation_set
@@ -19,16 +25,25 @@ from actrepro.files import read_npz, write_npz
 from actrepro.inspection import targets_of
 from actrepro.measures import loss
 from actrepro.models import build_from_protocol
-from actrepro.prediction import predict, predict_last, predict_scored, write_on
+from actrepro.prediction import (
+    predict,
+    predict_cell,
+    predict_last,
+    predict_scored,
+    write_on,
+)
 from actrepro.predictions import (
     OWN_RULES,
     POSITIONS,
+    of_lost,
     open_predictions,
     save_predictions,
     stream,
 )
 from actrepro.registry import model_names
+from actrepro.status import DIVERGED, FAILED, LOST
 
+HEADS = {"lost", "evaluation_sha256", "rules", "weights_sha256"}
 CPU = torch.device("cpu")
 
 
@@ -157,10 +172,26 @@ def test_one_prediction_serves_both_rules_when_they_agree(evaluation: Evaluation
     assert made.generated["best"] is made.generated["final"]
 
 
-def test_a_run_that_did_not_finish_predicts_nothing(evaluation: EvaluationSet) -> None:
-    made = predict(_request(), {}, _symbols(), evaluation, CPU)
-    assert (made.probabilities, made.generated) == ({}, {})
-    assert made.evaluation_sha256 == evaluation.sha256
+@pytest.mark.parametrize("lost", LOST)
+def test_a_run_that_did_not_finish_predicts_nothing(
+    tmp_path: Path, evaluation: EvaluationSet, lost: str
+) -> None:
+    evaluation.save(tmp_path / "evaluation.npz")
+    made_up.corpus().save(tmp_path / "corpus.npz")
+    weights = copy_weights(_model())
+    save_checkpoint(tmp_path / "checkpoint", Checkpoint(weights, 3, None, 3, lost))
+    predict_cell(
+        [_request()],
+        tmp_path / "corpus.npz",
+        tmp_path / "evaluation.npz",
+        [tmp_path / "checkpoint"],
+        [tmp_path / "a.npz"],
+        threads=1,
+    )
+    stored = open_predictions(tmp_path / "a.npz")
+    assert stored.lost == lost
+    assert stored.evaluation_sha256 == evaluation.sha256
+    assert read_npz(tmp_path / "a.npz").keys() == HEADS
 
 
 def test_weights_that_give_no_numbers_count_as_diverged(evaluation: EvaluationSet) -> None:
@@ -169,7 +200,8 @@ def test_weights_that_give_no_numbers_count_as_diverged(evaluation: EvaluationSe
     with torch.no_grad():
         broken.tokens.weight[evaluation.targets[0]] = torch.nan
     made = predict(_request(), _weights(broken, _model()), _symbols(), evaluation, CPU)
-    assert (made.probabilities, made.generated) == ({}, {})
+    assert (made.probabilities, made.generated, made.lost) == ({}, {}, DIVERGED)
+    assert made.weights_sha256.keys() == set(OWN_RULES)
 
 
 @pytest.mark.parametrize("name", ["charlm", "hybridlm"])
@@ -201,7 +233,7 @@ def test_save_and_open_are_inverse(
     stored = open_predictions(tmp_path / "a.npz")
     assert stored.evaluation_sha256 == made.evaluation_sha256
     assert stored.weights_sha256 == made.weights_sha256
-    assert not stored.diverged
+    assert stored.lost is None
     for (rule, positions), values in made.probabilities.items():
         assert stored.read(rule, positions).dtype == np.float32
         np.testing.assert_array_equal(stored.read(rule, positions), values)
@@ -214,17 +246,20 @@ def test_save_and_open_are_inverse(
 
 def test_what_both_rules_share_is_stored_once(tmp_path: Path, evaluation: EvaluationSet) -> None:
     save_predictions(tmp_path / "a.npz", made_up.predictions(evaluation, 1, best_is_final=True))
-    heads = {"evaluation_sha256", "rules", "weights_sha256"}
     of_final = {"final_all", "final_last", "final_generated"}
-    assert read_npz(tmp_path / "a.npz").keys() == of_final | heads
+    assert read_npz(tmp_path / "a.npz").keys() == of_final | HEADS
 
 
-def test_a_diverged_run_is_still_one_when_read(tmp_path: Path, evaluation: EvaluationSet) -> None:
-    made = made_up.predictions(evaluation, 1, diverged=True)
-    save_predictions(tmp_path / "a.npz", made)
+@pytest.mark.parametrize("lost", LOST)
+@pytest.mark.parametrize("weights", [{}, {"final": "one", "best": "other"}])
+def test_a_lost_run_is_still_one_when_read(
+    tmp_path: Path, evaluation: EvaluationSet, lost: str, weights: dict[str, str]
+) -> None:
+    save_predictions(tmp_path / "a.npz", of_lost(lost, evaluation.sha256, weights))
     stored = open_predictions(tmp_path / "a.npz")
-    assert stored.diverged
+    assert stored.lost == lost
     assert stored.evaluation_sha256 == evaluation.sha256
+    assert stored.weights_sha256 == weights
 
 
 def test_runs_side_by_side(tmp_path: Path, evaluation: EvaluationSet) -> None:
@@ -275,4 +310,27 @@ def test_predictions_that_lack_a_part_are_refused_not_filled_in(
     del arrays[missing]
     write_npz(tmp_path / "a.npz", **arrays)
     with pytest.raises(ActreproError, match=r"a\.npz: not a predictions file"):
+        open_predictions(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize(
+    ("lost", "stored", "complaint"),
+    [
+        ("", False, "holds no predictions of a run that finished, expected best_all, "),
+        (
+            FAILED,
+            True,
+            r"holds best_all, .* of a run that failed, expected .* none of one that was",
+        ),
+        ("gone", False, "not a predictions file; delete it"),
+    ],
+)
+def test_predictions_of_a_lost_run_and_none_of_a_finished_one_are_refused(
+    tmp_path: Path, evaluation: EvaluationSet, lost: str, stored: bool, complaint: str
+) -> None:
+    save_predictions(tmp_path / "a.npz", made_up.predictions(evaluation, 1))
+    arrays = read_npz(tmp_path / "a.npz")
+    kept = {name: one for name, one in arrays.items() if stored or name in HEADS}
+    write_npz(tmp_path / "a.npz", **{**kept, "lost": np.array(lost)})
+    with pytest.raises(ActreproError, match=complaint):
         open_predictions(tmp_path / "a.npz")

@@ -22,7 +22,8 @@ request = request.model_copy(update=dict(protocol=protocol, custom_models={own!r
 {start}
 import made_up
 from actrepro.checkpoints import hash_weights
-from actrepro.training import prepare_torch, train
+from actrepro.devices import prepare_torch
+from actrepro.training import train
 
 run = train(request, made_up.corpus(), prepare_torch("cpu", 1))
 rules = hasattr(sys.modules["torch._meta_registrations"], "register_meta")

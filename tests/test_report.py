@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_up import WHY
 from made_up_scale import (
     ACTIVATIONS,
     MODELS,
@@ -52,11 +53,18 @@ from actrepro.report_gates import (
     words,
 )
 from actrepro.report_parts import Entry, Table
-from actrepro.report_run import machines_table, protocol_table
+from actrepro.report_run import lost_table, machines_table, models_table, protocol_table
 from actrepro.report_tables import across_table, measures_table, results_table, rules_differ
 from actrepro.report_tests import decomposition_table, omnibus_table, pairs_table
-from actrepro.report_text import activation_against_seed, between_seeds, learning, summary
+from actrepro.report_text import (
+    activation_against_seed,
+    between_seeds,
+    learning,
+    summary,
+    trained,
+)
 from actrepro.report_verdicts import at_all, counts_line, settling, warning
+from actrepro.status import DIVERGED, FAILED, FINISHED
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 
@@ -170,9 +178,88 @@ def test_figures_carry_their_captions(scale: Scale, html: str) -> None:
 
 
 def test_diverged_runs_are_named(html: str) -> None:
-    assert "2 runs diverged" in html
-    assert "charlm my-act seed 2" in html
+    assert "2 runs diverged; they are left out of all numbers, never replaced: " in html
+    assert f"charlm my-act seed 2 ({WHY[DIVERGED]})" in html
     assert "without seed 2 (diverged)" in html
+
+
+@pytest.fixture(scope="module")
+def lost(tmp_path_factory: pytest.TempPathFactory) -> Scale:
+    """A run diverged, one failed, and one failed before its history began."""
+    made = make_scale(
+        tmp_path_factory.mktemp("lost"),
+        models=("charlm",),
+        diverged=[("relu", 1)],
+        out_of_memory=[("my-act", 2), ("my-act", 3)],
+    )
+
+    def at_once(numbers: dict[str, Any]) -> None:
+        numbers["models"]["charlm"]["runs"][-1].update(
+            last_history=None, why="out of memory at step 0"
+        )
+
+    return changed(made, at_once)
+
+
+def test_a_failed_run_is_told_apart_from_a_diverged_one(lost: Scale) -> None:
+    said = (
+        f"1 run diverged and 2 failed; they are left out of all numbers, never replaced: charlm "
+        f"relu seed 1 ({WHY[DIVERGED]}), charlm my-act seed 2 ({WHY[FAILED]}) and charlm my-act "
+        f"seed 3 (out of memory at step 0)."
+    )
+    assert trained(lost.numbers).endswith(said)
+    html = write(lost, figures=False)
+    assert said in html
+    assert "without seed 1 (diverged)" in html
+    assert "without seed 2, 3 (failed)" in html
+
+
+def test_one_lost_run_is_told_in_the_singular(tmp_path: Path) -> None:
+    one = make_scale(tmp_path, models=("charlm",), out_of_memory=[("relu", 1)])
+    told = "1 run failed; it is left out of all numbers, never replaced: charlm relu seed 1"
+    assert trained(one.numbers).endswith(f" {told} ({WHY[FAILED]}).")
+
+
+def test_runs_are_counted_by_how_they_ended(lost: Scale) -> None:
+    made = models_table(lost.numbers)
+    place = made.columns.index(FINISHED)
+    assert list(made.columns[place : place + 3]) == [FINISHED, DIVERGED, FAILED]
+    assert [row.cells[place : place + 3] for row in made.rows] == [["3", "1", "2"]]
+
+
+def test_steps_and_speeds_are_of_finished_runs(lost: Scale) -> None:
+    assert "(step 12)" in results_table(lost.numbers, "charlm", "final").caption
+    assert rules_differ(lost.numbers, "charlm", "best") == 3
+    numbers = copy.deepcopy(lost.numbers)
+    for run in numbers["models"]["charlm"]["runs"]:
+        run["characters_per_second"] = 1000 if run["status"] == FINISHED else 0
+    made = models_table(numbers)
+    speed = made.columns.index("characters per second")
+    assert [row.cells[speed] for row in made.rows] == ["1,000"]
+
+
+def test_lost_runs_are_listed_with_the_end_of_their_histories(lost: Scale, whole: Scale) -> None:
+    made = lost_table(lost.numbers)
+    assert made is not None
+    assert [list(row.cells) for row in made.rows] == [
+        ["charlm", "relu", "1", DIVERGED, WHY[DIVERGED], "12", "—", "—"],
+        ["charlm", "my-act", "2", FAILED, WHY[FAILED], "6", "2.6000", "2.7000"],
+        ["charlm", "my-act", "3", FAILED, "out of memory at step 0", "—", "—", "—"],
+    ]
+    assert "Lost runs" in write(lost, figures=False)
+    assert lost_table(whole.numbers) is None
+    assert "Lost runs" not in write(whole, figures=False)
+    assert trained(whole.numbers).endswith("Every run finished.")
+
+
+def test_no_number_has_a_failed_run(lost: Scale) -> None:
+    for rule in lost.numbers["models"]["charlm"]["rules"].values():
+        cell = rule["cells"]["my-act"]
+        assert cell["n"] == 1
+        assert cell["excluded"] == [{"seed": seed, "why": FAILED} for seed in (2, 3)]
+        assert {tuple(one["by_seed"]) for one in cell["metrics"].values()} == {("1",)}
+        assert set(cell["differences"].values()) == {None}
+        assert {tuple(one["seeds"]) for one in rule["contrasts"]} == {()}
 
 
 def test_hostile_names_are_escaped(scale: Scale) -> None:
@@ -677,6 +764,7 @@ def test_what_is_no_svg_is_refused(tmp_path: Path) -> None:
         (formats.duration(9660), "2 h 41 min"),
         (formats.mebibytes(3 * 2**20), "3 MiB"),
         (formats.counts_spread([2000, 1000]), "1,000 to 2,000"),
+        (formats.counts_spread([]), "—"),
         (formats.spread([0.5, 0.5], 1), "0.5"),
         (formats.listed(["a"]), "a"),
     ],

@@ -23,6 +23,7 @@ from actrepro.predictions import RULES, Predictions
 from actrepro.results_schema import ModelStatsFile, StatsFile, schema
 from actrepro.scale import scale_statistics
 from actrepro.schema_version import VERSION
+from actrepro.status import DIVERGED, FAILED, FINISHED
 
 ROOT = Path(__file__).parents[1]
 THREE = ("relu", "gelu", "swiglu")
@@ -76,6 +77,16 @@ def with_shared_predictions(folder: Path) -> list[made_up.Model]:
     return [first, *second]
 
 
+def with_a_run_that_failed_at_once(folder: Path) -> list[made_up.Model]:
+    """Before the first row of its history."""
+    run, lacking = ("relu", 1), {"last_history": None}
+    model = made_up.Model(
+        folder / "made", ACTIVATIONS, [1, 2], out_of_memory=[run], records={run: lacking}
+    )
+    model.write()
+    return [model]
+
+
 SHAPES: dict[str, Callable[[Path], list[made_up.Model]]] = {
     "several models and activations": lambda folder: make_models(folder, THREE, [1, 2]),
     "many seeds": lambda folder: one(folder, seeds=range(6)),
@@ -86,6 +97,7 @@ SHAPES: dict[str, Callable[[Path], list[made_up.Model]]] = {
     "a cell of diverged runs": lambda folder: one(
         folder, seeds=[1, 2], diverged=[("charlm", "relu", seed) for seed in (1, 2)]
     ),
+    "a failed run": with_a_run_that_failed_at_once,
     "a failed gate": lambda folder: one(folder, seeds=[1, 2, 3], failed={"relu": "causal"}),
     "unusable runs": with_other_text,
     "shared predictions": with_shared_predictions,
@@ -115,6 +127,9 @@ def test_results_of_every_shape_fit(files: Mapping[str, list[Path]], shape: str)
 def test_the_shapes_are_what_they_are_called(files: Mapping[str, list[Path]]) -> None:
     """Otherwise the test above would show nothing."""
     stats = {shape: read_json(paths[0]) for shape, paths in files.items()}
+    for shape, status in (("a diverged run", DIVERGED), ("a failed run", FAILED)):
+        ended = [run["status"] for run in stats[shape]["models"]["charlm"]["runs"]]
+        assert ended == [status, FINISHED, FINISHED, FINISHED]
     unusable = stats["unusable runs"]["models"]["charlm"]["rules"]["final"]["cells"]
     assert [cell["excluded"] for cell in unusable.values()] == [
         [{"seed": 1, "why": "predicted another evaluation set"}],
@@ -139,6 +154,13 @@ def changed_cell(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
     return change
 
 
+def changed_run(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    def change(stats: dict[str, Any]) -> None:
+        stats["models"]["charlm"]["runs"][0][key] = value
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
@@ -148,6 +170,8 @@ def changed_cell(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
         (lambda stats: stats.update(smoke="yes"), "smoke\n  Input should be a valid boolean"),
         (lambda stats: stats["models"]["charlm"]["rules"].pop("best"), "best\n  Field required"),
         (lambda stats: stats["measures"]["loss"].pop("formula"), "formula\n  Field required"),
+        (changed_run("status", "lost"), "status\n  Input should be 'finished', 'diverged' or"),
+        (changed_run("why", 5), "why\n  Input should be a valid string"),
         (changed_cell("n", -1), "n\n  Input should be greater"),
         (changed_cell("n", 1.5), "n\n  Input should be a valid integer"),
         (changed_cell("gates", {}), "gates\n  Value error, expected the gates wired, causal"),

@@ -9,7 +9,7 @@ import made_up
 import numpy as np
 import pytest
 import scipy.stats
-from made_up import Model
+from made_up import WHY, Model
 
 from actrepro.contrasts import MARGIN_OF, Settings, compared_metrics
 from actrepro.evaluation import EvaluationSet
@@ -25,6 +25,7 @@ from actrepro.inference import (
 from actrepro.inspection import targets_of
 from actrepro.measures import PRIMARY, group_measure_ids, measure_ids, run_measure_ids
 from actrepro.predictions import MATCHED, OWN_RULES, RULES, Predictions
+from actrepro.status import DIVERGED, FAILED, FINISHED
 
 ACTIVATIONS = ["relu", "gelu", "swiglu"]
 TV = PRIMARY
@@ -279,13 +280,19 @@ def test_two_seeds_have_a_difference_without_an_interval(tmp_path: Path) -> None
     assert contrast["p"] >= contrast["p_smallest"] == 0.5
 
 
-def test_a_diverged_run_is_excluded_and_its_seed_is_named(tmp_path: Path) -> None:
-    model = Model(tmp_path, ACTIVATIONS, [1, 2, 3, 4], diverged=[("gelu", 2)])
+@pytest.mark.parametrize(("status", "lost"), [(DIVERGED, "diverged"), (FAILED, "out_of_memory")])
+def test_a_lost_run_is_excluded_and_its_seed_is_named(
+    tmp_path: Path, status: str, lost: str
+) -> None:
+    gone: dict[str, Any] = {lost: [("gelu", 2)]}
+    model = Model(tmp_path, ACTIVATIONS, [1, 2, 3, 4], **gone)
     stats = _write(model)
-    assert [run["status"] for run in stats["runs"]].count("diverged") == 1
+    ended = {(run["activation"], run["seed"]): (run["status"], run["why"]) for run in stats["runs"]}
+    assert ended.pop(("gelu", 2)) == (status, WHY[status])
+    assert set(ended.values()) == {(FINISHED, None)}
     for rule in RULES:
         cell = stats["rules"][rule]["cells"]["gelu"]
-        assert (cell["n"], cell["excluded"]) == (3, [{"seed": 2, "why": "diverged"}])
+        assert (cell["n"], cell["excluded"]) == (3, [{"seed": 2, "why": status}])
         losses = [_loss(model, "gelu", seed, rule) for seed in (1, 3, 4)]
         assert cell["metrics"]["loss.all"]["value"] == pytest.approx(np.mean(losses))
         assert list(cell["metrics"]["loss.all"]["by_seed"]) == ["1", "3", "4"]

@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from made_up import WHY
 from made_up_study import make_models, write_scale
 
 import actrepro
@@ -36,13 +37,14 @@ from actrepro.verdicts import UNSOUND
 ROOT = Path(__file__).parents[1]
 DOC = (ROOT / "docs/results.md").read_text(encoding="utf-8")
 GONE = ("tinylstm", "relu", 43)
+FAILED_RUN = ("tinylstm", "smelu_05", 44)
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A results folder with two scales; one run diverged, and one activation failed a gate."""
+    """A results folder with two scales; two runs were lost, and one activation failed a gate."""
     folder = tmp_path_factory.mktemp("study")
-    models = make_models(folder, diverged=[GONE])
+    models = make_models(folder, diverged=[GONE], out_of_memory=[FAILED_RUN])
     write_scale(models, folder / "results/tiny", "tiny")
     one_seed = make_models(folder / "one", seeds=[1], models=["charlm"], failed={"relu": "wired"})
     write_scale(one_seed, folder / "results/small", "small")
@@ -107,7 +109,11 @@ def test_what_is_missing_is_missing_and_what_is_empty_is_empty(study: Study) -> 
         ["tiny", *GONE]
     ]
     assert lost["loss.all"].isna().all()
-    assert set(lost["why"]) == {"diverged"}
+    assert set(lost["why"]) == {WHY["diverged"]}
+    failed = study.runs.query("status == 'failed' and rule == 'final'")
+    assert failed[["model", "activation", "seed"]].to_numpy().tolist() == [[*FAILED_RUN]]
+    assert failed["loss.all"].isna().all()
+    assert set(failed["why"]) == {WHY["failed"]}
     assert set(study.runs[study.runs["scale"] == "small"]["why"]) == {""}
     # No test of a single seed, and none of an unsound contrast.
     contrasts = study.contrasts[study.contrasts["scale"] == "small"]

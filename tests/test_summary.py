@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_up import WHY
 from made_up_scale import Scale, ignorant, make_scale
 
 from actrepro.cells import cells_of, learned
 from actrepro.measures import PRIMARY
+from actrepro.status import DIVERGED, FAILED
 from actrepro.summary import summary_text
 
 MODELS = ("charlm", "tinylstm")
@@ -29,13 +31,14 @@ SHOWN = {
 
 @pytest.fixture(scope="module")
 def scale(tmp_path_factory: pytest.TempPathFactory) -> Scale:
-    """One run diverged, one cell predicts noise, and one failed a gate before training."""
+    """One run diverged, one failed, one cell predicts noise, one failed a gate before training."""
     folder = tmp_path_factory.mktemp("summary")
     return make_scale(
         folder,
         models=MODELS,
         activations=ACTIVATIONS,
         diverged=[("relu", 2)],
+        out_of_memory=[("smelu_05", 3)],
         failed={"smelu_05": "causal"},
         changed_runs={("elu", 1): ignorant(folder, 1)},
     )
@@ -79,6 +82,16 @@ def test_it_names_what_a_cell_is_without(scale: Scale) -> None:
     assert line.endswith("  without seed 2 (diverged)")
     assert "[needs 3 seeds]" in line
     assert " 2  " in line
+    failed = line_of(summary_text(scale.numbers), "tinylstm", "smelu_05")
+    assert failed.endswith("  without seed 3 (failed); failed: causal")
+
+
+def test_it_names_lost_runs_with_their_reasons(scale: Scale, whole: Scale) -> None:
+    said = " ".join(summary_text(scale.numbers).split())
+    assert "2 runs diverged and 2 failed; they are left out of all numbers, never" in said
+    assert f"tinylstm relu seed 2 ({WHY[DIVERGED]})" in said
+    assert f"charlm smelu_05 seed 3 ({WHY[FAILED]})" in said
+    assert "left out" not in summary_text(whole.numbers)
 
 
 def test_it_marks_what_failed(scale: Scale) -> None:
@@ -86,7 +99,7 @@ def test_it_marks_what_failed(scale: Scale) -> None:
     for model in MODELS:
         causal = line_of(summary, model, "smelu_05")
         assert causal.split()[2] == "†"
-        assert causal.endswith("  failed: causal")
+        assert causal.endswith("; failed: causal")
         noise = line_of(summary, model, "elu")
         assert noise.split()[2] == "†"
         # Both models have the very same runs of noise.
@@ -179,11 +192,27 @@ def test_few_seeds_say_what_is_needed(tmp_path: Path, seeds: tuple[int, ...]) ->
     assert counted.removeprefix(total_variation).split() == wanted
 
 
-def test_a_cell_of_diverged_runs_says_so(tmp_path: Path) -> None:
-    gone = [("relu", seed) for seed in (1, 2)]
-    lost = make_scale(tmp_path, (1, 2), gone, models=("charlm",), activations=("relu", "elu"))
+@pytest.mark.parametrize(
+    ("diverged", "failed", "said"),
+    [
+        ([1, 2], [], "diverged"),
+        ([], [1, 2], "failed"),
+        ([2], [1], "diverged or failed"),
+    ],
+)
+def test_a_cell_of_lost_runs_says_so(
+    tmp_path: Path, diverged: list[int], failed: list[int], said: str
+) -> None:
+    lost = make_scale(
+        tmp_path,
+        (1, 2),
+        models=("charlm",),
+        activations=("relu", "elu"),
+        diverged=[("relu", seed) for seed in diverged],
+        out_of_memory=[("relu", seed) for seed in failed],
+    )
     line = line_of(summary_text(lost.numbers), "charlm", "relu")
-    assert line.endswith(" 0  every run diverged  failed: learned")
+    assert line.endswith(f" 0  every run {said}  failed: learned")
 
 
 def test_one_activation_has_no_verdicts(tmp_path: Path) -> None:

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_up import WHY
 from made_up_study import ACTIVATIONS, MODELS, SEEDS, make_models, write_scale
 
 from actrepro.files import read_json, read_npz
 from actrepro.gate import GATES
 from actrepro.measures import GENERATED_ID, group_measure_ids, measure_ids, run_measure_ids
 from actrepro.predictions import RULES
+from actrepro.status import DIVERGED, FAILED, FINISHED
 from actrepro.tables import (
     COLUMNS,
     KINDS,
@@ -30,9 +32,16 @@ from actrepro.tables import (
     variance_rows,
 )
 
-GONE = ("tinylstm", "relu", 43)
 UNSOUND = "smelu_05"
 GATE = "causal"
+DIVERGED_RUN = ("tinylstm", "relu", 43)
+FAILED_RUN = ("tinylstm", UNSOUND, 43)
+LOST_RUNS = {DIVERGED_RUN: DIVERGED, FAILED_RUN: FAILED}
+LACKING: dict[str, Any] = {
+    "diverged": [DIVERGED_RUN],
+    "out_of_memory": [FAILED_RUN],
+    "failed": {UNSOUND: GATE},
+}
 COUPLE = ACTIVATIONS
 Row = dict[str, str]
 
@@ -68,9 +77,8 @@ def _scale(folder: Path, **changes: Any) -> Scale:
 
 @pytest.fixture(scope="module")
 def scale(tmp_path_factory: pytest.TempPathFactory) -> Scale:
-    """One run diverged, and one activation failed a gate."""
-    folder = tmp_path_factory.mktemp("scale")
-    return _scale(folder, diverged=[GONE], failed={UNSOUND: GATE})
+    """One run diverged, one failed, and one activation failed a gate."""
+    return _scale(tmp_path_factory.mktemp("scale"), **LACKING)
 
 
 def written(value: Any) -> str:
@@ -119,7 +127,7 @@ def test_every_pair_speaks_to_every_column(scale: Scale) -> None:
 
 
 def test_the_same_results_give_the_same_bytes(scale: Scale, tmp_path: Path) -> None:
-    again = _scale(tmp_path, diverged=[GONE], failed={UNSOUND: GATE})
+    again = _scale(tmp_path, **LACKING)
     for name in (*(f"{table}.csv" for table in COLUMNS), "stats.json", "summary.txt"):
         assert (scale.folder / name).read_bytes() == (again.folder / name).read_bytes()
 
@@ -130,7 +138,8 @@ def test_a_row_per_run_and_rule(scale: Scale) -> None:
     assert keys == list(itertools.product(MODELS, ACTIVATIONS, SEEDS, RULES))
     assert {row["scale"] for row in rows} == {"tiny"}
     steps = {(row["rule"], row["step"]) for row in rows}
-    assert steps == {("final", "12"), ("best", "10"), ("matched", "10")}
+    whole = {("final", "12"), ("best", "10"), ("matched", "10")}
+    assert steps == whole | {("final", "6"), ("best", "6")}
     assert {(row["parameters"], row["device"], row["seconds"]) for row in rows} == {
         ("1234", "cpu", "0.5")
     }
@@ -138,11 +147,11 @@ def test_a_row_per_run_and_rule(scale: Scale) -> None:
 
 def test_the_scores_of_runs_are_those_of_the_statistics(scale: Scale) -> None:
     for row in scale.table("runs"):
-        gone = (row["model"], row["activation"], int(row["seed"])) == GONE
-        assert row["status"] == ("diverged" if gone else "finished")
-        assert row["why"] == ("diverged" if gone else "")
+        run = row["model"], row["activation"], int(row["seed"])
+        status = LOST_RUNS.get(run, FINISHED)
+        assert (row["status"], row["why"]) == (status, WHY.get(status, ""))
         for id_, metric in scale.cell(row)["metrics"].items():
-            expected = None if gone else metric["by_seed"][row["seed"]]
+            expected = None if run in LOST_RUNS else metric["by_seed"][row["seed"]]
             assert row[id_] == written(expected)
 
 
@@ -181,7 +190,7 @@ def test_the_differences_of_pairs_are_those_of_the_matrices(scale: Scale) -> Non
     for row in scale.table("pairs"):
         ends = [(row[f"activation_{end}"], int(row[f"seed_{end}"])) for end in "ab"]
         i, j = map(runs.index, ends)
-        gone = GONE in [(row["model"], *end) for end in ends]
+        gone = any((row["model"], *end) in LOST_RUNS for end in ends)
         assert row["failed_gates"] == (GATE if UNSOUND in dict(ends) else "")
         for id_ in measure_ids():
             expected = matrices[row["model"]][f"{row['rule']}.{id_}"][i, j]
@@ -199,7 +208,7 @@ def test_a_row_per_cell_rule_and_measure(scale: Scale) -> None:
         cell = scale.cell(row)
         estimate = {**cell["metrics"], **cell["differences"], **cell["group"]}[row["measure"]]
         assert_estimate(row, estimate)
-        assert row["n"] == ("2" if (row["model"], row["activation"]) == GONE[:2] else "3")
+        assert row["n"] == ("2" if row["model"] == "tinylstm" else "3")
         assert row["sd"] == written(estimate.get("sd"))
         assert (row["sd"] != "") == (row["measure"] in run_measure_ids())
 
@@ -303,7 +312,7 @@ def test_a_row_per_two_activations_measure_and_kind(scale: Scale) -> None:
     for row in rows:
         [entry] = [one for one in scale.under(row)["across"] if one["metric"] == row["measure"]]
         assert_estimate(row, entry[row["kind"]])
-        assert row["n"] == ("2" if row["model"] == GONE[0] else "3")
+        assert row["n"] == ("2" if row["model"] == "tinylstm" else "3")
         assert row["failed_gates"] == GATE
 
 
@@ -317,11 +326,12 @@ def test_with_one_seed_there_are_scores_and_no_differences(tmp_path: Path) -> No
         assert (row["n"], row["value"] != "") == ("1", row["kind"] == "same_seed")
 
 
-def test_a_cell_of_diverged_runs_has_no_scores(tmp_path: Path) -> None:
-    gone = [("charlm", "relu", seed) for seed in (42, 43)]
-    scale = _scale(tmp_path, seeds=[42, 43], models=["charlm"], diverged=gone)
+@pytest.mark.parametrize(("status", "lost"), [(DIVERGED, "diverged"), (FAILED, "out_of_memory")])
+def test_a_cell_of_lost_runs_has_no_scores(tmp_path: Path, status: str, lost: str) -> None:
+    gone = {lost: [("charlm", "relu", seed) for seed in (42, 43)]}
+    scale = _scale(tmp_path, seeds=[42, 43], models=["charlm"], **gone)
     rows = [row for row in scale.table("runs") if row["activation"] == "relu"]
-    assert {row["status"] for row in rows} == {"diverged"}
+    assert {row["status"] for row in rows} == {status}
     assert {row[id_] for row in rows for id_ in run_measure_ids()} == {""}
     cells = [row for row in scale.table("cells") if row["activation"] == "relu"]
     assert {(row["n"], row["value"]) for row in cells} == {("0", "")}

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from actrepro.checkpoints import (
     own_steps,
 )
 from actrepro.config import RunConfig
+from actrepro.devices import prepare_torch
 from actrepro.differences import cell_differences, model_differences
 from actrepro.errors import ActreproError
 from actrepro.evaluation import make_evaluation
@@ -34,17 +36,14 @@ from actrepro.measures import PRIMARY
 from actrepro.models import build_from_protocol
 from actrepro.prediction import RunFiles, predict, predict_cell, predict_matched
 from actrepro.predictions import RULES, Predictions, open_predictions
+from actrepro.results_schema import ModelStatsFile
 from actrepro.statistics import model_statistics
-from actrepro.training import (
-    TrainedRun,
-    fixed_windows,
-    mean_loss,
-    prepare_torch,
-    train,
-    train_run,
-)
+from actrepro.status import DIVERGED, FAILED, FINISHED
+from actrepro.stepping import Stepper
+from actrepro.training import RunOutputs, TrainedRun, fixed_windows, mean_loss, train, train_run
 
 CPU = torch.device("cpu")
+OUT_OF_MEMORY = "out of memory at step 0"
 FILES = ("checkpoint.safetensors", "snapshots.safetensors", "history.csv", "run.json")
 
 
@@ -54,7 +53,9 @@ def _train(request: RunConfig) -> TrainedRun:
 
 def _train_into(folder: Path, request: RunConfig) -> Path:
     made_up.corpus().save(folder / "corpus.npz")
-    train_run(request, folder / "corpus.npz", *(folder / name for name in FILES), threads=1)
+    outputs = RunOutputs(*(folder / name for name in FILES))
+    train_run(request, folder / "corpus.npz", outputs, folder / "state", 3600, threads=1)
+    assert not (folder / "state").exists()
     return folder
 
 
@@ -115,15 +116,14 @@ def test_the_history_has_the_first_and_last_step_and_every_interval(
 def _seen(monkeypatch: pytest.MonkeyPatch, request: RunConfig) -> list[torch.Tensor]:
     """Every batch that a run is trained on."""
     seen: list[torch.Tensor] = []
-    update = training._Trainer._update
+    train_on = Stepper._train_on
 
-    def noting(self: Any, codes: torch.Tensor, targets: torch.Tensor) -> None:
-        seen.append(torch.cat([codes, targets[:, -1:]], dim=1))
-        assert torch.equal(codes[:, 1:], targets[:, :-1])
-        update(self, codes, targets)
+    def noting(self: Stepper, starts: torch.Tensor) -> None:
+        seen.append(self.text[starts[:, None] + self.offsets])
+        train_on(self, starts)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training._Trainer, "_update", noting)
+        patch.setattr(Stepper, "_train_on", noting)
         _train(request)
     return seen
 
@@ -165,8 +165,8 @@ def test_training_lowers_the_loss() -> None:
     assert first.train_loss == pytest.approx(np.log(symbols), abs=0.1)
     assert last.train_loss < first.train_loss - 0.5
     assert last.selection_loss < first.selection_loss - 0.5
-    assert run.status == "finished"
-    assert run.checkpoint.finished
+    assert (run.status, run.why) == (FINISHED, None)
+    assert run.checkpoint.status == FINISHED
 
 
 def _selection_loss(request: RunConfig, weights: dict[str, torch.Tensor]) -> float:
@@ -259,7 +259,7 @@ def test_the_record_tells_all_about_a_run(tmp_path: Path) -> None:
     checkpoint = load_checkpoint(tmp_path / "checkpoint.safetensors")
     corpus = made_up.corpus()
     assert record["run"] == "tiny/minigpt/swiglu/seed5"
-    assert record["status"] == "finished"
+    assert (record["status"], record["why"]) == (FINISHED, None)
     assert RunConfig.model_validate(record["config"]) == request
     assert record["config"]["seed"] == 5
     assert (record["corpus_sha256"], record["symbols"]) == (corpus.sha256, len(corpus.symbols))
@@ -335,9 +335,9 @@ def test_a_learning_rate_too_large_makes_a_diverged_run(
     request = made_up.request(**exploding, learning_rate=1.0)
     record = read_json(_train_into(tmp_path / "run", request) / "run.json")
     checkpoint = load_checkpoint(tmp_path / "run/checkpoint.safetensors")
-    assert record["status"] == "diverged"
+    assert (record["status"], record["why"]) == (DIVERGED, "the loss at step 5 is no number")
     assert record["last_history"] == {"step": 5, "train_loss": None, "selection_loss": None}
-    assert not checkpoint.finished
+    assert checkpoint.status == DIVERGED
     assert (checkpoint.final_step, checkpoint.best_step) == (5, 0)
     last = (tmp_path / "run/history.csv").read_text().splitlines()[-1]
     assert last in ("5,nan,nan", "5,inf,inf")
@@ -346,28 +346,30 @@ def test_a_learning_rate_too_large_makes_a_diverged_run(
 
 def test_the_same_model_trains_at_a_small_learning_rate(exploding: dict[str, Any]) -> None:
     run = _train(made_up.request(**exploding, learning_rate=1e-4))
-    assert run.status == "finished"
+    assert run.status == FINISHED
 
 
 def test_a_run_without_a_loss_at_its_start_has_diverged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "mean_loss", lambda *_: math.nan)
     run = _train(made_up.request())
-    assert run.status == "diverged"
+    assert (run.status, run.why) == (DIVERGED, "the loss at step 0 is no number")
     assert (run.checkpoint.final_step, run.checkpoint.best_step) == (0, 0)
-    assert not run.checkpoint.finished
+    assert run.checkpoint.status == DIVERGED
 
 
 class Cell:
-    """Three seeds of one cell, the second of which diverges."""
+    """Four seeds of one cell, the second of which diverges, and the fourth fails at once."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.seeds = [1, 2, 3]
+        self.seeds = [1, 2, 3, 4]
         self.requests = [made_up.request(seed=seed) for seed in self.seeds]
         self.folders = [folder / f"seed{seed}" for seed in self.seeds]
         for request, run in zip(self.requests, self.folders, strict=True):
             with monkeypatch.context() as patch:
                 if request.seed == 2:
                     patch.setattr(training, "mean_loss", _nan_after(4))
+                if request.seed == 4:
+                    patch.setattr(training, "train", _out_of_memory)
                 _train_into(run, request)
         self.corpus = self.folders[0] / "corpus.npz"
         self.evaluation, self.manifest = folder / "evaluation.npz", folder / "evaluation.json"
@@ -457,6 +459,13 @@ def _nan_after(calls: int) -> Any:
     return lambda *arguments: math.nan if next(made, None) is None else true(*arguments)
 
 
+def _out_of_memory(*asked: Any) -> TrainedRun:
+    """A run that was lost before its history had a row."""
+    run = train(*asked)
+    checkpoint = replace(run.checkpoint, status=FAILED, final_step=0, best=None, best_step=0)
+    return replace(run, checkpoint=checkpoint, history=[], status=FAILED, why=OUT_OF_MEMORY)
+
+
 def test_what_a_run_has_predicted_at_its_matched_step_is_not_predicted_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -474,7 +483,8 @@ def test_what_a_run_has_predicted_at_its_matched_step_is_not_predicted_again(
     monkeypatch.setattr(prediction, "predict", counted)
     cell.match()
     assert any(taken)
-    assert calls == [seed for seed, one in zip(steps, taken, strict=True) if not one]
+    needed = zip(steps.items(), taken, strict=True)
+    assert calls == [seed for (seed, step), one in needed if step is not None and not one]
     # Without its own predictions at hand it predicts anew, and the bytes are the same.
     monkeypatch.setattr(prediction, "own_steps", lambda _: {})
     monkeypatch.setattr(prediction, "load_snapshot", lambda path, step: _at(path.parent, step))
@@ -490,34 +500,44 @@ def _at(run: Path, step: int) -> Weights:
     return load_snapshot(run / "snapshots.safetensors", step)
 
 
-def test_a_diverged_run_is_excluded_to_the_end_and_never_imputed(
+def test_lost_runs_are_excluded_to_the_end_and_never_imputed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cell = Cell(tmp_path, monkeypatch)
     records = [read_json(run / "run.json") for run in cell.folders]
-    assert [record["status"] for record in records] == ["finished", "diverged", "finished"]
+    ended = [FINISHED, DIVERGED, FINISHED, FAILED]
+    lost = [None, DIVERGED, None, FAILED]
+    why = [None, "the loss at step 10 is no number", None, OUT_OF_MEMORY]
+    assert [record["status"] for record in records] == ended
+    assert [record["why"] for record in records] == why
     assert records[1]["last_history"] == {"step": 10, "train_loss": None, "selection_loss": None}
-    assert [open_predictions(path).diverged for path in cell.predictions] == [False, True, False]
+    assert records[3]["last_history"] is None
+    for paths in (cell.predictions, cell.matched_predictions):
+        assert [open_predictions(path).lost for path in paths] == lost
     for under in read_json(cell.differences)["rules"].values():
-        assert [run["why"] for run in under["runs"]] == [None, "diverged", None]
-        assert "loss.all" not in under["runs"][1]
+        assert [run["why"] for run in under["runs"]] == lost
+        assert ["loss.all" in run for run in under["runs"]] == [True, False, True, False]
         assert [pair["seeds"] for pair in under["pairs"]] == [[1, 3]]
     matched = read_json(cell.matched)["runs"]
-    assert [run["step"] is None for run in matched] == [False, True, False]
+    assert [run["step"] is None for run in matched] == [False, True, False, True]
     arrays = read_npz(cell.matrices)
     for rule in RULES:
         gone = np.isnan(arrays[f"{rule}.{PRIMARY}"])
-        assert gone.tolist() == [[False, True, False], [True, True, True], [False, True, False]]
+        one = np.array([False, True, False, True])
+        np.testing.assert_array_equal(gone, one[:, None] | one)
     stats = read_json(cell.stats)
-    assert [run["status"] for run in stats["runs"]] == ["finished", "diverged", "finished"]
+    assert [run["status"] for run in stats["runs"]] == ended
+    assert [run["why"] for run in stats["runs"]] == why
+    excluded = [{"seed": 2, "why": DIVERGED}, {"seed": 4, "why": FAILED}]
     for under in stats["rules"].values():
         found = under["cells"]["relu"]
-        assert (found["n"], found["excluded"]) == (2, [{"seed": 2, "why": "diverged"}])
+        assert (found["n"], found["excluded"]) == (2, excluded)
         assert found["metrics"]["loss.all"]["by_seed"].keys() == {"1", "3"}
         difference = found["differences"][PRIMARY]
         assert [pair["seeds"] for pair in difference["pairs"]] == [[1, 3]]
         assert difference["value"] == difference["pairs"][0]["value"]
     json.loads(cell.stats.read_text(), parse_constant=pytest.fail)
+    ModelStatsFile.model_validate_json(cell.stats.read_bytes())
 
 
 def test_a_snapshot_is_where_a_shorter_run_ends() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from actrepro.formats import counted, listed
 from actrepro.gate import GATES
 from actrepro.predictions import FINAL
+from actrepro.status import LOST
 
 Stats = Mapping[str, Any]
 Cell = Mapping[str, Any]
@@ -38,9 +40,12 @@ def absence(cell: Cell, needed: int = 1) -> str:
         return ""
     if not cell["excluded"]:
         return f"needs {needed} seeds"
-    diverged = all(one["why"] == "diverged" for one in cell["excluded"])
-    lost = "diverged" if diverged else "is unusable"
-    return f"every run {lost}" if cell["n"] == 0 else f"{lost}: only 1 seed left"
+    reasons = {one["why"] for one in cell["excluded"]}
+    if reasons <= set(LOST):
+        what = " or ".join(status for status in LOST if status in reasons)
+    else:
+        what = "is unusable"
+    return f"every run {what}" if cell["n"] == 0 else f"only 1 seed left: rest {what}"
 
 
 def remark(cell: Cell, needed: int = 1) -> str:
@@ -55,6 +60,25 @@ def without(cell: Cell) -> str:
         by_reason.setdefault(one["why"], []).append(str(one["seed"]))
     left_out = [f"seed {', '.join(seeds)} ({why})" for why, seeds in by_reason.items()]
     return f"without {'; '.join(left_out)}" if left_out else ""
+
+
+def lost_line(stats: Stats, most: int = MOST_NAMED) -> str:
+    """How many runs were lost, which and why, in a sentence; empty when none."""
+    lost = [
+        (run["status"], f"{model} {run['activation']} seed {run['seed']} ({run['why']})")
+        for model, one in stats["models"].items()
+        for run in one["runs"]
+        if run["status"] in LOST
+    ]
+    if not lost:
+        return ""
+    ended = Counter(status for status, _ in lost)
+    first, *rest = (status for status in LOST if ended[status])
+    said = [f"{counted(ended[first], 'run')} {first}", *(f"{ended[one]} {one}" for one in rest)]
+    return (
+        f"{listed(said)}; {'it is' if len(lost) == 1 else 'they are'} left out of all numbers, "
+        f"never replaced: {listed([name for _, name in lost], most)}."
+    )
 
 
 def sound(cell: Cell) -> bool:

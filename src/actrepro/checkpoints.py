@@ -23,19 +23,23 @@ from torch import Tensor, nn
 
 from actrepro.errors import ActreproError
 from actrepro.files import replacing
+from actrepro.status import FINISHED
 
 Weights = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Final and best weights, and the steps they stand for (`best` None: it is the final)."""
+    """Final and best weights, and the steps they stand for (`best` None: it is the final).
+
+    `status` says how their run ended (see `actrepro.status`).
+    """
 
     final: Weights
     final_step: int
     best: Weights | None
     best_step: int
-    finished: bool
+    status: str
 
     def weights(self, rule: str) -> Weights:
         """The weights under a checkpoint rule, `final` or `best`."""
@@ -64,7 +68,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     training = {
         "final_step": checkpoint.final_step,
         "best_step": checkpoint.best_step,
-        "finished": checkpoint.finished,
+        "status": checkpoint.status,
     }
     # One entry: safetensors writes several in an order that differs from call to call.
     _write(path, tensors, {"training": json.dumps(training)})
@@ -102,7 +106,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         final_step=training["final_step"],
         best=best or None,
         best_step=training["best_step"],
-        finished=training["finished"],
+        status=training["status"],
     )
 
 
@@ -120,7 +124,19 @@ def _reading(path: Path) -> Iterator[Any]:
 
 def _training(file: Any) -> dict[str, Any]:
     training: dict[str, Any] = json.loads((file.metadata() or {})["training"])
-    return {key: training[key] for key in ("final_step", "best_step", "finished")}
+    return {key: training[key] for key in ("final_step", "best_step", "status")}
+
+
+def status_of(path: Path) -> str:
+    """How a checkpoint's run ended; its weights are not read.
+
+    Raises
+    ------
+    ActreproError
+        When the file is missing or damaged.
+    """
+    with _reading(path) as file:
+        return str(_training(file)["status"])
 
 
 def is_finished(path: Path) -> bool:
@@ -131,8 +147,7 @@ def is_finished(path: Path) -> bool:
     ActreproError
         When the file is missing or damaged.
     """
-    with _reading(path) as file:
-        return bool(_training(file)["finished"])
+    return status_of(path) == FINISHED
 
 
 def own_steps(path: Path) -> dict[int, str]:

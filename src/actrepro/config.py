@@ -60,6 +60,16 @@ Seeds = Annotated[
     AfterValidator(_unique),
     Field(min_length=1),
 ]
+Sizes = Annotated[
+    tuple[Annotated[int, Field(ge=1)], ...],
+    BeforeValidator(_listed),
+    AfterValidator(_unique),
+    Field(min_length=1),
+]
+
+# The benchmark holds this model against a plain training loop, and varies these of its sizes.
+PEER_OF = "charlm"
+VARIED = ("width", "layers", "context")
 
 
 # A scale's name is a folder beside these and a target beside the workflow's rules.
@@ -67,6 +77,9 @@ RESERVED = (
     "all",
     "audit",
     "audit_page",
+    "benchmark",
+    "benchmark_figure",
+    "benchmarks",
     "cell_differences",
     "control",
     "control_of_runs",
@@ -77,6 +90,7 @@ RESERVED = (
     "figure",
     "gates",
     "gates_after",
+    "measure_training",
     "model_differences",
     "model_stats",
     "predict",
@@ -157,6 +171,9 @@ class Protocol(_Part):
     iterations: int = Field(ge=1)
     learning_rate: float = Field(gt=0, le=1)
     dropout: float = Field(ge=0, lt=1)
+    precision: Literal["fp32", "tf32", "bf16"] = Field(
+        "fp32", description="Of the products in training; predictions are always in fp32."
+    )
     evaluate_every: int = Field(ge=1, description="Steps between two rows of the history.")
     history_windows: int = Field(
         64, ge=1, description="Windows of train and of selection text behind a history row."
@@ -203,6 +220,32 @@ class Audit(_Part):
     controls: dict[FileName, Control] = Field(description="The protocol of each trained control.")
 
 
+class Growth(_Part):
+    """Sizes of CharLM that the benchmark varies one at a time, the others as a scale has them."""
+
+    scale: FileName = Field(description="One of the protocols.")
+    characters: int = Field(ge=1, description="Training text of a timed run, all steps together.")
+    layers: Sizes
+    width: Sizes
+    context: Sizes
+    runs: Sizes = Field(description="Runs side by side; on a CPU as far as there are cores.")
+
+
+class Benchmark(_Part):
+    """What `snakemake benchmark` measures."""
+
+    models: Names = Field(description="Measured with the first of the activations.")
+    activations: Names = Field(description="With each, CharLM is held against a plain loop.")
+    scales: Names
+    characters: int = Field(
+        ge=1,
+        description="Training text of a timed run, all steps together; no more steps than the "
+        "scale has.",
+    )
+    rounds: int = Field(ge=1, description="How often everything is measured, in turn.")
+    growth: Growth
+
+
 class RunConfig(_Part):
     """The slice of a study that one training run depends on, and no more."""
 
@@ -220,6 +263,21 @@ class RunConfig(_Part):
         return f"{self.scale}/{self.model}/{self.activation}/seed{self.seed}"
 
 
+class BenchmarkConfig(_Part):
+    """The slice of a study that its benchmark depends on, and no more."""
+
+    settings: Benchmark
+    runs: tuple[RunConfig, ...] = Field(description="A run of each cell that is measured.")
+    base: RunConfig = Field(description="The run whose sizes are varied.")
+    jobs_per_card: int
+    snapshot_seconds: float
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """The names of the corpora that its runs train on."""
+        return tuple(dict.fromkeys(run.protocol.corpus for run in (*self.runs, self.base)))
+
+
 class Study(_Part):
     """A study: what to run (models × activations × seeds at each scale) and the definitions."""
 
@@ -229,6 +287,10 @@ class Study(_Part):
     seeds: Seeds
     scales: Names
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    jobs_per_card: int = Field(1, ge=1, description="Training jobs that share one GPU.")
+    snapshot_seconds: int = Field(
+        120, ge=0, description="How much of its training a killed job may lose."
+    )
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Level of every interval.")
     margins: Margins = Field(
         default_factory=lambda: Margins.model_validate({}),
@@ -241,6 +303,7 @@ class Study(_Part):
     corpora: dict[FileName, Corpus]
     protocols: dict[FileName, Protocol]
     audit: Audit
+    benchmark: Benchmark | None = None
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
@@ -258,9 +321,27 @@ class Study(_Part):
         _refuse_unknown("audit.controls", tuple(self.audit.controls), trained_control_names())
         for control in self.audit.controls.values():
             _refuse_unknown("audit.controls.corpus", (control.corpus,), tuple(self.corpora))
+        if self.benchmark:
+            self._check_benchmark(self.benchmark)
         _refuse_shadowing(tuple(self.custom_models))
         _refuse_reserved(tuple(self.protocols))
         return self
+
+    def _check_benchmark(self, benchmark: Benchmark) -> None:
+        growth, scales = benchmark.growth, tuple(self.protocols)
+        _refuse_unknown("benchmark.models", benchmark.models, self.known_models)
+        _refuse_unknown("benchmark.activations", benchmark.activations, activation_names())
+        _refuse_unknown("benchmark.scales", benchmark.scales, scales)
+        _refuse_unknown("benchmark.growth.scale", (growth.scale,), scales)
+        base = self.protocols[growth.scale]
+        for key in VARIED:
+            for size in getattr(growth, key):
+                # What a protocol allows, the sizes varied must keep to.
+                try:
+                    Protocol.model_validate({**base.model_dump(), key: size})
+                except ValidationError as error:
+                    reason = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+                    raise ValueError(f"benchmark.growth.{key}: found {size}: {reason}") from None
 
     @property
     def known_models(self) -> tuple[str, ...]:
@@ -278,7 +359,7 @@ class Study(_Part):
 
     def for_audit(self) -> Study:
         """The audit as a study of its own: what its verdicts depend on, and no more."""
-        own = {
+        own: dict[str, Any] = {
             "study": "audit",
             "models": self.audit.models,
             "activations": self.audit.activations,
@@ -286,6 +367,7 @@ class Study(_Part):
             "scales": (self.audit.scale,),
             "device": "auto",
             "custom_models": {},
+            "benchmark": None,
         }
         return self.model_copy(update=own)
 
@@ -308,6 +390,35 @@ class Study(_Part):
             protocol=self.protocol(scale).for_model(model),
             device=self.device,
             custom_models=own,
+        )
+
+    def benchmark_config(self) -> BenchmarkConfig:
+        """What the benchmark needs to know: each cell once, and the run whose sizes it varies.
+
+        Raises
+        ------
+        ActreproError
+            When the study has no benchmark.
+        """
+        settings = self.benchmark
+        if settings is None:
+            raise ActreproError(
+                "benchmark: found null, expected what to measure; leave the key out to have the "
+                "default study's"
+            )
+        first = settings.activations[0]
+        cells = [(model, first) for model in settings.models]
+        cells += [(PEER_OF, activation) for activation in settings.activations]
+        return BenchmarkConfig(
+            settings=settings,
+            runs=tuple(
+                self.run_config(scale, model, activation, 0)
+                for scale in settings.scales
+                for model, activation in dict.fromkeys(cells)
+            ),
+            base=self.run_config(settings.growth.scale, PEER_OF, first, 0),
+            jobs_per_card=self.jobs_per_card,
+            snapshot_seconds=self.snapshot_seconds,
         )
 
 
@@ -387,6 +498,10 @@ def _place(location: tuple[Any, ...]) -> tuple[str, list[str]]:
             kind = Control
         case ("audit", *_):
             kind = Audit
+        case ("benchmark", "growth", *_):
+            kind = Growth
+        case ("benchmark", *_):
+            kind = Benchmark
         case _:
             kind = Study
     return ".".join(map(str, location)), list(kind.model_fields)

@@ -114,7 +114,7 @@ def _reading(name: str, scored: str) -> str:
             "text. Each panel shows one activation in its colour and the others’ selection loss "
             "in grey. Dotted: n-gram tables of the training text, scored on the test text. The "
             "axis leaves out the first, untrained losses where they lie above it; a cross marks "
-            "where a run diverged."
+            "where a run diverged or failed."
         )
     return {
         "loss": f"Nats per character on the same {scored} test characters. Small rings are the "

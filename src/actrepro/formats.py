@@ -85,6 +85,8 @@ def spread(values: Iterable[float], digits: int) -> str:
 def counts_spread(values: Iterable[int]) -> str:
     """As `spread`, for whole numbers."""
     ends = sorted(values)
+    if not ends:
+        return MISSING
     return count(ends[0]) if ends[0] == ends[-1] else f"{count(ends[0])} to {count(ends[-1])}"
 
 

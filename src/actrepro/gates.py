@@ -24,6 +24,7 @@ from actrepro.activations import Activation, get_activation
 from actrepro.checkpoints import copy_weights, hash_weights
 from actrepro.config import RunConfig
 from actrepro.corpus import Corpus, load_corpus
+from actrepro.devices import prepare_torch
 from actrepro.errors import ActreproError
 from actrepro.files import write_json
 from actrepro.gate import BEFORE, Outcome, failed
@@ -48,7 +49,7 @@ from actrepro.probing import (
     same,
     uncompiled,
 )
-from actrepro.training import fixed_windows, mean_loss, prepare_torch, train
+from actrepro.training import fixed_windows, mean_loss, train
 
 LOG = logging.getLogger("actrepro")
 

@@ -22,9 +22,10 @@ from actrepro.differences import read_cells
 from actrepro.evaluation import EvaluationSet, load_evaluation
 from actrepro.files import read_json, read_npz, write_json
 from actrepro.gate import Outcome
-from actrepro.inspection import DIVERGED, LARGEST_SUM_ERROR, are_probabilities
+from actrepro.inspection import LARGEST_SUM_ERROR, are_probabilities
 from actrepro.measures import certificate, churn_range
 from actrepro.predictions import POSITIONS, RULES
+from actrepro.status import LOST
 
 Run = tuple[str, int]
 Facts = Mapping[str, Any]
@@ -109,7 +110,7 @@ def split(evaluation: EvaluationSet, corpus: Corpus) -> Outcome:
 
 def probabilities(facts: Mapping[Run, Facts]) -> Outcome:
     """A cell's predictions are numbers from 0 to 1 whose rows sum to one."""
-    found = {seed: one for (_, seed), one in facts.items() if one["why"] != DIVERGED}
+    found = {seed: one for (_, seed), one in facts.items() if one["why"] not in LOST}
     wrong = [seed for seed, one in found.items() if not are_probabilities(one)]
     known = [one for one in found.values() if one["finite"]]
     return Outcome(

@@ -22,7 +22,7 @@ from actrepro.predictions import StoredPredictions
 # A softmax in double precision, stored in single, sums to one to about 1e-7.
 LARGEST_SUM_ERROR = 1e-5
 
-DIVERGED = "diverged"
+NOT_PREDICTED = "not predicted under this checkpoint rule"
 OTHER_TEXT = "predicted another evaluation set"
 NOT_PROBABILITIES = "predictions are not probabilities"
 IMPOSSIBLE = "infinite loss: a true character has probability 0"
@@ -35,7 +35,8 @@ class Facts:
     Attributes
     ----------
     why
-        Why they cannot be compared; None where they can.
+        Why they cannot be compared, `diverged` or `failed` for a lost run; None where
+        they can.
     evaluation_sha256, weights_sha256, predictions_sha256
         Of the text that was predicted, the weights, and the probabilities.
     finite, lowest, highest, sum_error
@@ -66,8 +67,8 @@ def targets_of(evaluation: EvaluationSet) -> Mapping[str, npt.NDArray[np.integer
 def inspect(run: StoredPredictions, rule: str, evaluation: EvaluationSet) -> Facts:
     """Look through a run's predictions under a rule: are they probabilities of this text?"""
     weights = run.weights_sha256.get(rule)
-    if run.diverged or weights is None:
-        return Facts(DIVERGED, run.evaluation_sha256, weights)
+    if run.lost or weights is None:
+        return Facts(run.lost or NOT_PREDICTED, run.evaluation_sha256, weights)
     digest = hashlib.sha256()
     finite, lowest, highest, error = True, math.inf, -math.inf, 0.0
     same_text, possible = run.evaluation_sha256 == evaluation.sha256, True

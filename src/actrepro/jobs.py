@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from actrepro.errors import ActreproError
+from actrepro.errors import ActreproError, Stopped
 
 LOG = logging.getLogger("actrepro")
 
@@ -23,6 +23,10 @@ def job(log: str) -> Iterator[None]:
     _log_to(Path(log))
     try:
         yield
+    except Stopped as stopped:
+        LOG.warning("%s", stopped)
+        # As a shell says it of a process that a signal ended.
+        sys.exit(128 + stopped.number)
     except ActreproError as error:
         LOG.error("%s", error)
         sys.exit(1)

@@ -1,9 +1,8 @@
-"""AdamW over one flat buffer.
+"""AdamW over one flat buffer, by torch's fused kernel.
 
 torch's own optimisers import its compiler at their first call, which costs each
-training job almost two seconds, as much as a small run trains. One buffer also
-makes a step a handful of passes instead of a loop over parameters. Tested
-against `torch.optim.AdamW`.
+training job almost two seconds, as much as a small run trains. One buffer makes a
+step one pass instead of a loop over parameters. Tested against `torch.optim.AdamW`.
 """
 
 from __future__ import annotations
@@ -21,14 +20,27 @@ class AdamW:
 
     The model's parameters and their gradients become views into two flat
     buffers, so the model must not be moved to another device afterwards.
+
+    Attributes
+    ----------
+    weights, gradients
+        The flat buffers.
+    mean, square
+        Running means of the gradients and of their squares, of the same shape.
+    steps
+        How many steps were taken: a number on the same device, so that no step waits for it.
     """
 
     def __init__(self, model: nn.Module, learning_rate: float) -> None:
         self.learning_rate = learning_rate
-        self.steps = 0
         self.weights, self.gradients = flatten_parameters(model)
         self.mean = torch.zeros_like(self.weights)
         self.square = torch.zeros_like(self.weights)
+        self.steps = torch.zeros((), device=self.weights.device)
+
+    def state(self) -> dict[str, Tensor]:
+        """What a step depends on besides weights and gradients, by name; views, no copies."""
+        return {"mean": self.mean, "square": self.square, "steps": self.steps}
 
     def zero_grad(self) -> None:
         """Forget the gradients of the step before."""
@@ -38,12 +50,21 @@ class AdamW:
     def step(self) -> None:
         """m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², w ← (1−ηλ)w − η·m̂ / (√v̂ + ε)."""
         self.steps += 1
-        first, second = (1 - beta**self.steps for beta in BETAS)
-        self.mean.lerp_(self.gradients, 1 - BETAS[0])
-        self.square.mul_(BETAS[1]).addcmul_(self.gradients, self.gradients, value=1 - BETAS[1])
-        denominator = self.square.sqrt().mul_(second**-0.5).add_(EPSILON)
-        self.weights.mul_(1 - self.learning_rate * WEIGHT_DECAY)
-        self.weights.addcdiv_(self.mean, denominator, value=-self.learning_rate / first)
+        torch._fused_adamw_(
+            [self.weights],
+            [self.gradients],
+            [self.mean],
+            [self.square],
+            [],
+            [self.steps],
+            lr=self.learning_rate,
+            beta1=BETAS[0],
+            beta2=BETAS[1],
+            weight_decay=WEIGHT_DECAY,
+            eps=EPSILON,
+            amsgrad=False,
+            maximize=False,
+        )
 
 
 def flatten_parameters(model: nn.Module) -> tuple[Tensor, Tensor]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 RESULTS = "results"
 LOGS = "logs"
 BENCHMARKS = "benchmarks"
+# What only an unfinished training run needs; Snakemake knows nothing of it.
+STATE = "state"
 
 CORPUS = f"{RESULTS}/corpora/{{corpus}}/corpus.npz"
 CORPUS_MANIFEST = f"{RESULTS}/corpora/{{corpus}}/corpus.json"
@@ -24,6 +26,7 @@ GATES = f"{MODEL}/gates.json"
 GATES_AFTER = f"{MODEL}/gates-after.json"
 
 CHECKPOINT = f"{RUN}/checkpoint.safetensors"
+TRAINING_STATE = f"{STATE}/{{scale}}/{{model}}/{{activation}}/seed{{seed}}"
 SNAPSHOTS = f"{RUN}/snapshots.safetensors"
 HISTORY = f"{RUN}/history.csv"
 RUN_RECORD = f"{RUN}/run.json"
@@ -58,6 +61,10 @@ FACTS = f"{AUDIT}/facts.json"
 CLAIMS_JSON = f"{AUDIT}/claims.json"
 CLAIMS_TABLE = f"{AUDIT}/claims.csv"
 AUDIT_PAGE = f"{AUDIT}/audit.html"
+
+BENCHMARK = f"{RESULTS}/benchmarks/training.json"
+BENCHMARK_SVG = f"{RESULTS}/benchmarks/training.svg"
+BENCHMARK_PNG = f"{RESULTS}/benchmarks/training.png"
 
 
 def at(pattern: str, **wildcards: object) -> str:

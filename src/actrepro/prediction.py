@@ -12,16 +12,17 @@ import torch
 from torch import Tensor, nn
 
 from actrepro.checkpoints import (
-    Checkpoint,
     Weights,
     hash_weights,
     is_finished,
     load_checkpoint,
     load_snapshot,
     own_steps,
+    status_of,
 )
 from actrepro.config import RunConfig
 from actrepro.corpus import load_corpus
+from actrepro.devices import prepare_torch
 from actrepro.evaluation import EvaluationSet, load_evaluation
 from actrepro.files import read_json, write_json
 from actrepro.history import read_history
@@ -34,10 +35,11 @@ from actrepro.predictions import (
     Predictions,
     Probabilities,
     Text,
+    of_lost,
     open_predictions,
     save_predictions,
 )
-from actrepro.training import prepare_torch
+from actrepro.status import DIVERGED, FINISHED
 
 LOG = logging.getLogger("actrepro")
 
@@ -60,14 +62,15 @@ def predict_cell(
     symbols = len(load_corpus(corpus_path).symbols)
     evaluation = load_evaluation(evaluation_path)
     for request, source, target in zip(requests, checkpoint_paths, prediction_paths, strict=True):
-        weights = _own_weights(load_checkpoint(source))
-        save_predictions(target, predict(request, weights, symbols, evaluation, device))
-        LOG.info("%s: predicted %s characters", request.name, f"{len(evaluation.targets):,}")
-
-
-def _own_weights(checkpoint: Checkpoint) -> dict[str, Weights]:
-    """The weights by rule; none of a run that diverged may predict."""
-    return {rule: checkpoint.weights(rule) for rule in OWN_RULES} if checkpoint.finished else {}
+        checkpoint = load_checkpoint(source)
+        if checkpoint.status == FINISHED:
+            weights = {rule: checkpoint.weights(rule) for rule in OWN_RULES}
+            made = predict(request, weights, symbols, evaluation, device)
+            LOG.info("%s: predicted %s characters", request.name, f"{len(evaluation.targets):,}")
+        else:
+            made = of_lost(checkpoint.status, evaluation.sha256)
+            LOG.info("%s: %s, predicts nothing", request.name, checkpoint.status)
+        save_predictions(target, made)
 
 
 @dataclass(frozen=True)
@@ -101,10 +104,13 @@ def predict_matched(
     level, matches = _matches(requests, runs, bigram)
     write_json(matched_path, _matched_record(requests[0], level, matches))
     for request, files, path in zip(requests, runs, prediction_paths, strict=True):
-        found = matches[request.activation, request.seed]
-        made = _predicted_before(found.step, files, evaluation.sha256)
-        if made is None:
-            weights = {} if found.step is None else {MATCHED: _weights_at(found.step, files)}
+        step = matches[request.activation, request.seed].step
+        if step is None:
+            made = of_lost(status_of(files.checkpoint), evaluation.sha256)
+        elif (before := _predicted_before(step, files, evaluation.sha256)) is not None:
+            made = before
+        else:
+            weights = {MATCHED: _weights_at(step, files)}
             made = predict(request, weights, symbols, evaluation, device)
         save_predictions(path, made)
     LOG.info("predicted at the step nearest a selection loss of %.4f", level)
@@ -113,7 +119,7 @@ def predict_matched(
 def _matches(
     requests: Sequence[RunConfig], runs: Sequence[RunFiles], bigram: float
 ) -> tuple[float, dict[tuple[str, int], Match]]:
-    """The common loss of the runs that finished, and each one's nearest checkpoint."""
+    """The common loss of the runs that finished, and their steps nearest it; lost ones: None."""
     names = [(request.activation, request.seed) for request in requests]
     finished = {
         name: read_history(files.history)
@@ -138,13 +144,11 @@ def _matched_record(
     }
 
 
-def _predicted_before(
-    step: int | None, files: RunFiles, evaluation_sha256: str
-) -> Predictions | None:
+def _predicted_before(step: int, files: RunFiles, evaluation_sha256: str) -> Predictions | None:
     """What the run has predicted at this step under a rule of its own; None where it has not."""
-    rule = own_steps(files.checkpoint).get(step) if step is not None else None
+    rule = own_steps(files.checkpoint).get(step)
     stored = open_predictions(files.predictions)
-    if rule is None or stored.diverged or stored.evaluation_sha256 != evaluation_sha256:
+    if rule is None or stored.lost or stored.evaluation_sha256 != evaluation_sha256:
         return None
     return Predictions(
         {(MATCHED, at): stored.read(rule, at) for at in POSITIONS},
@@ -170,12 +174,9 @@ def predict(
 ) -> Predictions:
     """What a run predicts and writes with its weights under each rule.
 
-    Without any weights, or with some that give no numbers, the run counts as diverged.
+    With weights that give no numbers, the run counts as diverged.
     """
     hashes = {rule: hash_weights(one) for rule, one in weights.items()}
-    nothing = Predictions({}, {}, evaluation.sha256, hashes)
-    if not weights:
-        return nothing
     model = build_from_protocol(
         request.model,
         request.protocol,
@@ -197,7 +198,7 @@ def predict(
         generated[rule] = write_on(model, evaluation, device)
     if not all(np.isfinite(values).all() for values in probabilities.values()):
         LOG.warning("%s: its weights give no numbers; it counts as diverged", request.name)
-        return nothing
+        return of_lost(DIVERGED, evaluation.sha256, hashes)
     return Predictions(probabilities, generated, evaluation.sha256, hashes)
 
 

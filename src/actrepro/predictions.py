@@ -7,7 +7,7 @@ that all runs of a large study fit into memory.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from actrepro.errors import ActreproError
 from actrepro.files import npz_names, npz_rows, read_npz, write_npz
+from actrepro.status import FINISHED, LOST
 
 # Chosen by each run alone; `matched` by all runs of a model together.
 FINAL = "final"
@@ -24,6 +25,9 @@ OWN_RULES = (FINAL, "best")
 MATCHED = "matched"
 RULES = (*OWN_RULES, MATCHED)
 POSITIONS = ("all", "last")
+
+# What a file says of itself, beside the predictions.
+HEAD = ("lost", "evaluation_sha256", "rules", "weights_sha256")
 
 Probabilities = npt.NDArray[np.float32]
 Text = npt.NDArray[np.unsignedinteger[Any]]
@@ -38,20 +42,30 @@ class Predictions:
     probabilities
         By checkpoint rule and positions: `all` is every scored character
         `[N, V]`, `last` the last position of the fixed windows `[K, V]`. Empty
-        for a run that diverged. Rules with the same weights share one array.
+        for a lost run. Rules with the same weights share one array.
     generated
         By checkpoint rule, codes `[prompts, length]` that the run writes after
-        fixed prompts. Empty for a run that diverged.
+        fixed prompts. Empty for a lost run.
     evaluation_sha256
         Of the evaluation set that was predicted.
     weights_sha256
         Of the weights that predicted, by rule.
+    lost
+        `diverged` or `failed` for a run that predicts nothing; None for one that does.
     """
 
     probabilities: Mapping[tuple[str, str], Probabilities]
     generated: Mapping[str, Text]
     evaluation_sha256: str
     weights_sha256: Mapping[str, str]
+    lost: str | None = None
+
+
+def of_lost(
+    lost: str, evaluation_sha256: str, weights_sha256: Mapping[str, str] | None = None
+) -> Predictions:
+    """What a run leaves that `diverged` or `failed`: no prediction, and nothing in its place."""
+    return Predictions({}, {}, evaluation_sha256, weights_sha256 or {}, lost)
 
 
 def save_predictions(path: Path, predictions: Predictions) -> None:
@@ -64,6 +78,7 @@ def save_predictions(path: Path, predictions: Predictions) -> None:
                 arrays[f"{rule}_{positions}"] = predictions.probabilities[rule, positions]
         if rule in predictions.generated:
             arrays[f"{rule}_generated"] = predictions.generated[rule]
+    arrays["lost"] = np.array(predictions.lost or "")
     arrays["evaluation_sha256"] = np.array(predictions.evaluation_sha256)
     arrays["rules"] = np.array(list(weights))
     arrays["weights_sha256"] = np.array(list(weights.values()))
@@ -84,14 +99,14 @@ class StoredPredictions:
 
     Attributes
     ----------
-    diverged
-        Whether the run left nothing to predict with.
+    lost
+        `diverged` or `failed` for a run that predicts nothing; None for one that does.
     """
 
     path: Path
     evaluation_sha256: str
     weights_sha256: Mapping[str, str]
-    diverged: bool
+    lost: str | None
 
     def rows(self, rule: str, positions: str, size: int) -> Iterator[Probabilities]:
         """Probabilities `[≤ size, V]` in the order of the positions."""
@@ -121,19 +136,29 @@ def open_predictions(path: Path) -> StoredPredictions:
     ActreproError
         When the file is missing, damaged, or not a predictions file.
     """
-    head = read_npz(path, ("evaluation_sha256", "rules", "weights_sha256"))
-    if len(head) != 3 or len(head["rules"]) != len(head["weights_sha256"]):
+    head = read_npz(path, HEAD)
+    if (
+        len(head) != len(HEAD)
+        or len(head["rules"]) != len(head["weights_sha256"])
+        or str(head["lost"]) not in ("", *LOST)
+    ):
         raise ActreproError(f"{path}: not a predictions file; delete it and run again")
     weights = dict(zip(map(str, head["rules"]), map(str, head["weights_sha256"]), strict=True))
     stored = set(npz_names(path)) - head.keys()
     parts = (*POSITIONS, "generated")
+    lost = str(head["lost"]) or None
     needed = {"_".join(pair) for pair in itertools.product(_stored(weights), parts)}
-    if stored and stored != needed:
+    if stored != (set() if lost else needed):
         raise ActreproError(
-            f"{path}: not a predictions file: holds {', '.join(sorted(stored))}, expected "
-            f"{', '.join(sorted(needed))}; delete it and run again"
+            f"{path}: not a predictions file: holds {_named(stored)} of a run that "
+            f"{lost or FINISHED}, expected {_named(needed)} of one that {FINISHED} and none of "
+            "one that was lost; delete it and run again"
         )
-    return StoredPredictions(path, str(head["evaluation_sha256"]), weights, diverged=not stored)
+    return StoredPredictions(path, str(head["evaluation_sha256"]), weights, lost)
+
+
+def _named(arrays: Set[str]) -> str:
+    return ", ".join(sorted(arrays)) or "no predictions"
 
 
 def stream(

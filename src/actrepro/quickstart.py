@@ -12,20 +12,24 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
+from contextlib import ExitStack
 from types import ModuleType
 
+from actrepro.cards import hold_card
 from actrepro.config import RunConfig
 from actrepro.provenance import cuda_usable
 
 COMPILER_RULES = "torch._meta_registrations"
+# Given back when the process ends.
+_KEPT = ExitStack()
 
 
-def start_torch(requests: Iterable[RunConfig]) -> None:
+def start_torch(requests: Sequence[RunConfig], jobs_per_card: int = 1) -> None:
     """Import torch, without its compiler's rules where no request can need them.
 
     A user's own model may be compiled, and deterministic kernels on CUDA import
-    the compiler: both get all of torch.
+    the compiler: both get all of torch. Where a GPU will compute, one is taken.
     """
     own = any(request.custom_models for request in requests)
     if "torch" not in sys.modules and not own and not cuda_usable():
@@ -36,6 +40,20 @@ def start_torch(requests: Iterable[RunConfig]) -> None:
 
     gc.freeze()
     gc.enable()
+    take_card(requests[0].device, jobs_per_card)
+
+
+def take_card(device: str, jobs_per_card: int) -> None:
+    """Where a GPU will compute, take one that has a place free, until the process ends.
+
+    Snakemake tells no job which GPU is its own, so all would take the first.
+    """
+    if device == "cpu" or not cuda_usable():
+        return
+    index = _KEPT.enter_context(hold_card(jobs_per_card))
+    import torch
+
+    torch.cuda.set_device(index)
 
 
 def leave_at_once() -> None:

@@ -118,6 +118,11 @@ class Scale:
         return report_run.models_table(self.stats)
 
     @cached_property
+    def lost_runs(self) -> Table | None:
+        """The runs that diverged or failed; None where every run finished."""
+        return report_run.lost_table(self.stats)
+
+    @cached_property
     def circumstances(self) -> list[Table]:
         """Protocol, n-gram tables, machines."""
         return [

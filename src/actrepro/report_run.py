@@ -9,6 +9,7 @@ from typing import Any
 from actrepro import paths
 from actrepro.cells import Stats
 from actrepro.formats import (
+    MISSING,
     count,
     counted,
     counts_spread,
@@ -19,6 +20,7 @@ from actrepro.formats import (
     short_hash,
 )
 from actrepro.report_parts import Row, Table, stats_key
+from actrepro.status import FINISHED, LOST
 
 PROTOCOL_NAMES = {
     "corpus": "corpus",
@@ -106,8 +108,8 @@ def models_table(stats: Stats) -> Table:
         [
             "model",
             "parameters",
-            "finished",
-            "diverged",
+            FINISHED,
+            *LOST,
             "training time",
             "characters per second",
             "peak memory",
@@ -117,20 +119,52 @@ def models_table(stats: Stats) -> Table:
     )
 
 
+def lost_table(stats: Stats) -> Table | None:
+    """The runs that diverged or failed: why, and where their histories end; None without any."""
+    rows = [
+        _lost(model, run)
+        for model, one in stats["models"].items()
+        for run in one["runs"]
+        if run["status"] in LOST
+    ]
+    if not rows:
+        return None
+    return Table(
+        "Lost runs",
+        "They are in no number, and nothing stands in their place. Step and losses are the last of "
+        "their histories, in nats per character.",
+        ["model", "activation", "seed", "status", "why", "step", "train loss", "selection loss"],
+        rows,
+        names=5,
+        source=stats_key(stats, "models.*.runs"),
+    )
+
+
+def _lost(model: str, run: Mapping[str, Any]) -> Row:
+    last = run["last_history"]
+    ends = [MISSING] * 3
+    if last is not None:
+        ends = [
+            count(last["step"]),
+            *(number(last[f"{text}_loss"]) for text in ("train", "selection")),
+        ]
+    return Row([model, run["activation"], str(run["seed"]), run["status"], run["why"], *ends])
+
+
 def _runs(stats: Stats) -> list[Sequence[Mapping[str, Any]]]:
     return [model["runs"] for model in stats["models"].values()]
 
 
 def _model(name: str, runs: Sequence[Mapping[str, Any]]) -> Row:
-    diverged = sum(run["status"] == "diverged" for run in runs)
+    ended = Counter(run["status"] for run in runs)
+    speeds = [run["characters_per_second"] for run in runs if run["status"] == FINISHED]
     return Row(
         [
             name,
             counts_spread({run["parameters"] for run in runs}),
-            str(len(runs) - diverged),
-            str(diverged),
+            *(str(ended[status]) for status in (FINISHED, *LOST)),
             duration(sum(run["seconds"] for run in runs)),
-            counts_spread(round(run["characters_per_second"]) for run in runs),
+            counts_spread(map(round, speeds)),
             mebibytes(max(run["peak_memory_bytes"] for run in runs)),
         ]
     )

@@ -18,6 +18,7 @@ from actrepro.formats import (
 from actrepro.measures import PRIMARY
 from actrepro.predictions import FINAL, MATCHED
 from actrepro.report_parts import Entry, Row, Table, stats_key
+from actrepro.status import FINISHED
 
 RULE_NAMES = {
     FINAL: "Final checkpoint",
@@ -46,8 +47,7 @@ def results_table(stats: Stats, model: str, rule: str) -> Table:
 
 
 def _steps(stats: Stats, model: str, rule: str) -> str:
-    found = [run[f"{rule}_step"] for run in stats["models"][model]["runs"]]
-    steps = {step for step in found if step is not None}
+    steps = {run[f"{rule}_step"] for run in _finished(stats, model)}
     if not steps:
         return ""
     common = stats["models"][model]["common_loss"] if rule == MATCHED else None
@@ -87,8 +87,11 @@ def _with_interval(estimate: Mapping[str, Any]) -> str:
 
 def rules_differ(stats: Stats, model: str, rule: str) -> int:
     """How many of a model's runs have another checkpoint under a rule than at their end."""
-    runs = stats["models"][model]["runs"]
-    return sum(run[f"{rule}_step"] not in (None, run["final_step"]) for run in runs)
+    return sum(run[f"{rule}_step"] != run["final_step"] for run in _finished(stats, model))
+
+
+def _finished(stats: Stats, model: str) -> list[Mapping[str, Any]]:
+    return [run for run in stats["models"][model]["runs"] if run["status"] == FINISHED]
 
 
 def across_table(stats: Stats, model: str) -> Table:

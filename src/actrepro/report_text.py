@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from actrepro.cells import Cell, Stats, cells_of, named_cells, sound
+from actrepro.cells import Cell, Stats, cells_of, lost_line, named_cells, sound
 from actrepro.evidence import CHURN, LOSS, smallest_holm
 from actrepro.formats import count, counted, listed, number, p_value, spread
 from actrepro.measures import PRIMARY
@@ -101,19 +101,7 @@ def trained(stats: Stats) -> str:
         f"characters of {protocol['corpus']}. Every run predicts the same "
         f"{count(stats['evaluation']['characters'])} characters of held-out text."
     )
-    lost = [
-        f"{model} {run['activation']} seed {run['seed']}"
-        for model, one in stats["models"].items()
-        for run in one["runs"]
-        if run["status"] == "diverged"
-    ]
-    if not lost:
-        return f"{size} Every run finished."
-    verb = "diverged and is" if len(lost) == 1 else "diverged and are"
-    return (
-        f"{size} {counted(len(lost), 'run')} {verb} left out of all numbers, never replaced: "
-        f"{listed(lost, MOST_NAMED)}."
-    )
+    return f"{size} {lost_line(stats, MOST_NAMED) or 'Every run finished.'}"
 
 
 def between_seeds(stats: Stats) -> str:

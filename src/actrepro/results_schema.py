@@ -107,7 +107,9 @@ class Excluded(_Part):
     """A run that no number of its cell has."""
 
     seed: Seed = Field(description="The run's.")
-    why: str = Field(description="Why it cannot be compared, in words; `diverged`, for example.")
+    why: str = Field(
+        description="Why it cannot be compared, in words; `diverged` or `failed`, for example."
+    )
 
 
 class Cell(_Part):
@@ -363,13 +365,20 @@ class Run(_Part):
 
     activation: Name = Field(description="The run's.")
     seed: Seed = Field(description="The run's.")
-    status: Literal["finished", "diverged"] = Field(
-        description="`diverged`: a loss was no number, and training stopped there."
+    status: Literal["finished", "diverged", "failed"] = Field(
+        description="`diverged`: a loss was no number, and training stopped there. `failed`: the "
+        "machine could not train it, for want of memory."
+    )
+    why: str | None = Field(
+        description="What happened to a run that `diverged` or `failed`, and at which step; null "
+        "for one that finished."
     )
     parameters: Count = Field(description="Trained numbers of the model.")
     final_step: Count = Field(description="The last step.")
     best_step: Count = Field(description="The step with the lowest loss on the selection text.")
-    last_history: LastHistory = Field(description="The last row of its history.")
+    last_history: LastHistory | None = Field(
+        description="The last row of its history; null for a run that failed before the first."
+    )
     weights_sha256: RunHashes = Field(description="Of the kept weights.")
     seconds: Positive = Field(description="Training took so long.")
     characters_per_second: Positive = Field(description="Trained characters per second.")
@@ -383,14 +392,15 @@ class Run(_Part):
     packages: dict[str, str] = Field(description="Versions of Python and of packages.")
     git: GitState = Field(description="Where the code came from.")
     matched_step: Count | None = Field(
-        description="The step nearest the model's `common_loss`; null for a run that diverged."
+        description="The step nearest the model's `common_loss`; null for a run that diverged "
+        "or failed."
     )
     matched_selection_loss: float | None = Field(
         description="Its loss on the selection text, nats per character; null for a run that "
-        "diverged."
+        "diverged or failed."
     )
     predictions_sha256: Sha256 | None = Field(
-        description="Of the final checkpoint's predictions; null for a run that diverged."
+        description="Of the final checkpoint's predictions; null for a run that diverged or failed."
     )
 
 

@@ -16,6 +16,7 @@ from actrepro.gates_after import distinct, shared_hashes
 from actrepro.inference import holm
 from actrepro.predictions import RULES
 from actrepro.statistics import CLASSICAL, OMNIBUS
+from actrepro.status import FINISHED
 
 SHARED = (
     "schema",
@@ -72,7 +73,7 @@ def shared_between_models(models: Mapping[str, Any]) -> list[dict[str, Any]]:
         }
         for name, model in models.items()
         for run in model["runs"]
-        if run["status"] == "finished"
+        if run["status"] == FINISHED
     }
     shared = shared_hashes(facts)
     found = []

@@ -129,6 +129,7 @@ def _run_summaries(
 ) -> list[dict[str, Any]]:
     kept = (
         "status",
+        "why",
         "parameters",
         "final_step",
         "best_step",

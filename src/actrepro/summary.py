@@ -14,6 +14,7 @@ from actrepro.cells import (
     failures_note,
     gate_mark,
     learned,
+    lost_line,
     named_cells,
     smoke_note,
     sound,
@@ -49,6 +50,8 @@ def summary_text(stats: Mapping[str, Any], rule: str = FINAL) -> str:
             named = f"{model:<{widths[0]}}{name:<{widths[1]}}{cell['n']:>2}  "
             lines.append((named + _summary_line(cell)).rstrip())
     lines += ["", *_baseline_lines(stats["evaluation"]["baselines"], sum(widths) + 4)]
+    if lost := lost_line(stats):
+        lines += ["", *_wrapped(lost)]
     lines += ["", *_gate_lines(stats, rule), *_verdict_lines(stats)]
     if together := at_all(stats):
         lines += ["", *_wrapped(together)]

@@ -190,7 +190,7 @@ def run_rows(stats: Stats) -> Iterator[Row]:
                 "model": model,
                 "rule": rule,
                 **{name: run[name] for name in (*kept, "device")},
-                "why": reasons.get(run["seed"]),
+                "why": run["why"] or reasons.get(run["seed"]),
                 "failed_gates": _listed(cell["failed_gates"]),
                 "step": run[f"{rule}_step"],
                 # Those of a matched checkpoint are not recorded with the run.

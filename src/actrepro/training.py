@@ -1,17 +1,17 @@
 """Training one run: a model, an activation, a scale, a seed.
 
-On one machine with one thread the same request gives the same bytes. Nothing in
-evaluation draws random numbers, so the evaluation interval does not change what
-is trained.
+On one machine with one thread the same request gives the same bytes, whether the run was
+killed and taken up again or not. Nothing in evaluation draws random numbers, so the
+evaluation interval does not change what is trained.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,11 +33,22 @@ from actrepro.checkpoints import (
 )
 from actrepro.config import Protocol, RunConfig
 from actrepro.corpus import Corpus, load_corpus
+from actrepro.devices import prepare_torch
 from actrepro.errors import ActreproError
 from actrepro.files import write_json, write_text
 from actrepro.history import HistoryRow, history_csv
+from actrepro.locks import hold
 from actrepro.models import build_from_protocol, count_parameters
 from actrepro.optimiser import AdamW
+from actrepro.resuming import Keeper, Snapshot, heeding_signals, identity_of
+from actrepro.status import DIVERGED, FAILED, FINISHED
+from actrepro.stepping import (
+    GraphedStepper,
+    Stepper,
+    is_out_of_memory,
+    random_states,
+    restore_random_states,
+)
 
 LOG = logging.getLogger("actrepro")
 
@@ -48,92 +59,117 @@ class TrainedRun:
 
     `snapshots` are the weights at earlier steps, each the best of its time on
     the selection text: where a run can be met at a higher loss than its best.
+    `why` says why a run that did not finish was lost; `history` ends there.
+    `seconds` are those of all processes that trained it, `taken_up_at` the steps at
+    which one went on where another was stopped, and `at_once` the sequences in one
+    forward pass.
     """
 
     checkpoint: Checkpoint
     snapshots: Mapping[int, Weights]
     history: list[HistoryRow]
     status: str
+    why: str | None
     parameters: int
     seconds: float
     characters_per_second: float
+    at_once: int
+    taken_up_at: list[int]
+
+
+@dataclass(frozen=True)
+class RunOutputs:
+    """Where a run's files go."""
+
+    checkpoint: Path
+    snapshots: Path
+    history: Path
+    record: Path
 
 
 def train_run(
     request: RunConfig,
     corpus_path: Path,
-    checkpoint_path: Path,
-    snapshots_path: Path,
-    history_path: Path,
-    record_path: Path,
+    outputs: RunOutputs,
+    state: Path,
+    snapshot_seconds: float,
     threads: int,
 ) -> None:
-    """Train one run and write its checkpoint, snapshots, history and record."""
-    device = prepare_torch(request.device, threads)
-    corpus = load_corpus(corpus_path)
-    run = train(request, corpus, device)
-    save_checkpoint(checkpoint_path, run.checkpoint)
-    save_snapshots(snapshots_path, run.snapshots)
-    write_text(history_path, history_csv(run.history))
-    write_json(record_path, run_record(request, corpus, run, device, threads))
+    """Train one run and write its checkpoint, snapshots, history and record.
 
-
-def prepare_torch(device: str, threads: int) -> torch.device:
-    """Fix threads and deterministic kernels, and choose the device.
+    Parameters
+    ----------
+    state
+        A folder for what only an unfinished run needs; it is gone afterwards.
+    snapshot_seconds
+        How much of training a killed job may lose.
 
     Raises
     ------
     ActreproError
-        When CUDA is asked for and torch finds none.
+        When another process trains the same run, or a file cannot be read.
+    Stopped
+        When a signal ended the process; the next one goes on from there.
     """
-    torch.set_num_threads(threads)
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ActreproError(
-            "device: cuda was asked for, but torch finds no CUDA device; set device: auto or cpu, "
-            "or install a CUDA build of torch and its driver"
+    with hold(state / "lock", f"results of {request.name}"):
+        device = prepare_torch(request.device, threads)
+        corpus = load_corpus(corpus_path)
+        keeper = Keeper(
+            state / "snapshot.safetensors",
+            identity_of(request, corpus.sha256, device, threads),
+            snapshot_seconds,
         )
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda":
-        _use_deterministic_kernels()
-    return torch.device(device)
+        with heeding_signals(keeper):
+            run = train(request, corpus, device, keeper)
+            save_checkpoint(outputs.checkpoint, run.checkpoint)
+            save_snapshots(outputs.snapshots, run.snapshots)
+            write_text(outputs.history, history_csv(run.history))
+            write_json(outputs.record, run_record(request, corpus, run, device, threads))
+        keeper.discard()
+    _remove_if_empty(state)
 
 
-def _use_deterministic_kernels() -> None:
-    """On a GPU the fast kernels add in any order. A CPU's do not, on one thread.
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
 
-    The switch imports torch's compiler (two seconds), so a CPU job leaves it alone.
+
+def train(
+    request: RunConfig, corpus: Corpus, device: torch.device, keeper: Keeper | None = None
+) -> TrainedRun:
+    """Train a model from its seed to the protocol's last step, or until it is lost.
+
+    Raises
+    ------
+    Stopped
+        When the keeper was told so by a signal.
     """
-    # cuBLAS reads this when CUDA starts; without it its reductions differ from call to call.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True)
-    torch.backends.cudnn.benchmark = False
-
-
-def train(request: RunConfig, corpus: Corpus, device: torch.device) -> TrainedRun:
-    """Train a model from its seed to the protocol's last step, or until it diverges."""
-    protocol = request.protocol
     model = build_from_protocol(
         request.model,
-        protocol,
+        request.protocol,
         request.activation,
         len(corpus.symbols),
         seed=streams.stream_seed(request.seed, streams.INITIALISATION),
         custom_models=request.custom_models,
-    ).to(device)
-    LOG.info("%s: %s parameters on %s", request.name, f"{count_parameters(model):,}", device)
-    started = time.perf_counter()
-    trainer = _Trainer(request, corpus, model, device)
-    status = trainer.run()
-    seconds = time.perf_counter() - started
+    )
+    parameters = count_parameters(model)
+    LOG.info("%s: %s parameters on %s", request.name, f"{parameters:,}", device)
+    trainer = _Trainer(request, corpus, model.to(device), device, keeper)
+    status, why = trainer.run()
+    if why is not None:
+        LOG.warning("%s: %s: %s", request.name, status, why)
+    seconds = trainer.seconds()
     return TrainedRun(
-        checkpoint=trainer.checkpoint(finished=status == "finished"),
+        checkpoint=trainer.checkpoint(status),
         snapshots=trainer.snapshots,
         history=trainer.history,
         status=status,
-        parameters=count_parameters(model),
+        why=why,
+        parameters=parameters,
         seconds=seconds,
-        characters_per_second=trainer.characters / seconds,
+        characters_per_second=trainer.characters() / seconds,
+        at_once=trainer.stepper.at_once,
+        taken_up_at=trainer.taken_up_at,
     )
 
 
@@ -141,65 +177,72 @@ class _Trainer:
     """The state of a training loop: model, optimiser, history, best weights so far."""
 
     def __init__(
-        self, request: RunConfig, corpus: Corpus, model: nn.Module, device: torch.device
+        self,
+        request: RunConfig,
+        corpus: Corpus,
+        model: nn.Module,
+        device: torch.device,
+        keeper: Keeper | None,
     ) -> None:
+        self.started = time.perf_counter()
         self.request = request
         self.protocol = request.protocol
         self.model = model
         self.device = device
-        self.text = torch.from_numpy(corpus.train.astype(np.int64)).to(device)
+        self.keeper = keeper
         self.windows = {
             "train": fixed_windows(corpus.train, self.protocol).to(device),
             "selection": fixed_windows(corpus.selection, self.protocol).to(device),
         }
         self.optimiser = AdamW(model, self.protocol.learning_rate)
+        self.stepper = self._stepper(corpus)
         self.history: list[HistoryRow] = []
         self.best: tuple[float, int, Weights] | None = None
         self.snapshots: dict[int, Weights] = {}
         self.step = 0
-        self.characters = 0
+        self.seconds_before = 0.0
+        self.taken_up_at: list[int] = []
 
-    def run(self) -> str:
-        """Train to the end. Returns `finished`, or `diverged` at a loss that is no number."""
-        torch.manual_seed(streams.stream_seed(self.request.seed, streams.DROPOUT))
-        started = time.perf_counter()
-        if not self._record(started):
-            return "diverged"
-        for codes, targets in self._batches():
-            self._update(codes, targets)
-            self.step += 1
-            self.characters += targets.numel()
-            if self._due() and not self._record(started):
-                return "diverged"
-        return "finished"
-
-    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def _stepper(self, corpus: Corpus) -> Stepper:
         protocol = self.protocol
         starts = streams.batch_starts(
             self.request.seed,
             protocol.iterations,
             protocol.batch,
-            len(self.text),
+            len(corpus.train),
             protocol.context,
         )
-        offsets = torch.arange(protocol.context + 1, device=self.device)
-        for batch in torch.from_numpy(starts).to(self.device):
-            sequences = self.text[batch[:, None] + offsets]
-            yield sequences[:, :-1], sequences[:, 1:]
+        kind = GraphedStepper if self.device.type == "cuda" else Stepper
+        text = torch.from_numpy(corpus.train.astype(np.int64)).to(self.device)
+        return kind(self.model, self.optimiser, text, starts, protocol.context, protocol.precision)
 
-    def _update(self, codes: Tensor, targets: Tensor) -> None:
-        loss = F.cross_entropy(self.model(codes).flatten(0, 1), targets.flatten())
-        self.optimiser.zero_grad()
-        torch.autograd.backward(loss)
-        self.optimiser.step()
+    def run(self) -> tuple[str, str | None]:
+        """Train to the end, or until the run is lost. Returns the status, and why."""
+        try:
+            if not self._taken_up():
+                torch.manual_seed(streams.stream_seed(self.request.seed, streams.DROPOUT))
+                self._record()
+            while self._is_sound() and self.step < self.protocol.iterations:
+                self._advance()
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return FAILED, f"out of memory after step {self.step}: {first_line(error)}"
+        if not self._is_sound():
+            return DIVERGED, f"the loss at step {self.step} is no number"
+        return FINISHED, None
 
-    def _due(self) -> bool:
-        return self.step % self.protocol.evaluate_every == 0 or (
-            self.step == self.protocol.iterations
-        )
+    def _advance(self) -> None:
+        """One step, and what is due after it."""
+        self.stepper.take(self.step)
+        self.step += 1
+        if self.step % self.protocol.evaluate_every == 0 or self.step == self.protocol.iterations:
+            self._record()
+        if self.keeper is not None and self._is_sound() and self.step < self.protocol.iterations:
+            self.keeper.after_step(self._snapshot)
 
-    def _record(self, started: float) -> bool:
-        """Add a history row; False when a loss is no number."""
+    def _record(self) -> None:
+        """Add a history row, and keep the weights where it is the best one so far."""
         row = HistoryRow(
             self.step,
             mean_loss(self.model, self.windows["train"], self.protocol.batch),
@@ -213,14 +256,15 @@ class _Trainer:
             self.protocol.iterations,
             row.train_loss,
             row.selection_loss,
-            f"{self.characters / (time.perf_counter() - started):,.0f}",
+            f"{self.characters() / self.seconds():,.0f}",
         )
-        if not (math.isfinite(row.train_loss) and math.isfinite(row.selection_loss)):
-            LOG.warning("%s: diverged at step %d", self.request.name, self.step)
-            return False
-        if self.best is None or row.selection_loss < self.best[0]:
+        if self._is_sound() and (self.best is None or row.selection_loss < self.best[0]):
             self._keep_best(row.selection_loss)
-        return True
+
+    def _is_sound(self) -> bool:
+        """Whether the last losses are numbers."""
+        last = self.history[-1]
+        return math.isfinite(last.train_loss) and math.isfinite(last.selection_loss)
 
     def _keep_best(self, loss: float) -> None:
         # The best so far becomes a snapshot; untrained weights are none.
@@ -228,7 +272,15 @@ class _Trainer:
             self.snapshots[self.best[1]] = self.best[2]
         self.best = (loss, self.step, copy_weights(self.model))
 
-    def checkpoint(self, finished: bool) -> Checkpoint:
+    def seconds(self) -> float:
+        """Training took so long until now, in all processes."""
+        return self.seconds_before + time.perf_counter() - self.started
+
+    def characters(self) -> int:
+        """Trained so many characters until now."""
+        return self.step * self.protocol.batch * self.protocol.context
+
+    def checkpoint(self, status: str) -> Checkpoint:
         """The weights as they are now, and the best."""
         final = copy_weights(self.model)
         _, best_step, best = self.best or (math.nan, self.step, final)
@@ -237,8 +289,69 @@ class _Trainer:
             final_step=self.step,
             best=None if best_step == self.step else best,
             best_step=best_step,
-            finished=finished,
+            status=status,
         )
+
+    def _snapshot(self) -> Snapshot:
+        """All that the next process needs to go on as this one would."""
+        best_loss, best_step, best = self.best or (math.nan, 0, {})
+        parts: dict[str, Weights] = {
+            "model": copy_weights(self.model),
+            "optimiser": {name: value.cpu() for name, value in self.optimiser.state().items()},
+            "random": random_states(self.device),
+            "best": best,
+            **{str(step): weights for step, weights in self.snapshots.items()},
+        }
+        tensors = {
+            f"{part}/{name}": value
+            for part, named in parts.items()
+            for name, value in named.items()
+        }
+        return Snapshot(
+            tensors,
+            {
+                "step": self.step,
+                "history": self.history,
+                "best": [best_loss, best_step],
+                "snapshots": list(self.snapshots),
+                "at_once": self.stepper.at_once,
+                "seconds": self.seconds(),
+                "taken_up_at": self.taken_up_at,
+            },
+        )
+
+    def _taken_up(self) -> bool:
+        """Go on from the keeper's snapshot, if it has one."""
+        snapshot = self.keeper.load() if self.keeper is not None else None
+        if snapshot is None:
+            return False
+        facts = snapshot.facts
+        self.model.load_state_dict(_part("model", snapshot.tensors))
+        for name, value in self.optimiser.state().items():
+            value.copy_(snapshot.tensors[f"optimiser/{name}"])
+        restore_random_states(_part("random", snapshot.tensors))
+        best_loss, best_step = facts["best"]
+        self.best = (best_loss, best_step, _part("best", snapshot.tensors))
+        self.snapshots = {step: _part(str(step), snapshot.tensors) for step in facts["snapshots"]}
+        self.history = [HistoryRow(*row) for row in facts["history"]]
+        self.step = facts["step"]
+        self.stepper.at_once = facts["at_once"]
+        self.seconds_before = facts["seconds"]
+        self.taken_up_at = [*facts["taken_up_at"], self.step]
+        LOG.info("%s: taken up at step %d", self.request.name, self.step)
+        return True
+
+
+def _part(name: str, tensors: Weights) -> Weights:
+    prefix = f"{name}/"
+    return {
+        key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)
+    }
+
+
+def first_line(error: BaseException) -> str:
+    """An exception's message, without what torch adds in further lines."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def fixed_windows(text: npt.NDArray[Any], protocol: Protocol) -> Tensor:
@@ -258,12 +371,13 @@ def fixed_windows(text: npt.NDArray[Any], protocol: Protocol) -> Tensor:
 def mean_loss(model: nn.Module, windows: Tensor, batch: int) -> float:
     """Mean loss in nats per character over windows. Draws no random numbers."""
     model.eval()
-    total = 0.0
+    # Added up where it is computed: reading a number would make the host wait for each part.
+    total = torch.zeros((), dtype=torch.float64, device=windows.device)
     for part in torch.split(windows, max(batch, 64)):
         logits = model(part[:, :-1]).flatten(0, 1)
-        total += float(F.cross_entropy(logits, part[:, 1:].flatten(), reduction="sum"))
+        total += F.cross_entropy(logits, part[:, 1:].flatten(), reduction="sum")
     model.train()
-    return total / windows[:, 1:].numel()
+    return float(total) / windows[:, 1:].numel()
 
 
 def run_record(
@@ -274,6 +388,7 @@ def run_record(
     return {
         "run": request.name,
         "status": run.status,
+        "why": run.why,
         "config": request.model_dump(mode="json"),
         "corpus_sha256": corpus.sha256,
         "symbols": len(corpus.symbols),
@@ -283,9 +398,11 @@ def run_record(
         "weights_sha256": {
             rule: hash_weights(run.checkpoint.weights(rule)) for rule in ("final", "best")
         },
-        "last_history": _finite(run.history[-1]._asdict()),
+        "last_history": _finite(run.history[-1]._asdict()) if run.history else None,
         "seconds": run.seconds,
         "characters_per_second": run.characters_per_second,
+        "sequences_at_once": run.at_once,
+        "taken_up_at": run.taken_up_at,
         "peak_memory_bytes": provenance.peak_memory_bytes(),
         "peak_gpu_memory_bytes": torch.cuda.max_memory_allocated(device) if cuda else None,
         "device": torch.cuda.get_device_name(device) if cuda else "cpu",

@@ -183,7 +183,7 @@ def _cells(runs: Mapping[Run, StoredPredictions]) -> dict[str, dict[int, StoredP
     """By activation and seed, the runs that ended, where there are two of them."""
     found: dict[str, dict[int, StoredPredictions]] = {}
     for (activation, seed), run in runs.items():
-        if not run.diverged:
+        if not run.lost:
             found.setdefault(activation, {})[seed] = run
     return {activation: cell for activation, cell in found.items() if len(cell) > 1}
 

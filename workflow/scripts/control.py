@@ -5,7 +5,9 @@ from actrepro.jobs import job
 with job(snakemake.log[0]):
     from actrepro.config import Control
     from actrepro.controls._job import make_control
+    from actrepro.quickstart import take_card
 
+    take_card(snakemake.params.device, snakemake.resources.jobs_per_card)
     make_control(
         snakemake.wildcards.control,
         Control.model_validate(snakemake.params.protocol),

@@ -7,7 +7,7 @@ with job(snakemake.log[0]):
     from actrepro.quickstart import leave_at_once, start_torch
 
     requests = [RunConfig.model_validate(run) for run in snakemake.params.runs]
-    start_torch(requests)
+    start_torch(requests, snakemake.resources.jobs_per_card)
     from actrepro.prediction import RunFiles, predict_matched
 
     names = ("histories", "checkpoints", "snapshots", "predictions")

@@ -7,16 +7,16 @@ with job(snakemake.log[0]):
     from actrepro.quickstart import leave_at_once, start_torch
 
     request = RunConfig.model_validate(snakemake.params.run)
-    start_torch([request])
-    from actrepro.training import train_run
+    start_torch([request], snakemake.resources.jobs_per_card)
+    from actrepro.training import RunOutputs, train_run
 
+    names = ("checkpoint", "snapshots", "history", "record")
     train_run(
         request,
         Path(snakemake.input.corpus),
-        Path(snakemake.output.checkpoint),
-        Path(snakemake.output.snapshots),
-        Path(snakemake.output.history),
-        Path(snakemake.output.record),
+        RunOutputs(*(Path(snakemake.output[name]) for name in names)),
+        Path(snakemake.params.state),
+        snapshot_seconds=snakemake.resources.snapshot_seconds,
         threads=snakemake.threads,
     )
 

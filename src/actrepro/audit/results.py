@@ -14,6 +14,7 @@ from actrepro.files import read_json, sha256_of
 from actrepro.formats import listed
 from actrepro.predictions import FINAL
 from actrepro.schema_version import VERSION
+from actrepro.status import FINISHED
 
 # Snakemake refuses to run without a number of cores.
 SNAKEMAKE = "snakemake --cores 2"
@@ -70,9 +71,14 @@ class ModelResults:
         """
         return [
             Number(run["last_history"][loss], self.file, f"runs.{place}.last_history.{loss}")
-            for place, run in enumerate(self.stats["runs"])
-            if run["activation"] == activation and run["status"] == "finished"
+            for place, run in self.finished()
+            if run["activation"] == activation
         ]
+
+    def finished(self) -> list[tuple[int, Mapping[str, Any]]]:
+        """The runs that were not lost, each with its place in the file."""
+        runs = enumerate(self.stats["runs"])
+        return [(place, run) for place, run in runs if run["status"] == FINISHED]
 
     def number(self, activation: str, measure: str) -> Number | None:
         """A cell's number of a measure of runs, of pairs of them, or of all together."""

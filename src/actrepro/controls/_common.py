@@ -25,11 +25,14 @@ from actrepro.measures import accuracy, loss
 from actrepro.models import build_from_protocol
 from actrepro.prediction import predict_scored
 from actrepro.predictions import FINAL, Probabilities
+from actrepro.status import DIVERGED, FAILED, FINISHED
 from actrepro.training import TrainedRun, train
 from actrepro.unpaired import differences, quantity, span, unpaired_differences
 
 # Enough for two decimals of a loss, few enough for a control to take seconds.
 TEST_CHARACTERS = 8192
+# What to lower in the protocol of a control whose run was lost.
+REMEDIES = {DIVERGED: "learning_rate", FAILED: "batch"}
 
 Floats = npt.NDArray[np.float64]
 # A number, or one for each run, pair or draw.
@@ -136,13 +139,13 @@ def run(
     Raises
     ------
     ActreproError
-        When training diverges.
+        When training diverges or fails.
     """
     trained = train(request, corpus or inputs.corpus, inputs.device)
-    if trained.status != "finished":
+    if trained.status != FINISHED:
         raise ActreproError(
-            f"control {inputs.name}: {request.name} {trained.status} at step "
-            f"{trained.checkpoint.final_step}; lower audit.controls.{inputs.name}.learning_rate"
+            f"control {inputs.name}: {request.name} {trained.status} ({trained.why}), expected a "
+            f"run that finishes; lower audit.controls.{inputs.name}.{REMEDIES[trained.status]}"
         )
     model = build_from_protocol(
         request.model,

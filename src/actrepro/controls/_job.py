@@ -8,10 +8,10 @@ from pathlib import Path
 from actrepro.config import Control, nearest
 from actrepro.controls._common import TEST_CHARACTERS, Inputs
 from actrepro.corpus import load_corpus
+from actrepro.devices import prepare_torch
 from actrepro.errors import ActreproError
 from actrepro.files import write_json
 from actrepro.registry import trained_control_names
-from actrepro.training import prepare_torch
 
 
 def make_control(
@@ -39,7 +39,7 @@ def make_control(
     Raises
     ------
     ActreproError
-        When there is no such control, or a run diverges.
+        When there is no such control, or a run diverges or fails.
     """
     if name not in trained_control_names():
         raise ActreproError(

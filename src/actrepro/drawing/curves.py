@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +16,11 @@ from actrepro.cells import FAILED, Stats, cells_of, gate_mark
 from actrepro.drawing.palette import activation_colours
 from actrepro.drawing.sheet import FAINT, INK, MARGIN, SOFT, WIDTH, Grid, Header, Look, Sheet
 from actrepro.history import HistoryRow
+from actrepro.status import LOST
 
 Histories = Mapping[str, Mapping[int, Sequence[HistoryRow]]]
+# By activation and seed, `diverged` or `failed`.
+Lost = Mapping[str, Mapping[int, str]]
 
 OTHERS: Look = {"color": FAINT, "linewidth": 0.8, "zorder": 1}
 SELECTION: Look = {"linewidth": 1.1, "linestyle": "-", "zorder": 3}
@@ -26,12 +30,15 @@ LABEL_GAP = 0.09  # of the panel's height, at least, between two n-gram tables' 
 
 @dataclass(frozen=True)
 class _Panel:
-    """One activation's place among its model's curves."""
+    """One activation's place among its model's curves.
+
+    `lost` are its seeds whose runs diverged or failed, `failed` the gates of its cell.
+    """
 
     axes: Axes
     activation: str
     colour: str
-    diverged: Sequence[int]
+    lost: Mapping[int, str]
     failed: str
 
 
@@ -40,16 +47,15 @@ def draw_curves(header: Header, stats: Stats, model: str, histories: Histories) 
     activations = stats["activations"]
     colours = activation_colours(activations)
     cells = cells_of(stats, model)
-    diverged = _diverged(stats["models"][model]["runs"])
+    lost = _lost(stats["models"][model]["runs"])
     baselines = {name: one["loss"] for name, one in stats["evaluation"]["baselines"].items()}
-    limits = _limits(histories, diverged, list(baselines.values()))
+    limits = _limits(histories, lost, list(baselines.values()))
     grid = Grid(labels=0.45, right=0.75, count=len(activations), panel_height=1.55, below=0.5)
     sheet = Sheet(header, WIDTH, grid.height + 0.4)
     places = grid.panels(sheet, 0.0)
     for index, (activation, axes) in enumerate(zip(activations, places, strict=True)):
-        lost = diverged.get(activation, [])
         failed = gate_mark(cells[activation])
-        panel = _Panel(axes, activation, colours[activation], lost, failed)
+        panel = _Panel(axes, activation, colours[activation], lost.get(activation, {}), failed)
         _draw_panel(panel, histories, limits)
         _dress(axes, index, grid)
         _draw_tables(axes, baselines, named=(index + 1) % grid.columns == 0)
@@ -59,18 +65,16 @@ def draw_curves(header: Header, stats: Stats, model: str, histories: Histories) 
     return sheet
 
 
-def _diverged(runs: Sequence[Mapping[str, Any]]) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = {}
+def _lost(runs: Sequence[Mapping[str, Any]]) -> Lost:
+    found: dict[str, dict[int, str]] = {}
     for run in runs:
-        if run["status"] == "diverged":
-            found.setdefault(run["activation"], []).append(run["seed"])
+        if run["status"] in LOST:
+            found.setdefault(run["activation"], {})[run["seed"]] = run["status"]
     return found
 
 
-def _limits(
-    histories: Histories, diverged: Mapping[str, Sequence[int]], baselines: Sequence[float]
-) -> tuple[float, float]:
-    """From the lowest loss to the highest at the end, n-gram tables included.
+def _limits(histories: Histories, lost: Lost, baselines: Sequence[float]) -> tuple[float, float]:
+    """From the finished runs' lowest loss to their highest at the end, n-gram tables included.
 
     An untrained model's loss would take most of the height, and a diverging one's all of it.
     """
@@ -78,7 +82,7 @@ def _limits(
         [loss for row in rows for loss in row[1:]]
         for activation, runs in histories.items()
         for seed, rows in runs.items()
-        if seed not in diverged.get(activation, [])
+        if seed not in lost.get(activation, {})
     ]
     lowest = min([*baselines, *(loss for losses in finished for loss in losses)])
     highest = max([*baselines, *(loss for losses in finished for loss in losses[-2:])])
@@ -97,7 +101,7 @@ def _draw_panel(panel: _Panel, histories: Histories, limits: tuple[float, float]
                 continue
             _draw_line(panel.axes, rows, 1, {"color": panel.colour, **TRAIN})
             _draw_line(panel.axes, rows, 2, {"color": panel.colour, **SELECTION})
-            if seed in panel.diverged:
+            if seed in panel.lost:
                 _mark_end(panel, rows, limits)
     _remark(panel.axes, _said_of(panel, histories))
 
@@ -105,9 +109,12 @@ def _draw_panel(panel: _Panel, histories: Histories, limits: tuple[float, float]
 def _said_of(panel: _Panel, histories: Histories) -> str:
     if panel.activation not in histories:
         return "no training history"
-    if panel.diverged:
-        return f"{len(panel.diverged)} of {len(histories[panel.activation])} diverged"
-    return panel.failed
+    if not panel.lost:
+        return panel.failed
+    ended = Counter(panel.lost.values())
+    first, *rest = (status for status in LOST if ended[status])
+    said = [f"{ended[first]} of {len(histories[panel.activation])} {first}"]
+    return ", ".join([*said, *(f"{ended[status]} {status}" for status in rest)])
 
 
 def _draw_line(axes: Axes, rows: Sequence[HistoryRow], column: int, look: Look) -> None:
@@ -115,9 +122,12 @@ def _draw_line(axes: Axes, rows: Sequence[HistoryRow], column: int, look: Look) 
 
 
 def _mark_end(panel: _Panel, rows: Sequence[HistoryRow], limits: tuple[float, float]) -> None:
-    """A cross at a diverged run's last loss, or at the edge where that lies outside."""
-    finite = [row for row in rows if math.isfinite(row[2])]
-    step, loss = (finite[-1][0], finite[-1][2]) if finite else (rows[-1][0], limits[1])
+    """A cross at a lost run's last loss, or at the edge where that lies outside or is none."""
+    finite = [row for row in rows if math.isfinite(row.selection_loss)]
+    if finite:
+        step, loss = finite[-1].step, finite[-1].selection_loss
+    else:
+        step, loss = rows[-1].step if rows else 0, limits[1]
     height = min(max(loss, limits[0]), limits[1])
     look: Look = {"markersize": 7, "markeredgewidth": 1.6, "clip_on": False, "zorder": 4}
     panel.axes.plot([step], [height], "x", color=panel.colour, **look)

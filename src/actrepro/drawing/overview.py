@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import matplotlib
@@ -32,6 +33,7 @@ NOTE_LINE = 0.16  # inches
 MOST_COLUMNS = 8
 HOLLOW = "failed a gate"
 UNRANKED = "#efefef"
+TILE_CHARACTERS = 17  # of text in the narrowest tile
 
 
 def draw_tradeoff(header: Header, stats: Stats) -> Sheet:
@@ -217,7 +219,7 @@ def _draw_tile(
     mark = "" if sound(cell) else FAILED
     if missing:
         _fill_tile(panel, column, line, "white", edge=FAINT)
-        text = missing.replace(": ", ":\n").replace("run ", "run\n")
+        text = textwrap.fill(missing, TILE_CHARACTERS)
         panel.text(column + 0.5, line + 0.5, f"{text}{mark}", fontsize=7.5, color=SOFT, **look)
         return
     if mark:

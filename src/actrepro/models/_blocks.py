@@ -11,6 +11,8 @@ import torch.nn.functional as F  # noqa: N812 - the name every PyTorch reader kn
 from torch import Tensor, nn
 
 from actrepro.activations import Activation, get_activation
+from actrepro.masks import Masks
+from actrepro.models._attention import attend
 
 INIT_STD = 0.02
 
@@ -68,6 +70,15 @@ class Activated(nn.Module):
         return self.activation.function(z)
 
 
+class Dropout(nn.Dropout):
+    """Inverted dropout; on a CPU with masks that are drawn cheaply (see `actrepro.masks`)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training and self.p and x.device.type == "cpu":
+            return x * Masks(self.p).draw(x.shape)
+        return super().forward(x)
+
+
 class MLP(nn.Module):
     """Expand, activate, contract, drop out."""
 
@@ -78,7 +89,7 @@ class MLP(nn.Module):
             lambda out: nn.Linear(width, out), hidden, spec.activation, width, width
         )
         self.contract = nn.Linear(self.expand.width, width)
-        self.dropout = nn.Dropout(spec.dropout)
+        self.dropout = Dropout(spec.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.dropout(self.contract(self.expand(x)))
@@ -118,12 +129,11 @@ class FusedAttention(nn.Module):
         self.drop = spec.dropout
         self.qkv = nn.Linear(spec.width, 3 * spec.width, bias=bias)
         self.project = nn.Linear(spec.width, spec.width, bias=bias)
-        self.dropout = nn.Dropout(spec.dropout)
+        self.dropout = Dropout(spec.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        q, k, v = self.qkv(x).chunk(3, dim=-1)
         drop = self.drop if self.training else 0.0
-        out: Tensor = self.dropout(self.project(attend(q, k, v, self.heads, drop)))
+        out: Tensor = self.dropout(self.project(attend(self.qkv(x), self.heads, drop)))
         return out
 
 
@@ -150,7 +160,7 @@ class Decoder(nn.Module):
         super().__init__()
         self.tokens = nn.Embedding(spec.symbols, spec.width)
         self.positions = nn.Embedding(spec.context, spec.width)
-        self.dropout = nn.Dropout(embedding_dropout)
+        self.dropout = Dropout(embedding_dropout)
         self.blocks = nn.Sequential(*blocks)
         self.norm = nn.LayerNorm(spec.width)
         self.head = nn.Linear(spec.width, spec.symbols, bias=False)
@@ -160,15 +170,6 @@ class Decoder(nn.Module):
         x = self.dropout(self.tokens(codes) + self.positions(positions))
         out: Tensor = self.head(self.norm(self.blocks(x)))
         return out
-
-
-def attend(q: Tensor, k: Tensor, v: Tensor, heads: int, drop: float) -> Tensor:
-    """Causal scaled dot-product attention over `[batch, time, width]`, split into heads."""
-    batch, length, width = q.shape
-    split = (batch, length, heads, width // heads)
-    q, k, v = (x.view(split).transpose(1, 2) for x in (q, k, v))
-    mixed = F.scaled_dot_product_attention(q, k, v, dropout_p=drop, is_causal=True)
-    return mixed.transpose(1, 2).reshape(batch, length, width)
 
 
 def initialise(module: nn.Module) -> None:

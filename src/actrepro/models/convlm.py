@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from actrepro.models._blocks import (
     Activated,
     CausalConvolution,
+    Dropout,
     ModelSpec,
     initialise,
     matched_width,
@@ -30,7 +31,7 @@ class ConvBlock(nn.Module):
             fan_out=width,
         )
         self.contract = nn.Linear(self.convolve.width, width)
-        self.dropout = nn.Dropout(spec.dropout)
+        self.dropout = Dropout(spec.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = x + self.dropout(self.contract(self.convolve(self.norm(x))))

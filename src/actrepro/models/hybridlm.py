@@ -9,6 +9,7 @@ from actrepro.models._blocks import (
     Activated,
     Block,
     CausalConvolution,
+    Dropout,
     FusedAttention,
     ModelSpec,
     initialise,
@@ -38,7 +39,7 @@ class HybridLM(nn.Module):
         self.norm_lstm = nn.LayerNorm(width)
         self.lstm = nn.LSTM(width, half, batch_first=True)
         self.expand_lstm = nn.Linear(half, width)
-        self.dropout = nn.Dropout(spec.dropout)
+        self.dropout = Dropout(spec.dropout)
         self.blocks = nn.Sequential(*(_block(spec, hidden) for _ in range(spec.layers)))
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, spec.symbols, bias=False)

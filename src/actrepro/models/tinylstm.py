@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from actrepro.models._blocks import (
     Activated,
+    Dropout,
     ModelSpec,
     initialise_lstm,
     matched_width,
@@ -19,7 +20,7 @@ class TinyLSTM(nn.Module):
         super().__init__()
         self.tokens = nn.Embedding(spec.symbols, width)
         self.lstm = nn.LSTM(width, width, num_layers=2, batch_first=True, dropout=spec.dropout)
-        self.dropout = nn.Dropout(spec.dropout)
+        self.dropout = Dropout(spec.dropout)
         self.mix = Activated(
             lambda out: nn.Linear(width, out),
             width,

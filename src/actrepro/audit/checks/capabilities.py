@@ -347,9 +347,9 @@ def keeps_gaps(claim: Claim, context: Context, *, same: Mapping[str, str] | None
         return found(SUPPORTED, f"This program can: {listed(what)}.", files=files)
     says = (
         f"Here a missing number stays missing: the {listed(list(NUMBERS_OF_A_CELL))} of a cell in "
-        "stats.json are null without runs, a run that diverged is left out with its reason, and "
-        "no function of the program fills a number in. A number that no run produced is not "
-        "evidence about seeds."
+        "stats.json are null without runs, a run that diverged or failed is left out with its "
+        "reason, and no function of the program fills a number in. A number that no run produced "
+        "is not evidence about seeds."
     )
     return Finding(CONTRADICTED, (Evidence(says, files=files), *_same(context, same or {})))
 

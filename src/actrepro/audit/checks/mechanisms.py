@@ -219,7 +219,7 @@ def best_step_near(claim: Claim, context: Context, *, step: str, within: int) ->
     names = claim.activations or results.activations
     steps = [
         Number(run["best_step"], results.file, f"runs.{place}.best_step")
-        for place, run in enumerate(results.stats["runs"])
+        for place, run in results.finished()
         if run["activation"] in names and run["best_step"] is not None
     ]
     near = [one for one in steps if abs(one.value - stated) <= within]
@@ -248,7 +248,7 @@ def memory_order(claim: Claim, context: Context, *, order: Order) -> Finding:
     peaks = {
         name: [
             peak
-            for place, run in enumerate(results_of(context, one).stats["runs"])
+            for place, run in results_of(context, one).finished()
             if (peak := _peak(run, results_of(context, one).file, place)) is not None
         ]
         for name, one in cells.items()

@@ -331,12 +331,12 @@ def hardware_bound(
 
 
 def _seconds(claim: Claim, context: Context) -> list[Number]:
-    """Training times of a cell's own runs."""
+    """Training times of a cell's own finished runs."""
     model = context.results.model(claim.scale or "", claim.model or "")
     if model is None or len(claim.activations) != 1:
         return []
     return [
         Number(run["seconds"], model.file, f"runs.{place}.seconds")
-        for place, run in enumerate(model.stats["runs"])
+        for place, run in model.finished()
         if run["activation"] == claim.activations[0] and run["seconds"] is not None
     ]

@@ -1,0 +1,116 @@
+"""Causal scaled dot-product attention, written out for a CPU.
+
+torch's own kernel for CPUs knows no dropout, and what it falls back to was a third of a
+training step: masks drawn one number after another, and a softmax over whole rows of
+which half lies in the future. Here queries are taken in blocks, and a block sees only the
+keys up to its end.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name every PyTorch reader knows
+from torch import Tensor
+
+from actrepro.masks import Masks
+
+# Queries in a block: smaller ones waste less on the future, larger ones multiply faster.
+BLOCK = 32
+
+
+def attend(qkv: Tensor, heads: int, drop: float) -> Tensor:
+    """Causal attention, softmax(q·kᵀ/√d)·v in each head.
+
+    Parameters
+    ----------
+    qkv
+        Queries, keys and values side by side, `[batch, time, 3·width]`.
+    heads
+        Divides the width.
+    drop
+        Probability that a weight is dropped; 0 outside training.
+
+    Returns
+    -------
+    Tensor
+        `[batch, time, width]`.
+    """
+    if qkv.device.type == "cpu":
+        mixed: Tensor = _CausalAttention.apply(qkv, heads, drop)  # type: ignore[no-untyped-call]
+        return mixed
+    q, k, v = _split(qkv, heads)
+    return _joined(F.scaled_dot_product_attention(q, k, v, dropout_p=drop, is_causal=True))
+
+
+class _CausalAttention(torch.autograd.Function):
+    """`attend` and its derivative; heads are one batch dimension with sequences."""
+
+    @staticmethod
+    def forward(ctx: Any, qkv: Tensor, heads: int, drop: float) -> Tensor:
+        parts = _split(qkv, heads).contiguous().flatten(1, 2)
+        q, k, v = parts
+        q *= q.shape[2] ** -0.5
+        masks = Masks(drop) if drop else None
+        out = torch.empty_like(v)
+        kept_of_blocks: list[Tensor] = []
+        for start, end in _blocks(q.shape[1]):
+            scores = torch.bmm(q[:, start:end], k[:, :end].mT)
+            scores[:, :, start:] += _future(end - start, q)
+            shares = torch.softmax(scores, dim=-1)
+            mask = None if masks is None else masks.draw(shares.shape)
+            kept = shares if mask is None else shares * mask
+            out[:, start:end] = torch.bmm(kept, v[:, :end])
+            kept_of_blocks += [shares, kept] if mask is None else [shares, kept, mask]
+        ctx.heads = heads
+        ctx.save_for_backward(parts, *kept_of_blocks)
+        return _joined(out.view(-1, heads, *out.shape[1:]))
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        parts, *kept_of_blocks = ctx.saved_tensors
+        q, k, v = parts
+        grads = torch.empty_like(parts)
+        grad_q, grad_k, grad_v = grads
+        grad = grad.reshape(*grad.shape[:2], ctx.heads, -1).transpose(1, 2).flatten(0, 1)
+        blocks = _blocks(q.shape[1])
+        each = len(kept_of_blocks) // len(blocks)
+        # The last block comes first: it has a gradient for every key, others only add.
+        for index in reversed(range(len(blocks))):
+            start, end = blocks[index]
+            shares, kept, *mask = kept_of_blocks[index * each : (index + 1) * each]
+            own = grad[:, start:end]
+            grad_shares = torch.bmm(own, v[:, :end].mT)
+            for factors in mask:
+                grad_shares *= factors
+            grad_scores = torch._softmax_backward_data(grad_shares, shares, -1, shares.dtype)
+            grad_q[:, start:end] = torch.bmm(grad_scores, k[:, :end])
+            if index == len(blocks) - 1:
+                torch.bmm(kept.mT, own, out=grad_v)
+                torch.bmm(grad_scores.mT, q[:, start:end], out=grad_k)
+            else:
+                grad_v[:, :end] += torch.bmm(kept.mT, own)
+                grad_k[:, :end] += torch.bmm(grad_scores.mT, q[:, start:end])
+        grad_q *= q.shape[2] ** -0.5
+        by_head = grads.view(3, -1, ctx.heads, *grads.shape[2:])
+        return by_head.permute(1, 3, 0, 2, 4).flatten(2), None, None
+
+
+def _split(qkv: Tensor, heads: int) -> Tensor:
+    """A view `[3, batch, heads, time, d]` of queries, keys and values."""
+    return qkv.reshape(*qkv.shape[:2], 3, heads, -1).permute(2, 0, 3, 1, 4)
+
+
+def _joined(mixed: Tensor) -> Tensor:
+    """`[batch, heads, time, d]` as `[batch, time, heads·d]`."""
+    return mixed.transpose(1, 2).flatten(2)
+
+
+def _blocks(length: int) -> list[tuple[int, int]]:
+    return [(start, min(start + BLOCK, length)) for start in range(0, length, BLOCK)]
+
+
+def _future(size: int, like: Tensor) -> Tensor:
+    """−∞ `[size, size]` where a key lies after its query, else 0."""
+    return torch.full((size, size), float("-inf"), dtype=like.dtype).triu_(1)
