@@ -149,11 +149,12 @@ def scale_targets(scale):
     ]
 
 
-def run_config(wildcards):
-    """The slice of the study that one training run depends on."""
-    return STUDY.run_config(
-        wildcards.scale, wildcards.model, wildcards.activation, int(wildcards.seed)
-    ).model_dump(mode="json")
+def cell_config(wildcards):
+    """The slice of the study that training a cell's runs depends on, whatever their seeds."""
+    run = STUDY.run_config(
+        wildcards.scale, wildcards.model, wildcards.activation, seed=0
+    )
+    return run.model_dump(mode="json", exclude={"seed"})
 
 
 def run_configs(wildcards):

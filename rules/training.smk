@@ -53,13 +53,34 @@ rule train:
         jobs_per_card=STUDY.jobs_per_card,
         # A resource and no parameter: how often a snapshot is taken changes no result.
         snapshot_seconds=STUDY.snapshot_seconds,
+    # Of the cell, so that a run depends on no other seed.
     params:
-        run=run_config,
-        state=paths.TRAINING_STATE,
+        cell=cell_config,
     message:
         "Training {wildcards.scale}/{wildcards.model}/{wildcards.activation}/seed{wildcards.seed}"
     script:
         "../workflow/scripts/train.py"
+
+
+# Where runs last seconds, a cell's are trained by one job: starting torch costs more than
+# one of them. Runs that are there already stay as they are, so a new seed trains alone.
+use rule train as train_cell with:
+    output:
+        checkpoint=update(outputs_of_cell(paths.CHECKPOINT, STUDY)),
+        snapshots=update(outputs_of_cell(paths.SNAPSHOTS, STUDY)),
+        history=update(outputs_of_cell(paths.HISTORY, STUDY)),
+        record=update(outputs_of_cell(paths.RUN_RECORD, STUDY)),
+    log:
+        paths.log_of("train", paths.CELL),
+    benchmark:
+        paths.benchmark_of("train", paths.CELL)
+    wildcard_constraints:
+        scale=one_of(STUDY.trained_together) or "none",
+    message:
+        "Training {wildcards.scale}/{wildcards.model}/{wildcards.activation}"
+
+
+ruleorder: train_cell > train
 
 
 # A cell's runs are predicted in one job: starting torch costs more than a small

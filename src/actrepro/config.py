@@ -99,6 +99,7 @@ RESERVED = (
     "scale_stats",
     "summary",
     "train",
+    "train_cell",
     "verdicts",
 )
 
@@ -287,6 +288,11 @@ class Study(_Part):
     seeds: Seeds
     scales: Names
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    trained_together: Annotated[tuple[FileName, ...], BeforeValidator(_listed)] = Field(
+        (),
+        description="Scales at which one job trains all runs of a cell, one after another: for "
+        "runs of seconds, which start longer than they train.",
+    )
     jobs_per_card: int = Field(1, ge=1, description="Training jobs that share one GPU.")
     snapshot_seconds: int = Field(
         120, ge=0, description="How much of its training a killed job may lose."
@@ -310,6 +316,7 @@ class Study(_Part):
         _refuse_unknown("models", self.models, self.known_models)
         _refuse_unknown("activations", self.activations, activation_names())
         _refuse_unknown("scales", self.scales, tuple(self.protocols))
+        _refuse_unknown("trained_together", self.trained_together, tuple(self.protocols))
         for scale, protocol in self.protocols.items():
             _refuse_unknown(f"protocols.{scale}.corpus", (protocol.corpus,), tuple(self.corpora))
             _refuse_unknown(

@@ -6,6 +6,8 @@ fills in some or all of them.
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
 RESULTS = "results"
 LOGS = "logs"
 BENCHMARKS = "benchmarks"
@@ -76,6 +78,15 @@ def at(pattern: str, **wildcards: object) -> str:
     for name, value in wildcards.items():
         pattern = pattern.replace(f"{{{name}}}", str(value))
     return pattern
+
+
+def seed_of(path: str) -> int:
+    """The seed of the run that a file belongs to.
+
+    >>> seed_of(at(CHECKPOINT, scale="cpu", model="charlm", activation="relu", seed=42))
+    42
+    """
+    return int(PurePosixPath(path).parent.name.removeprefix("seed"))
 
 
 def log_of(rule: str, pattern: str) -> str:

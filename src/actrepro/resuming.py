@@ -155,6 +155,11 @@ def identity_of(
     }
 
 
+def identity_sha256(identity: Mapping[str, str]) -> str:
+    """One hash of all parts."""
+    return hashlib.sha256(json.dumps(dict(identity), sort_keys=True).encode()).hexdigest()
+
+
 @contextmanager
 def heeding_signals(keeper: Keeper) -> Iterator[None]:
     """Let the keeper know of a signal to end, instead of ending at once.

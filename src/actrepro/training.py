@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name every PyTorch reader knows
 from torch import Tensor, nn
 
-from actrepro import provenance, streams
+from actrepro import paths, provenance, streams
 from actrepro.checkpoints import (
     Checkpoint,
     Weights,
@@ -35,12 +35,12 @@ from actrepro.config import Protocol, RunConfig
 from actrepro.corpus import Corpus, load_corpus
 from actrepro.devices import prepare_torch
 from actrepro.errors import ActreproError
-from actrepro.files import write_json, write_text
+from actrepro.files import read_json, write_json, write_text
 from actrepro.history import HistoryRow, history_csv
 from actrepro.locks import hold
 from actrepro.models import build_from_protocol, count_parameters
 from actrepro.optimiser import AdamW
-from actrepro.resuming import Keeper, Snapshot, heeding_signals, identity_of
+from actrepro.resuming import Keeper, Snapshot, heeding_signals, identity_of, identity_sha256
 from actrepro.status import DIVERGED, FAILED, FINISHED
 from actrepro.stepping import (
     GraphedStepper,
@@ -86,6 +86,48 @@ class RunOutputs:
     history: Path
     record: Path
 
+    def write(self, run: TrainedRun, record: Mapping[str, Any]) -> None:
+        """Write all four; the record comes last, and says that the others are there."""
+        save_checkpoint(self.checkpoint, run.checkpoint)
+        save_snapshots(self.snapshots, run.snapshots)
+        write_text(self.history, history_csv(run.history))
+        write_json(self.record, record)
+
+    def are_of(self, identity_sha256: str) -> bool:
+        """Whether all four are there, of a run with that identity."""
+        files = (self.checkpoint, self.snapshots, self.history, self.record)
+        return all(path.exists() for path in files) and (
+            read_json(self.record).get("identity_sha256") == identity_sha256
+        )
+
+
+def train_runs(
+    requests: Sequence[RunConfig],
+    corpus_path: Path,
+    files: Sequence[str],
+    snapshot_seconds: float,
+    threads: int,
+) -> None:
+    """Train a cell's runs, one after another; those that are there already stay as they are.
+
+    Parameters
+    ----------
+    requests
+        One per seed.
+    files
+        Each seed's checkpoint, snapshots, history and record, in this order for each.
+
+    Raises
+    ------
+    ActreproError, Stopped
+        As `train_run`.
+    """
+    for request in requests:
+        own = [Path(path) for path in files if paths.seed_of(path) == request.seed]
+        names = {name: getattr(request, name) for name in ("scale", "model", "activation", "seed")}
+        state = Path(paths.at(paths.TRAINING_STATE, **names))
+        train_run(request, corpus_path, RunOutputs(*own), state, snapshot_seconds, threads)
+
 
 def train_run(
     request: RunConfig,
@@ -96,6 +138,8 @@ def train_run(
     threads: int,
 ) -> None:
     """Train one run and write its checkpoint, snapshots, history and record.
+
+    Files that this very run has left already, of the same source, are kept.
 
     Parameters
     ----------
@@ -114,17 +158,16 @@ def train_run(
     with hold(state / "lock", f"results of {request.name}"):
         device = prepare_torch(request.device, threads)
         corpus = load_corpus(corpus_path)
-        keeper = Keeper(
-            state / "snapshot.safetensors",
-            identity_of(request, corpus.sha256, device, threads),
-            snapshot_seconds,
-        )
-        with heeding_signals(keeper):
-            run = train(request, corpus, device, keeper)
-            save_checkpoint(outputs.checkpoint, run.checkpoint)
-            save_snapshots(outputs.snapshots, run.snapshots)
-            write_text(outputs.history, history_csv(run.history))
-            write_json(outputs.record, run_record(request, corpus, run, device, threads))
+        identity = identity_of(request, corpus.sha256, device, threads)
+        keeper = Keeper(state / "snapshot.safetensors", identity, snapshot_seconds)
+        digest = identity_sha256(identity)
+        if outputs.are_of(digest):
+            LOG.info("%s: is there already", request.name)
+        else:
+            with heeding_signals(keeper):
+                run = train(request, corpus, device, keeper)
+                record = run_record(request, corpus, run, device, threads)
+                outputs.write(run, {**record, "identity_sha256": digest})
         keeper.discard()
     _remove_if_empty(state)
 

@@ -4,18 +4,20 @@ from actrepro.jobs import job
 
 with job(snakemake.log[0]):
     from actrepro.config import RunConfig
+    from actrepro.paths import seed_of
     from actrepro.quickstart import leave_at_once, start_torch
 
-    request = RunConfig.model_validate(snakemake.params.run)
-    start_torch([request], snakemake.resources.jobs_per_card)
-    from actrepro.training import RunOutputs, train_run
+    requests = [
+        RunConfig.model_validate({**snakemake.params.cell, "seed": seed})
+        for seed in sorted({seed_of(path) for path in snakemake.output})
+    ]
+    start_torch(requests, snakemake.resources.jobs_per_card)
+    from actrepro.training import train_runs
 
-    names = ("checkpoint", "snapshots", "history", "record")
-    train_run(
-        request,
+    train_runs(
+        requests,
         Path(snakemake.input.corpus),
-        RunOutputs(*(Path(snakemake.output[name]) for name in names)),
-        Path(snakemake.params.state),
+        list(snakemake.output),
         snapshot_seconds=snakemake.resources.snapshot_seconds,
         threads=snakemake.threads,
     )

@@ -34,9 +34,8 @@ def _gflops(product: str, device: str, precision: str, seconds: float) -> float:
     """GFLOP/s of `[m, k] @ [k, n]`; as long as asked, and three calls at least."""
     m, k, n = map(int, product.split(","))
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    a, b, out = (
-        torch.ones(shape, device=device, dtype=dtype) for shape in ((m, k), (k, n), (m, n))
-    )
+    shapes = ((m, k), (k, n), (m, n))
+    a, b, out = (torch.randn(shape, device=device, dtype=dtype) for shape in shapes)
     took: list[float] = []
     while sum(took) < seconds or len(took) < LEAST_CALLS:
         _wait(device)

@@ -84,7 +84,12 @@ class Timed:
     @property
     def key(self) -> str:
         """The same for what need not be timed twice."""
-        return f"{self.side} {self.runs} {self.run.model_dump_json()}"
+        return f"{self.side} {self.runs} {key_of(self.run)}"
+
+
+def key_of(run: RunConfig) -> str:
+    """The same for equal runs; a run itself cannot be looked up, since it holds mappings."""
+    return run.model_dump_json()
 
 
 Outcome = Timing | Lost
@@ -101,7 +106,7 @@ class Measurements:
     peaks
         By precision, a peak per round.
     flops
-        Operations per character of a training step, by `Timed.key`.
+        Operations per character of a training step, by `key_of` the run.
     outcomes
         By `Timed.key`, an outcome per round.
     """
@@ -137,7 +142,7 @@ def measure(plan: Plan) -> Measurements:
         that fails is recorded with its reason instead.
     """
     timed = timed_of(plan)
-    found = Measurements(flops=_count(plan, [one for one in timed if one.side == OURS]))
+    found = Measurements(flops=_count(plan, [one.run for one in timed]))
     for number in range(plan.config.settings.rounds):
         LOG.info("round %d of %d", number + 1, plan.config.settings.rounds)
         for precision in plan.precisions():
@@ -149,10 +154,10 @@ def measure(plan: Plan) -> Measurements:
     return found
 
 
-def _count(plan: Plan, timed: Iterable[Timed]) -> dict[str, float]:
+def _count(plan: Plan, runs: Iterable[RunConfig]) -> dict[str, float]:
     asked = {
-        one.key: {"run": one.run.model_dump(mode="json"), "corpus": plan.corpus(one.run)}
-        for one in timed
+        key_of(run): {"run": run.model_dump(mode="json"), "corpus": plan.corpus(run)}
+        for run in runs
     }
     [counts] = ask([Program("flops", (), plan.cores, json.dumps(list(asked.values())))])
     return dict(zip(asked, counts, strict=True))

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from actrepro import provenance
-from actrepro.benchmarking.measure import Measurements, Outcome, Timing, measure
-from actrepro.benchmarking.plan import Plan
+from actrepro.benchmarking.measure import (
+    OURS,
+    PLAIN,
+    Measurements,
+    Outcome,
+    Peak,
+    Timed,
+    Timing,
+    key_of,
+    measure,
+)
+from actrepro.benchmarking.plan import Plan, has_peer
 from actrepro.benchmarking.processes import Lost
+from actrepro.benchmarking.quiet import Moment, share_of_others
 from actrepro.config import BenchmarkConfig, RunConfig
 from actrepro.files import write_json
 
 VERSION = 1
 NO_PEER = "the plain loop trains CharLM only"
+SIZES = ("layers", "width", "heads", "context", "batch", "dropout", "precision")
+
 Entry = dict[str, Any]
+Number = Callable[[Timing], float | None]
 
 
 def make_benchmark(
@@ -35,22 +48,25 @@ def make_benchmark(
         JSON, described in `docs/benchmark.md`. A number that could not be measured is null,
         and the reason stands beside it.
     cores
-        How many cores may be kept busy.
+        How many may be kept busy.
 
     Raises
     ------
     ActreproError
         When the machine's peak or the operations of a step cannot be measured.
     """
-    load = os.getloadavg()[0]
     plan = Plan(config, {path.parent.name: path for path in corpora}, cores)
-    write_json(output, {**assembled(plan, measure(plan)), "provenance": _provenance(load)})
+    start = Moment.now()
+    found = measure(plan)
+    others = share_of_others(start, Moment.now())
+    write_json(
+        output, {**assembled(plan, found), "share_of_others": others, "provenance": _provenance()}
+    )
 
 
-def _provenance(load: float) -> Entry:
+def _provenance() -> Entry:
     return {
         "machine": provenance.machine(),
-        "load_before": load,
         "packages": provenance.package_versions(),
         "git": provenance.git_state(),
     }
@@ -58,29 +74,24 @@ def _provenance(load: float) -> Entry:
 
 def assembled(plan: Plan, found: Measurements) -> Entry:
     """All of the file but where it came from."""
-    peak = _peak(found)
+    peaks = {precision: _peak(rounds) for precision, rounds in found.peaks.items()}
     return {
         "version": VERSION,
         "settings": plan.config.settings.model_dump(mode="json"),
         "device": plan.device,
         "cores": plan.cores,
         "runs_at_once": plan.at_once,
-        "peak": peak,
-        "cells": [
-            _cell(run, place, found, peak["machine"]) for place, run in enumerate(plan.cells())
-        ],
-        "growth": _growth(plan, found, peak),
+        "peak": peaks,
+        "cells": [_cell(plan, run, found, peaks) for run in plan.cells()],
+        "growth": _growth(plan, found, peaks),
     }
 
 
-def _peak(found: Measurements) -> Entry:
-    """By mode and product the median of the rounds; the peak is the best of these."""
+def _peak(rounds: Sequence[Peak]) -> Entry:
+    """By mode and product the median of the rounds; a peak is the best product's."""
     modes = {
-        mode: {
-            product: statistics.median(one[mode][product] for one in found.peaks)
-            for product in products
-        }
-        for mode, products in found.peaks[0].items()
+        mode: {name: statistics.median(one[mode][name] for one in rounds) for name in products}
+        for mode, products in rounds[0].items()
     }
     best = {mode: max(products.values()) for mode, products in modes.items()}
     return {
@@ -91,13 +102,8 @@ def _peak(found: Measurements) -> Entry:
     }
 
 
-def quantity(outcomes: Sequence[Outcome], of: Callable[[Timing], float | None]) -> Entry:
-    """A number of each round, with their median, least and greatest; null where there is none."""
-    return spread([None if isinstance(one, Lost) else of(one) for one in outcomes])
-
-
 def spread(values: Sequence[float | None]) -> Entry:
-    """Median, least and greatest of the values there are, and all of them."""
+    """Median, least and greatest of the values there are, and the value of each round."""
     there = [value for value in values if value is not None]
     return {
         "median": statistics.median(there) if there else None,
@@ -105,6 +111,10 @@ def spread(values: Sequence[float | None]) -> Entry:
         "high": max(there, default=None),
         "rounds": list(values),
     }
+
+
+def _quantity(outcomes: Sequence[Outcome], number: Number) -> Entry:
+    return spread([None if isinstance(one, Lost) else number(one) for one in outcomes])
 
 
 def _training_speed(one: Timing) -> float:
@@ -115,7 +125,7 @@ def _job_speed(one: Timing) -> float:
     return one.characters / one.job_seconds
 
 
-QUANTITIES: Mapping[str, Callable[[Timing], float | None]] = {
+QUANTITIES: Mapping[str, Number] = {
     "training_characters_per_second": _training_speed,
     "job_characters_per_second": _job_speed,
     "seconds_outside_training": lambda one: one.outside_seconds,
@@ -125,34 +135,42 @@ QUANTITIES: Mapping[str, Callable[[Timing], float | None]] = {
 }
 
 
-def _cell(run: RunConfig, place: int, found: Measurements, peak: float) -> Entry:
-    ours, plain = found.cells[place], found.plain.get(place)
-    flops = found.cell_flops[place]
-    return {
-        "scale": run.scale,
-        "model": run.model,
-        "activation": run.activation,
+def _cell(plan: Plan, run: RunConfig, found: Measurements, peaks: Mapping[str, Entry]) -> Entry:
+    ours = found.outcomes[Timed(run, OURS, plan.at_once).key]
+    flops, peak = found.flops[key_of(run)], peaks[run.protocol.precision]["machine"]
+    entry = {
+        **_named(run),
         **_sizes(run, flops),
-        "parameters": next((one.parameters for one in ours if isinstance(one, Timing)), None),
+        "parameters": _parameters(ours),
         "ours": {**_timed(ours), **_share(ours, flops, peak)},
-        "plain": _timed(plain) if plain else {"why": NO_PEER},
-        "ratio": _ratio(ours, plain) if plain else None,
     }
+    if not has_peer(run):
+        return {**entry, "plain": {"why": NO_PEER}, "ratio": None}
+    plain = found.outcomes[Timed(run, PLAIN, plan.at_once).key]
+    return {**entry, "plain": _timed(plain), "ratio": _ratio(ours, plain)}
+
+
+def _named(run: RunConfig) -> Entry:
+    return {"scale": run.scale, "model": run.model, "activation": run.activation}
 
 
 def _sizes(run: RunConfig, flops: float) -> Entry:
     protocol = run.protocol
-    sizes = ("layers", "width", "heads", "context", "batch", "dropout")
     return {
-        **{size: getattr(protocol, size) for size in sizes},
+        **{size: getattr(protocol, size) for size in SIZES},
         "steps": protocol.iterations,
         "evaluate_every": protocol.evaluate_every,
+        "history_windows": protocol.history_windows,
         "flops_per_character": flops,
     }
 
 
+def _parameters(outcomes: Sequence[Outcome]) -> int | None:
+    return next((one.parameters for one in outcomes if isinstance(one, Timing)), None)
+
+
 def _timed(outcomes: Sequence[Outcome]) -> Entry:
-    quantities = {name: quantity(outcomes, of) for name, of in QUANTITIES.items()}
+    quantities = {name: _quantity(outcomes, number) for name, number in QUANTITIES.items()}
     return {"why": _why(outcomes), **quantities}
 
 
@@ -163,57 +181,57 @@ def _why(outcomes: Sequence[Outcome]) -> str | None:
 
 
 def _share(outcomes: Sequence[Outcome], flops: float, peak: float) -> Entry:
+    def gflops(one: Timing) -> float:
+        return _training_speed(one) * flops / 1e9
+
     return {
-        "gflops": quantity(outcomes, lambda one: _training_speed(one) * flops / 1e9),
-        "share_of_peak": quantity(outcomes, lambda one: _training_speed(one) * flops / 1e9 / peak),
+        "gflops": _quantity(outcomes, gflops),
+        "share_of_peak": _quantity(outcomes, lambda one: gflops(one) / peak),
     }
 
 
 def _ratio(ours: Sequence[Outcome], plain: Sequence[Outcome]) -> Entry:
     """How many times as fast ours is, round by round."""
-    speeds = {"training": _training_speed, "jobs": _job_speed}
     pairs = list(zip(ours, plain, strict=True))
     return {
-        name: spread(
-            [
-                speed(one) / speed(peer)
-                if isinstance(one, Timing) and isinstance(peer, Timing)
-                else None
-                for one, peer in pairs
-            ]
-        )
-        for name, speed in speeds.items()
+        "training": spread([_times_as_fast(*pair, _training_speed) for pair in pairs]),
+        "jobs": spread([_times_as_fast(*pair, _job_speed) for pair in pairs]),
     }
 
 
-def _growth(plan: Plan, found: Measurements, peak: Entry) -> Entry:
+def _times_as_fast(one: Outcome, peer: Outcome, speed: Callable[[Timing], float]) -> float | None:
+    if isinstance(one, Lost) or isinstance(peer, Lost):
+        return None
+    return speed(one) / speed(peer)
+
+
+def _growth(plan: Plan, found: Measurements, peaks: Mapping[str, Entry]) -> Entry:
     base = plan.base()
-    sizes = {
-        size: [
-            _grown(run, size, found.grown[size, place], found.grown_flops[size][place], peak)
-            for place, run in enumerate(runs)
-        ]
-        for size, runs in plan.grown().items()
+    peak, flops = peaks[base.protocol.precision], found.flops[key_of(base)]
+    crowds = {runs: found.outcomes[Timed(base, OURS, runs).key] for runs in plan.crowds()}
+    return {
+        "base": {**_named(base), **_sizes(base, flops)},
+        **{
+            size: [_grown(run, size, found, peak["one_process"]) for run in runs]
+            for size, runs in plan.grown().items()
+        },
+        "runs": [
+            {"value": runs, **_timed(outcomes), **_share(outcomes, flops, peak["machine"])}
+            for runs, outcomes in crowds.items()
+        ],
     }
-    crowds = [
-        {"value": runs, **_timed(outcomes), **_share(outcomes, found.base_flops, peak["machine"])}
-        for runs, outcomes in found.crowds.items()
-    ]
-    named = {key: getattr(base, key) for key in ("scale", "model", "activation")}
-    return {"base": {**named, **_sizes(base, found.base_flops)}, **sizes, "runs": crowds}
 
 
-def _grown(
-    run: RunConfig, size: str, outcomes: Sequence[Outcome], flops: float, peak: Entry
-) -> Entry:
-    """A run by itself with one size changed: a step's seconds, and its share of one core."""
-    steps = run.protocol.iterations
+def _grown(run: RunConfig, size: str, found: Measurements, peak: float) -> Entry:
+    """A run by itself, of another size: what a step takes, and its share of one process's peak."""
+    outcomes = found.outcomes[Timed(run, OURS, 1).key]
+    flops, steps = found.flops[key_of(run)], run.protocol.iterations
     return {
         "value": getattr(run.protocol, size),
         "steps": steps,
         "flops_per_character": flops,
-        "parameters": next((one.parameters for one in outcomes if isinstance(one, Timing)), None),
-        "seconds_per_step": quantity(outcomes, lambda one: one.training_seconds / steps),
+        "parameters": _parameters(outcomes),
+        "seconds_per_step": _quantity(outcomes, lambda one: one.training_seconds / steps),
         **_timed(outcomes),
-        **_share(outcomes, flops, peak["one_process"]),
+        **_share(outcomes, flops, peak),
     }

@@ -37,7 +37,7 @@ def attend(qkv: Tensor, heads: int, drop: float) -> Tensor:
     Tensor
         `[batch, time, width]`.
     """
-    if qkv.device.type == "cpu":
+    if drop and qkv.device.type == "cpu":
         mixed: Tensor = _CausalAttention.apply(qkv, heads, drop)  # type: ignore[no-untyped-call]
         return mixed
     q, k, v = _split(qkv, heads)
@@ -52,38 +52,35 @@ class _CausalAttention(torch.autograd.Function):
         parts = _split(qkv, heads).contiguous().flatten(1, 2)
         q, k, v = parts
         q *= q.shape[2] ** -0.5
-        masks = Masks(drop) if drop else None
+        masks = Masks(drop)
         out = torch.empty_like(v)
-        kept_of_blocks: list[Tensor] = []
+        of_blocks: list[Tensor] = []
         for start, end in _blocks(q.shape[1]):
             scores = torch.bmm(q[:, start:end], k[:, :end].mT)
             scores[:, :, start:] += _future(end - start, q)
             shares = torch.softmax(scores, dim=-1)
-            mask = None if masks is None else masks.draw(shares.shape)
-            kept = shares if mask is None else shares * mask
+            mask = masks.draw(shares.shape)
+            kept = shares * mask
             out[:, start:end] = torch.bmm(kept, v[:, :end])
-            kept_of_blocks += [shares, kept] if mask is None else [shares, kept, mask]
+            of_blocks += [shares, mask, kept]
         ctx.heads = heads
-        ctx.save_for_backward(parts, *kept_of_blocks)
+        ctx.save_for_backward(parts, *of_blocks)
         return _joined(out.view(-1, heads, *out.shape[1:]))
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:
-        parts, *kept_of_blocks = ctx.saved_tensors
+        parts, *of_blocks = ctx.saved_tensors
         q, k, v = parts
         grads = torch.empty_like(parts)
         grad_q, grad_k, grad_v = grads
         grad = grad.reshape(*grad.shape[:2], ctx.heads, -1).transpose(1, 2).flatten(0, 1)
         blocks = _blocks(q.shape[1])
-        each = len(kept_of_blocks) // len(blocks)
         # The last block comes first: it has a gradient for every key, others only add.
         for index in reversed(range(len(blocks))):
             start, end = blocks[index]
-            shares, kept, *mask = kept_of_blocks[index * each : (index + 1) * each]
+            shares, mask, kept = of_blocks[3 * index : 3 * index + 3]
             own = grad[:, start:end]
-            grad_shares = torch.bmm(own, v[:, :end].mT)
-            for factors in mask:
-                grad_shares *= factors
+            grad_shares = torch.bmm(own, v[:, :end].mT) * mask
             grad_scores = torch._softmax_backward_data(grad_shares, shares, -1, shares.dtype)
             grad_q[:, start:end] = torch.bmm(grad_scores, k[:, :end])
             if index == len(blocks) - 1:
