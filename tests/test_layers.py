@@ -20,7 +20,7 @@ LAYERS = (
     "gates facts",
     "measures inspection differences gates_after "
     "inference permutation equivalence power classical decomposition "
-    "model_runs contrasts statistics scale unpaired controls",
+    "model_runs contrasts statistics scale unpaired controls benchmarking",
 )
 LAYER = {name: layer for layer, names in enumerate(LAYERS, start=1) for name in names.split()}
 # What is not named above presents results: it stands on top.
@@ -106,6 +106,7 @@ WITH_TORCH = {
     "quickstart",
     "facts",
     "controls",
+    "benchmarking",
 }
 FRONT = SOURCE / "__init__.py"
 FILES = sorted(set(SOURCE.rglob("*.py")) - {FRONT})

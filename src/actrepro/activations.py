@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+import torch
 import torch.nn.functional as F  # noqa: N812 - the name every PyTorch reader knows
 from torch import Tensor
 
@@ -76,12 +78,26 @@ def swish(x: Tensor) -> Tensor:
 def smelu(x: Tensor, beta: float) -> Tensor:
     """Smooth ReLU with half-width `beta` (Shamir, Lin & Coviello 2020, arXiv:2010.09931).
 
-    0 for x ≤ −β, (x + β)²/4β for |x| ≤ β, x for x ≥ β. Written without
-    branches: with c = clamp(x, −β, β), the quadratic at c plus what of x lies
-    above β; so both joints are exact.
+    0 for x ≤ −β, (x + β)²/4β for |x| ≤ β, x for x ≥ β. With its slope
+    s = clamp((x + β)/2β, 0, 1) that is β·s² plus what of x lies above β, so both
+    joints are exact, and the slope is all that a gradient needs.
     """
-    inner = x.clamp(-beta, beta)
-    return (inner + beta).square() / (4 * beta) + F.relu(x - beta)
+    out: Tensor = _SmeLU.apply(x, beta)  # type: ignore[no-untyped-call]
+    return out
+
+
+class _SmeLU(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, beta: float) -> Tensor:
+        # torch's hardsigmoid is clamp(x/6 + ½, 0, 1).
+        slope = F.hardsigmoid(x * (3 / beta))
+        ctx.save_for_backward(slope)
+        return torch.addcmul(F.relu(x - beta), slope, slope, value=beta)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        (slope,) = ctx.saved_tensors
+        return grad * slope, None
 
 
 @pointwise

@@ -243,6 +243,9 @@ class Benchmark(_Part):
         description="Training text of a timed run, all steps together; no more steps than the "
         "scale has.",
     )
+    runs_per_job: int = Field(
+        ge=1, description="Runs that one job trains, at the scales of `trained_together`."
+    )
     rounds: int = Field(ge=1, description="How often everything is measured, in turn.")
     growth: Growth
 
@@ -270,8 +273,9 @@ class BenchmarkConfig(_Part):
     settings: Benchmark
     runs: tuple[RunConfig, ...] = Field(description="A run of each cell that is measured.")
     base: RunConfig = Field(description="The run whose sizes are varied.")
+    trained_together: tuple[str, ...]
     jobs_per_card: int
-    snapshot_seconds: float
+    snapshot_seconds: int
 
     @property
     def corpora(self) -> tuple[str, ...]:
@@ -424,6 +428,7 @@ class Study(_Part):
                 for model, activation in dict.fromkeys(cells)
             ),
             base=self.run_config(settings.growth.scale, PEER_OF, first, 0),
+            trained_together=self.trained_together,
             jobs_per_card=self.jobs_per_card,
             snapshot_seconds=self.snapshot_seconds,
         )

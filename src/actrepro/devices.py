@@ -45,12 +45,12 @@ def prepare_torch(device: str, threads: int) -> torch.device:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda":
-        _use_deterministic_kernels()
+        _use_reproducible_kernels()
     return torch.device(device)
 
 
-def _use_deterministic_kernels() -> None:
-    """On a GPU the fast kernels add in any order. A CPU's do not, on one thread.
+def _use_reproducible_kernels() -> None:
+    """On a GPU the fast kernels add in any order, or round. A CPU's do not, on one thread.
 
     The switch imports torch's compiler (two seconds), so a CPU job leaves it alone.
     """
@@ -58,6 +58,8 @@ def _use_deterministic_kernels() -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
+    # torch lets cuDNN round, in an LSTM say, where nothing asks for it: evaluation, predictions.
+    torch.backends.cudnn.allow_tf32 = False
 
 
 @contextmanager

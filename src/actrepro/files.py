@@ -28,12 +28,17 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
+    partial = partial_of(path)
     try:
         yield partial
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def partial_of(path: Path) -> Path:
+    """Where a file lies while it is written, and stays when that is cut off."""
+    return path.with_name(f".{path.name}.partial")
 
 
 def sha256_of(path: str | Path) -> str:

@@ -26,13 +26,14 @@ class Masks:
     Parameters
     ----------
     drop
-        The probability of 0, from 0 to below 1; rounded to a multiple of 1/65,536, in the
-        other factor too.
+        The probability of 0, from 0 to 1; rounded to a multiple of 1/65,536, in the other
+        factor too.
     """
 
     def __init__(self, drop: float) -> None:
         self._dropped = round(drop * LEVELS)
-        self._factor = np.float32(LEVELS / (LEVELS - self._dropped))
+        # Where all is dropped, there is nothing to multiply.
+        self._factor = np.float32(LEVELS / max(LEVELS - self._dropped, 1))
         # 62 bits of torch's stream of the CPU.
         seed = int(torch.randint(1 << 62, ()).item())
         self._generator = np.random.Generator(np.random.SFC64(seed))
@@ -43,4 +44,4 @@ class Masks:
         words = self._generator.integers(0, 1 << 64, -(-size // _PER_WORD), dtype=np.uint64)
         mask = (words.view(np.uint16)[:size] >= self._dropped).astype(np.float32)
         mask *= self._factor
-        return torch.from_numpy(mask).view(*shape)
+        return torch.from_numpy(mask).view(tuple(shape))

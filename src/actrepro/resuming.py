@@ -28,7 +28,7 @@ from actrepro import provenance
 from actrepro.checkpoints import Weights, hash_weights
 from actrepro.config import RunConfig
 from actrepro.errors import Stopped
-from actrepro.files import replacing
+from actrepro.files import partial_of, replacing
 from actrepro.fingerprint import training_fingerprint
 
 LOG = logging.getLogger("actrepro")
@@ -71,12 +71,12 @@ class Keeper:
         """The snapshot, if there is one and it is of this very run and whole."""
         try:
             snapshot = _read(self.path)
+            identity = snapshot.facts.pop("identity")
         except FileNotFoundError:
             return None
         except (OSError, SafetensorError, ValueError, KeyError) as error:
             LOG.warning("%s is damaged (%s): it is ignored", self.path, error)
             return None
-        identity = snapshot.facts.pop("identity")
         other = sorted(
             name
             for name in identity.keys() | self.identity.keys()
@@ -109,6 +109,7 @@ class Keeper:
     def discard(self) -> None:
         """The run is done."""
         self.path.unlink(missing_ok=True)
+        partial_of(self.path).unlink(missing_ok=True)
 
     def _save(self, snapshot: Snapshot) -> bool:
         """Write a snapshot; training can do without one, so no disk is no reason to end it."""
@@ -116,7 +117,7 @@ class Keeper:
         metadata = {"facts": facts, "sha256": _hash(snapshot.tensors, facts)}
         try:
             with replacing(self.path) as partial:
-                partial.write_bytes(save(snapshot.tensors, metadata))
+                partial.write_bytes(save(_contiguous(snapshot.tensors), metadata))
         except OSError as error:
             LOG.warning("%s: no snapshot could be written (%s)", self.path, error)
             return False
@@ -132,6 +133,10 @@ def _read(path: Path) -> Snapshot:
     if metadata["sha256"] != _hash(tensors, metadata["facts"]):
         raise ValueError("its hash is not that of its content")
     return Snapshot(tensors, json.loads(metadata["facts"]))
+
+
+def _contiguous(tensors: Weights) -> Weights:
+    return {name: value.contiguous() for name, value in tensors.items()}
 
 
 def _hash(tensors: Weights, facts: str) -> str:

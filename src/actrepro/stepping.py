@@ -23,8 +23,14 @@ LOG = logging.getLogger("actrepro")
 
 # Steps before a CUDA graph is recorded: kernels are loaded and workspaces made in them.
 WARM_UP = 3
-# How torch says it on a CPU, where it has no exception of its own for it.
-NO_MEMORY = ("can't allocate memory", "not enough memory")
+# How torch says it where it has no exception of its own for it: on a CPU; of CUDA's own memory;
+# of the workspaces of CUDA's libraries.
+NO_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "CUDA error: out of memory",
+    "STATUS_ALLOC_FAILED",
+)
 
 
 class Stepper:

@@ -34,7 +34,7 @@ from actrepro.checkpoints import (
 from actrepro.config import Protocol, RunConfig
 from actrepro.corpus import Corpus, load_corpus
 from actrepro.devices import prepare_torch
-from actrepro.errors import ActreproError
+from actrepro.errors import ActreproError, Stopped
 from actrepro.files import read_json, write_json, write_text
 from actrepro.history import HistoryRow, history_csv
 from actrepro.locks import hold
@@ -126,7 +126,11 @@ def train_runs(
         own = [Path(path) for path in files if paths.seed_of(path) == request.seed]
         names = {name: getattr(request, name) for name in ("scale", "model", "activation", "seed")}
         state = Path(paths.at(paths.TRAINING_STATE, **names))
-        train_run(request, corpus_path, RunOutputs(*own), state, snapshot_seconds, threads)
+        stopped_by = train_run(
+            request, corpus_path, RunOutputs(*own), state, snapshot_seconds, threads
+        )
+        if stopped_by is not None and request is not requests[-1]:
+            raise Stopped(stopped_by, "the same command trains the runs that are missing")
 
 
 def train_run(
@@ -136,7 +140,7 @@ def train_run(
     state: Path,
     snapshot_seconds: float,
     threads: int,
-) -> None:
+) -> int | None:
     """Train one run and write its checkpoint, snapshots, history and record.
 
     Files that this very run has left already, of the same source, are kept.
@@ -147,6 +151,11 @@ def train_run(
         A folder for what only an unfinished run needs; it is gone afterwards.
     snapshot_seconds
         How much of training a killed job may lose.
+
+    Returns
+    -------
+    int or None
+        The signal that asked the process to end when the run was done all the same.
 
     Raises
     ------
@@ -170,6 +179,7 @@ def train_run(
                 outputs.write(run, {**record, "identity_sha256": digest})
         keeper.discard()
     _remove_if_empty(state)
+    return keeper.stopped_by
 
 
 def _remove_if_empty(folder: Path) -> None:
@@ -197,7 +207,13 @@ def train(
     )
     parameters = count_parameters(model)
     LOG.info("%s: %s parameters on %s", request.name, f"{parameters:,}", device)
-    trainer = _Trainer(request, corpus, model.to(device), device, keeper)
+    started = time.perf_counter()
+    try:
+        trainer = _Trainer(request, corpus, model.to(device), device, keeper)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return _not_begun(request, model, error, time.perf_counter() - started)
     status, why = trainer.run()
     if why is not None:
         LOG.warning("%s: %s: %s", request.name, status, why)
@@ -213,6 +229,26 @@ def train(
         characters_per_second=trainer.characters() / seconds,
         at_once=trainer.stepper.at_once,
         taken_up_at=trainer.taken_up_at,
+    )
+
+
+def _not_begun(
+    request: RunConfig, model: nn.Module, error: BaseException, seconds: float
+) -> TrainedRun:
+    """A run that ran out of memory with its weights as they are at its start, and no history."""
+    why = f"out of memory before the first step: {first_line(error)}"
+    LOG.warning("%s: %s: %s", request.name, FAILED, why)
+    return TrainedRun(
+        checkpoint=Checkpoint(copy_weights(model), 0, best=None, best_step=0, status=FAILED),
+        snapshots={},
+        history=[],
+        status=FAILED,
+        why=why,
+        parameters=count_parameters(model),
+        seconds=seconds,
+        characters_per_second=0.0,
+        at_once=request.protocol.batch,
+        taken_up_at=[],
     )
 
 

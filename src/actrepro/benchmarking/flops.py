@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name every PyTorch reader knows
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from actrepro.config import RunConfig
@@ -22,13 +23,15 @@ from actrepro.models import build_from_protocol
 
 
 def step_flops(request: RunConfig, symbols: int) -> float:
-    """Operations per character of a step, forward and backward, on a CPU.
+    """Operations per character of a step, forward and backward: those that the model needs.
 
-    Counted are the matrix products that are really done, a multiplication and an addition
-    each: what a loop spends on elements (activation, norms, dropout, optimiser) is not
-    among them. One sequence suffices, since products grow in step with the batch.
+    Counted are multiplications and additions of matrix products; what is done element by
+    element (activation, norms, dropout, optimiser) is not. Attention counts in full, future
+    included, whatever an implementation leaves out (as in Chowdhery et al. 2022, appendix B),
+    so that the count depends on the model alone. One sequence suffices, since products grow
+    in step with the batch.
     """
-    protocol = request.protocol
+    protocol = request.protocol.model_copy(update={"dropout": 0.0})
     model = build_from_protocol(
         request.model,
         protocol,
@@ -38,8 +41,13 @@ def step_flops(request: RunConfig, symbols: int) -> float:
         custom_models=request.custom_models,
     )
     codes = torch.arange(protocol.context + 1).remainder(symbols)[None]
-    # oneDNN's LSTM is one operation, of which torch's counter knows nothing.
-    with torch.backends.mkldnn.flags(enabled=False), FlopCounterMode(display=False) as counter:
+    # torch's counter knows nothing of oneDNN's LSTM and of a CPU's fused attention, which are
+    # one operation each.
+    with (
+        torch.backends.mkldnn.flags(enabled=False),
+        sdpa_kernel(SDPBackend.MATH),
+        FlopCounterMode(display=False) as counter,
+    ):
         logits = model(codes[:, :-1])
         torch.autograd.backward(F.cross_entropy(logits.flatten(0, 1), codes[0, 1:]))
     flops: int = counter.get_total_flops()

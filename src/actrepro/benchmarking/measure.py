@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from actrepro.benchmarking.plan import Plan, crowd, has_peer
+from actrepro.benchmarking.plan import Plan, has_peer, of_seeds
 from actrepro.benchmarking.processes import Finished, Lost, Program, ask, side_by_side
 from actrepro.config import RunConfig
 
@@ -30,6 +30,10 @@ class Timing:
 
     Attributes
     ----------
+    device
+        A card's name, or `cpu`.
+    parameters
+        Of the model.
     characters
         Training text of all runs.
     training_seconds
@@ -42,10 +46,10 @@ class Timing:
         Of all processes together; the second is None where none has a card.
     selection_loss
         At the end, nats per character, the mean of all processes.
-    parameters
-        Of the model.
     """
 
+    device: str
+    parameters: int
     characters: int
     training_seconds: float
     job_seconds: float
@@ -53,7 +57,6 @@ class Timing:
     peak_memory_bytes: int
     peak_gpu_memory_bytes: int | None
     selection_loss: float
-    parameters: int
 
     @classmethod
     def of(cls, ended: Sequence[Finished]) -> Timing:
@@ -62,6 +65,8 @@ class Timing:
         cards = [one["peak_gpu_memory_bytes"] for one in said]
         outside = [one.seconds - one.said["training_seconds"] for one in ended]
         return cls(
+            device=said[0]["device"],
+            parameters=said[0]["parameters"],
             characters=sum(one["characters"] for one in said),
             training_seconds=max(one["training_seconds"] for one in said),
             job_seconds=max(one.seconds for one in ended),
@@ -69,22 +74,22 @@ class Timing:
             peak_memory_bytes=sum(one["peak_memory_bytes"] for one in said),
             peak_gpu_memory_bytes=None if None in cards else sum(cards),
             selection_loss=sum(one["selection_loss"] for one in said) / len(said),
-            parameters=said[0]["parameters"],
         )
 
 
 @dataclass(frozen=True)
 class Timed:
-    """What is timed: a run, of which side, and how many of them at once."""
+    """What is timed: a run, of which side, in how many processes at once, how often in each."""
 
     run: RunConfig
     side: str
-    runs: int
+    jobs: int
+    runs_per_job: int = 1
 
     @property
     def key(self) -> str:
         """The same for what need not be timed twice."""
-        return f"{self.side} {self.runs} {key_of(self.run)}"
+        return f"{self.side} {self.jobs} × {self.runs_per_job} {key_of(self.run)}"
 
 
 def key_of(run: RunConfig) -> str:
@@ -121,7 +126,7 @@ def timed_of(plan: Plan) -> list[Timed]:
     every = [
         *(one for run in plan.cells() for one in sides(plan, run)),
         *(Timed(run, OURS, 1) for runs in plan.grown().values() for run in runs),
-        *(Timed(plan.base(), OURS, runs) for runs in plan.crowds()),
+        *(Timed(plan.base(), OURS, jobs) for jobs in plan.crowds()),
     ]
     return list({one.key: one for one in every}.values())
 
@@ -129,7 +134,7 @@ def timed_of(plan: Plan) -> list[Timed]:
 def sides(plan: Plan, run: RunConfig) -> list[Timed]:
     """A cell's run, and right after it the plain loop's, where it has the model."""
     both = (OURS, PLAIN) if has_peer(run) else (OURS,)
-    return [Timed(run, side, plan.at_once) for side in both]
+    return [Timed(run, side, plan.jobs_at_once, plan.runs_per_job(run)) for side in both]
 
 
 def measure(plan: Plan) -> Measurements:
@@ -179,7 +184,11 @@ def _products(plan: Plan, precision: str, processes: int, threads: int) -> dict[
 
 
 def _tell(one: Timed, outcome: Outcome) -> None:
-    what = f"{one.run.name}, {one.side} × {one.runs}"
+    sizes = one.run.protocol
+    what = (
+        f"{one.run.name} ({sizes.layers} × {sizes.width}, context {sizes.context}), "
+        f"{one.side}: {one.jobs} × {one.runs_per_job}"
+    )
     if isinstance(outcome, Lost):
         LOG.warning("%s: not measured: %s", what, outcome.why)
         return
@@ -196,15 +205,22 @@ def time_together(plan: Plan, one: Timed) -> Outcome:
 
 
 def _ours(plan: Plan, one: Timed, scratch: Path) -> list[Program]:
-    """A process and a thread for each run, as the workflow has them."""
-    seconds = str(plan.config.snapshot_seconds)
+    """A process and a thread for each job, as the workflow has them."""
+    # A card is to take them all.
+    fixed = (str(scratch), str(one.jobs), str(plan.config.snapshot_seconds))
+    seeds = range(one.jobs * one.runs_per_job)
+    jobs = [seeds[job :: one.jobs] for job in range(one.jobs)]
     return [
         Program(
             "ours",
-            (run.model_dump_json(), plan.corpus(run), str(scratch / str(run.seed)), seconds),
+            (
+                plan.corpus(one.run),
+                *fixed,
+                *(run.model_dump_json() for run in of_seeds(one.run, own)),
+            ),
             threads=1,
         )
-        for run in crowd(one.run, one.runs)
+        for own in jobs
     ]
 
 
@@ -224,7 +240,7 @@ def _plain(plan: Plan, one: Timed, scratch: Path) -> list[Program]:
         "dropout": protocol.dropout,
         "evaluate-every": protocol.evaluate_every,
         "windows": protocol.history_windows,
-        "runs": one.runs,
+        "runs": one.jobs * one.runs_per_job,
         "threads": plan.cores,
         "device": plan.device,
         "precision": protocol.precision,

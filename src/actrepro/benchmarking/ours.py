@@ -1,8 +1,9 @@
-"""A timed run of this library: what the workflow's training job does, in a process of its own.
+"""Timed runs of this library: what the workflow's training job does, in a process of its own.
 
-    python -m actrepro.benchmarking.ours RUN CORPUS FOLDER SNAPSHOT_SECONDS
+    python -m actrepro.benchmarking.ours CORPUS FOLDER JOBS_PER_CARD SNAPSHOT_SECONDS RUN …
 
-RUN is a `RunConfig` as JSON. The run's files go to FOLDER; one line of JSON tells what it took.
+Each RUN is a `RunConfig` as JSON. Their files go to folders below FOLDER; one line of JSON
+tells what they took together.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from actrepro.config import RunConfig
 from actrepro.errors import ActreproError
@@ -18,42 +20,52 @@ from actrepro.quickstart import leave_at_once, start_torch
 from actrepro.status import FINISHED
 
 
-def main(run: str, corpus: str, folder: str, snapshot_seconds: str) -> None:
-    """Train the run on one thread, write its files, and print what it took.
+def main(corpus: str, folder: str, jobs_per_card: str, snapshot_seconds: str, *runs: str) -> None:
+    """Train runs on one thread, one after another, and print what they took.
 
     Raises
     ------
     ActreproError
-        When the run diverges or fails: it has trained less than it was to.
+        When a run diverges or fails: it has trained less than it was to.
     """
-    request, out = RunConfig.model_validate_json(run), Path(folder)
-    start_torch([request])
-    from actrepro.training import RunOutputs, train_run
-
-    outputs = RunOutputs(
-        out / "checkpoint.safetensors",
-        out / "snapshots.safetensors",
-        out / "history.csv",
-        out / "run.json",
-    )
-    train_run(request, Path(corpus), outputs, out / "state", float(snapshot_seconds), threads=1)
-    record = read_json(outputs.record)
-    if record["status"] != FINISHED:
-        raise ActreproError(f"{request.name} {record['status']}: {record['why']}")
-    protocol = request.protocol
+    requests = [RunConfig.model_validate_json(run) for run in runs]
+    start_torch(requests, int(jobs_per_card))
+    records = [
+        _record(request, Path(corpus), Path(folder) / str(request.seed), float(snapshot_seconds))
+        for request in requests
+    ]
+    losses = [record["last_history"]["selection_loss"] for record in records]
+    steps = sum(record["final_step"] for record in records)
+    last, protocol = records[-1], requests[-1].protocol
     print(
         json.dumps(
             {
-                "characters": record["final_step"] * protocol.batch * protocol.context,
-                "training_seconds": record["seconds"],
-                "selection_loss": record["last_history"]["selection_loss"],
-                **{
-                    key: record[key]
-                    for key in ("parameters", "peak_memory_bytes", "peak_gpu_memory_bytes")
-                },
+                "device": last["device"],
+                "parameters": last["parameters"],
+                "characters": steps * protocol.batch * protocol.context,
+                "training_seconds": sum(record["seconds"] for record in records),
+                "selection_loss": sum(losses) / len(losses),
+                "peak_memory_bytes": last["peak_memory_bytes"],
+                "peak_gpu_memory_bytes": last["peak_gpu_memory_bytes"],
             }
         )
     )
+
+
+def _record(request: RunConfig, corpus: Path, folder: Path, seconds: float) -> Any:
+    from actrepro.training import RunOutputs, train_run
+
+    outputs = RunOutputs(
+        folder / "checkpoint.safetensors",
+        folder / "snapshots.safetensors",
+        folder / "history.csv",
+        folder / "run.json",
+    )
+    train_run(request, corpus, outputs, folder / "state", seconds, threads=1)
+    record = read_json(outputs.record)
+    if record["status"] != FINISHED:
+        raise ActreproError(f"{request.name} {record['status']}: {record['why']}")
+    return record
 
 
 if __name__ == "__main__":

@@ -228,17 +228,17 @@ def main(arguments: list[str] | None = None) -> None:
         loss = run.train()
         seconds += time.perf_counter() - started
         parameters = sum(parameter.numel() for parameter in run.model.parameters())
+    cuda = s.device == "cuda"
     print(
         json.dumps(
             {
+                "device": torch.cuda.get_device_name() if cuda else "cpu",
+                "parameters": parameters,
                 "characters": s.runs * s.iterations * s.batch * s.context,
                 "training_seconds": seconds,
-                "parameters": parameters,
                 "selection_loss": loss,
                 "peak_memory_bytes": peak_memory_bytes(),
-                "peak_gpu_memory_bytes": (
-                    torch.cuda.max_memory_allocated() if s.device == "cuda" else None
-                ),
+                "peak_gpu_memory_bytes": torch.cuda.max_memory_allocated() if cuda else None,
             }
         )
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,9 +37,14 @@ class Plan:
         return asked if asked != "auto" else ("cuda" if cuda_usable() else "cpu")
 
     @property
-    def at_once(self) -> int:
-        """Runs side by side, as the workflow has them: one per core, or what a card takes."""
+    def jobs_at_once(self) -> int:
+        """Processes side by side, as the workflow has them: one per core, or what a card takes."""
         return self.cores if self.device == "cpu" else self.config.jobs_per_card
+
+    def runs_per_job(self, run: RunConfig) -> int:
+        """How many runs a process trains, as the workflow has them."""
+        together = run.scale in self.config.trained_together
+        return self.config.settings.runs_per_job if together else 1
 
     def cells(self) -> list[RunConfig]:
         """A run of each scale, model and activation, no longer than it need be."""
@@ -118,10 +123,9 @@ def unwatched(run: RunConfig) -> RunConfig:
     return _changed(run, evaluate_every=run.protocol.iterations, history_windows=1)
 
 
-def crowd(run: RunConfig, runs: int) -> Iterator[RunConfig]:
-    """The run from as many seeds."""
-    for seed in range(runs):
-        yield run.model_copy(update={"seed": seed})
+def of_seeds(run: RunConfig, seeds: Iterable[int]) -> list[RunConfig]:
+    """The run from each of these seeds."""
+    return [run.model_copy(update={"seed": seed}) for seed in seeds]
 
 
 def _changed(run: RunConfig, **changes: int) -> RunConfig:

@@ -10,7 +10,6 @@ from typing import Any
 from actrepro import provenance
 from actrepro.benchmarking.measure import (
     OURS,
-    PLAIN,
     Measurements,
     Outcome,
     Peak,
@@ -18,8 +17,9 @@ from actrepro.benchmarking.measure import (
     Timing,
     key_of,
     measure,
+    sides,
 )
-from actrepro.benchmarking.plan import Plan, has_peer
+from actrepro.benchmarking.plan import Plan
 from actrepro.benchmarking.processes import Lost
 from actrepro.benchmarking.quiet import Moment, share_of_others
 from actrepro.config import BenchmarkConfig, RunConfig
@@ -79,12 +79,18 @@ def assembled(plan: Plan, found: Measurements) -> Entry:
         "version": VERSION,
         "settings": plan.config.settings.model_dump(mode="json"),
         "device": plan.device,
+        "device_name": _device_name(found),
         "cores": plan.cores,
-        "runs_at_once": plan.at_once,
+        "jobs_at_once": plan.jobs_at_once,
         "peak": peaks,
         "cells": [_cell(plan, run, found, peaks) for run in plan.cells()],
         "growth": _growth(plan, found, peaks),
     }
+
+
+def _device_name(found: Measurements) -> str | None:
+    every = (one for outcomes in found.outcomes.values() for one in outcomes)
+    return next((one.device for one in every if isinstance(one, Timing)), None)
 
 
 def _peak(rounds: Sequence[Peak]) -> Entry:
@@ -136,17 +142,18 @@ QUANTITIES: Mapping[str, Number] = {
 
 
 def _cell(plan: Plan, run: RunConfig, found: Measurements, peaks: Mapping[str, Entry]) -> Entry:
-    ours = found.outcomes[Timed(run, OURS, plan.at_once).key]
+    ours, *peers = (found.outcomes[one.key] for one in sides(plan, run))
     flops, peak = found.flops[key_of(run)], peaks[run.protocol.precision]["machine"]
     entry = {
         **_named(run),
         **_sizes(run, flops),
+        "runs_per_job": plan.runs_per_job(run),
         "parameters": _parameters(ours),
         "ours": {**_timed(ours), **_share(ours, flops, peak)},
     }
-    if not has_peer(run):
+    if not peers:
         return {**entry, "plain": {"why": NO_PEER}, "ratio": None}
-    plain = found.outcomes[Timed(run, PLAIN, plan.at_once).key]
+    [plain] = peers
     return {**entry, "plain": _timed(plain), "ratio": _ratio(ours, plain)}
 
 
@@ -208,7 +215,7 @@ def _times_as_fast(one: Outcome, peer: Outcome, speed: Callable[[Timing], float]
 def _growth(plan: Plan, found: Measurements, peaks: Mapping[str, Entry]) -> Entry:
     base = plan.base()
     peak, flops = peaks[base.protocol.precision], found.flops[key_of(base)]
-    crowds = {runs: found.outcomes[Timed(base, OURS, runs).key] for runs in plan.crowds()}
+    crowds = {jobs: found.outcomes[Timed(base, OURS, jobs).key] for jobs in plan.crowds()}
     return {
         "base": {**_named(base), **_sizes(base, flops)},
         **{
@@ -216,8 +223,8 @@ def _growth(plan: Plan, found: Measurements, peaks: Mapping[str, Entry]) -> Entr
             for size, runs in plan.grown().items()
         },
         "runs": [
-            {"value": runs, **_timed(outcomes), **_share(outcomes, flops, peak["machine"])}
-            for runs, outcomes in crowds.items()
+            {"value": jobs, **_timed(outcomes), **_share(outcomes, flops, peak["machine"])}
+            for jobs, outcomes in crowds.items()
         ],
     }
 

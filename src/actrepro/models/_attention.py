@@ -13,6 +13,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name every PyTorch reader knows
 from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.autograd.function import once_differentiable
 
 from actrepro.masks import Masks
 
@@ -49,31 +51,37 @@ class _CausalAttention(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, qkv: Tensor, heads: int, drop: float) -> Tensor:
-        parts = _split(qkv, heads).contiguous().flatten(1, 2)
+        parts = _split(qkv, heads).clone(memory_format=torch.contiguous_format).flatten(1, 2)
         q, k, v = parts
         q *= q.shape[2] ** -0.5
         masks = Masks(drop)
-        out = torch.empty_like(v)
+        out = qkv.new_empty(*qkv.shape[:2], qkv.shape[2] // 3)
+        by_head = out.view(*out.shape[:2], heads, -1).transpose(1, 2)
         of_blocks: list[Tensor] = []
         for start, end in _blocks(q.shape[1]):
             scores = torch.bmm(q[:, start:end], k[:, :end].mT)
             scores[:, :, start:] += _future(end - start, q)
             shares = torch.softmax(scores, dim=-1)
-            mask = masks.draw(shares.shape)
+            mask = masks.draw(shares.shape).to(shares.dtype)
             kept = shares * mask
-            out[:, start:end] = torch.bmm(kept, v[:, :end])
+            mixed = torch.bmm(kept, v[:, :end])
+            by_head[:, :, start:end] = mixed.view(-1, heads, *mixed.shape[1:])
             of_blocks += [shares, mask, kept]
         ctx.heads = heads
         ctx.save_for_backward(parts, *of_blocks)
-        return _joined(out.view(-1, heads, *out.shape[1:]))
+        return out
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Any:
         parts, *of_blocks = ctx.saved_tensors
+        heads = ctx.heads
         q, k, v = parts
-        grads = torch.empty_like(parts)
-        grad_q, grad_k, grad_v = grads
-        grad = grad.reshape(*grad.shape[:2], ctx.heads, -1).transpose(1, 2).flatten(0, 1)
+        scale = q.shape[2] ** -0.5
+        grad_qkv = grad.new_empty(*grad.shape[:2], 3 * grad.shape[2])
+        grads = _split(grad_qkv, heads)
+        grad_k, grad_v = torch.empty_like(k), torch.empty_like(v)
+        grad = grad.reshape(*grad.shape[:2], heads, -1).transpose(1, 2).flatten(0, 1)
         blocks = _blocks(q.shape[1])
         # The last block comes first: it has a gradient for every key, others only add.
         for index in reversed(range(len(blocks))):
@@ -82,16 +90,18 @@ class _CausalAttention(torch.autograd.Function):
             own = grad[:, start:end]
             grad_shares = torch.bmm(own, v[:, :end].mT) * mask
             grad_scores = torch._softmax_backward_data(grad_shares, shares, -1, shares.dtype)
-            grad_q[:, start:end] = torch.bmm(grad_scores, k[:, :end])
+            of_queries = torch.bmm(grad_scores, k[:, :end]).view(-1, heads, *own.shape[1:])
+            torch.mul(of_queries, scale, out=grads[0, :, :, start:end])
             if index == len(blocks) - 1:
                 torch.bmm(kept.mT, own, out=grad_v)
                 torch.bmm(grad_scores.mT, q[:, start:end], out=grad_k)
             else:
                 grad_v[:, :end] += torch.bmm(kept.mT, own)
                 grad_k[:, :end] += torch.bmm(grad_scores.mT, q[:, start:end])
-        grad_q *= q.shape[2] ** -0.5
-        by_head = grads.view(3, -1, ctx.heads, *grads.shape[2:])
-        return by_head.permute(1, 3, 0, 2, 4).flatten(2), None, None
+        # The queries were scaled, so these gradients are whole.
+        grads[1] = grad_k.view(-1, heads, *grad_k.shape[1:])
+        grads[2] = grad_v.view(-1, heads, *grad_v.shape[1:])
+        return grad_qkv, None, None
 
 
 def _split(qkv: Tensor, heads: int) -> Tensor:

@@ -75,7 +75,7 @@ class Dropout(nn.Dropout):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.training and self.p and x.device.type == "cpu":
-            return x * Masks(self.p).draw(x.shape)
+            return x * Masks(self.p).draw(x.shape).to(x.dtype)
         return super().forward(x)
 
 
@@ -118,6 +118,20 @@ class CausalConvolution(nn.Module):
         taps = [padded[:, start : start + length] for start in starts]
         out: Tensor = self.weights(torch.cat(taps, dim=-1))
         return out
+
+
+def recur(lstm: nn.LSTM, x: Tensor) -> Tensor:
+    """What an LSTM makes of `[batch, time, width]`; on a CPU in float32 whatever autocast says.
+
+    Few processors have a kernel for an LSTM in bfloat16, and torch has none in its place.
+    """
+    out: Tensor
+    if x.device.type == "cpu":
+        with torch.autocast("cpu", enabled=False):
+            out, _ = lstm(x.to(next(lstm.parameters()).dtype))
+    else:
+        out, _ = lstm(x)
+    return out
 
 
 class FusedAttention(nn.Module):

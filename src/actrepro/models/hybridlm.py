@@ -15,6 +15,7 @@ from actrepro.models._blocks import (
     initialise,
     initialise_lstm,
     matched_width,
+    recur,
 )
 
 KERNEL = 3
@@ -47,7 +48,7 @@ class HybridLM(nn.Module):
     def forward(self, codes: Tensor) -> Tensor:
         x = self.tokens(codes)
         x = x + self.dropout(self.contract_stem(self.stem(self.norm_stem(x))))
-        recurrent, _ = self.lstm(self.norm_lstm(x))
+        recurrent = recur(self.lstm, self.norm_lstm(x))
         x = x + self.dropout(self.expand_lstm(recurrent))
         out: Tensor = self.head(self.norm(self.blocks(x)))
         return out

@@ -10,6 +10,7 @@ from actrepro.models._blocks import (
     ModelSpec,
     initialise_lstm,
     matched_width,
+    recur,
 )
 
 
@@ -19,7 +20,10 @@ class TinyLSTM(nn.Module):
     def __init__(self, spec: ModelSpec, width: int) -> None:
         super().__init__()
         self.tokens = nn.Embedding(spec.symbols, width)
-        self.lstm = nn.LSTM(width, width, num_layers=2, batch_first=True, dropout=spec.dropout)
+        # Two of one layer: cuDNN's dropout between layers has random numbers of its own, which
+        # no snapshot of training could keep.
+        self.lower = nn.LSTM(width, width, batch_first=True)
+        self.upper = nn.LSTM(width, width, batch_first=True)
         self.dropout = Dropout(spec.dropout)
         self.mix = Activated(
             lambda out: nn.Linear(width, out),
@@ -31,7 +35,8 @@ class TinyLSTM(nn.Module):
         self.head = nn.Linear(self.mix.width, spec.symbols, bias=False)
 
     def forward(self, codes: Tensor) -> Tensor:
-        recurrent, _ = self.lstm(self.tokens(codes))
+        below = self.dropout(recur(self.lower, self.tokens(codes)))
+        recurrent = recur(self.upper, below)
         out: Tensor = self.head(self.mix(self.dropout(recurrent)))
         return out
 
