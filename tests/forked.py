@@ -54,15 +54,15 @@ def kill() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def kill_at(moment: int) -> None:
-    """End the process at its n-th call of or return from any function, Python's or C's."""
+def kill_at(moment: int) -> Callable[[], None]:
+    """In a process: end it at its n-th call of or return from any function, Python's or C's."""
     count = itertools.count()
 
     def look(*_: object) -> None:
         if next(count) == moment:
             kill()
 
-    sys.setprofile(look)
+    return lambda: sys.setprofile(look)
 
 
 def moments(work: Callable[[], object]) -> int:
