@@ -98,6 +98,39 @@ def test_a_new_seed_trains_only_its_own_runs(finished: Study) -> None:
     assert "gates" not in planned
 
 
+def test_a_cell_trained_by_one_job_keeps_the_runs_that_are_there(tmp_path: Path) -> None:
+    study = Study(tmp_path)
+    runs = [f"results/tiny/charlm/relu/seed{seed}" for seed in (1, 2, 3)]
+    files = ("checkpoint.safetensors", "history.csv", "run.json")
+    together = ("--config", "models=charlm", "activations=relu", "trained_together=tiny")
+    study.tiny("results/tiny/charlm/relu/seed1/run.json", *together, "seeds=1,2")
+    before = {path: (tmp_path / runs[0] / path).read_bytes() for path in files}
+    assert not (tmp_path / runs[2]).exists()
+    study.tiny("results/tiny/charlm/relu/seed3/run.json", *together, "seeds=1,2,3")
+    assert {path: (tmp_path / runs[0] / path).read_bytes() for path in files} == before
+    log = (tmp_path / "logs/train/tiny/charlm/relu.log").read_text(encoding="utf-8")
+    assert [line.split("INFO ")[1] for line in log.splitlines()[:2]] == [
+        "tiny/charlm/relu/seed1: is there already",
+        "tiny/charlm/relu/seed2: is there already",
+    ]
+    # One that is missing, or of another request, is trained anew with the others kept.
+    (tmp_path / runs[1] / "history.csv").unlink()
+    study.tiny("results/tiny/charlm/relu/seed2/history.csv", *together, "seeds=1,2,3")
+    log = (tmp_path / "logs/train/tiny/charlm/relu.log").read_text(encoding="utf-8")
+    assert log.count("is there already") == 2
+    alone = ("--config", "models=charlm", "activations=relu")
+    again = Study(tmp_path / "alone")
+    again.tiny("results/tiny/charlm/relu/seed2/run.json", *alone, "seeds=1,2,3")
+    for name in ("checkpoint.safetensors", "history.csv"):
+        one, other = (folder / runs[1] / name for folder in (tmp_path, again.folder))
+        assert one.read_bytes() == other.read_bytes()
+
+
+def test_fewer_seeds_train_nothing(finished: Study) -> None:
+    planned = finished.planned("--config", "seeds=1,2")
+    assert not planned.keys() & {"train", "train_cell"}
+
+
 def test_a_new_activation_trains_only_its_own_runs(finished: Study) -> None:
     planned = finished.planned("--config", "activations=relu,swiglu,gelu")
     assert planned["train"] == 6
@@ -163,7 +196,9 @@ def test_one_file_of_a_scale_outside_the_study_is_a_target(finished: Study) -> N
 def test_each_scale_is_a_target(finished: Study, scale: str) -> None:
     output = finished.snakemake("--dry-run", scale)
     assert f"results/{scale}/stats.json" in output
-    assert re.search(r"^train +108$", output, re.MULTILINE)
+    # Where runs take seconds, one job trains a cell's three.
+    jobs = r"^train_cell +36$" if scale == "quick" else r"^train +108$"
+    assert re.search(jobs, output, re.MULTILINE)
 
 
 def test_summary_needs_no_figures(finished: Study) -> None:

@@ -96,7 +96,7 @@ def note(found: Entry) -> str:
         f"torch {packages['torch']}; {counted(found['jobs_at_once'], 'job')} at once.",
         f"Median of {counted(rounds, 'round')}; small rings are single rounds.",
         *(_peak_note(precision, peak) for precision, peak in found["peak"].items()),
-        "Outside: seconds of a process before and after training. Memory: of all together.",
+        "Outside: of a job, before and after training. Memory: of all jobs together.",
     ]
     others = found["share_of_others"]
     if others is not None and others > DISTURBED:
