@@ -32,6 +32,7 @@ localrules:
     all,
     audit,
     benchmark,
+    elsewhere,
     summary,
 
 
@@ -60,12 +61,19 @@ rule benchmark:
         paths.BENCHMARK_SVG,
 
 
+rule elsewhere:
+    input:
+        [paths.at(paths.ELSEWHERE, scale=scale) for scale in STUDY.scales],
+
+
 include: "rules/corpora.smk"
 include: "rules/training.smk"
 include: "rules/statistics.smk"
 include: "rules/presentation.smk"
 include: "rules/audit.smk"
 include: "rules/benchmark.smk"
+include: "rules/record.smk"
+include: "rules/elsewhere.smk"
 
 
 # `snakemake cpu` is everything of one scale, whatever the study's scales are.

@@ -122,6 +122,7 @@ rule verdicts:
     params:
         study=audit_config,
         existing=existing_stats,
+        records=existing_records,
     message:
         "Giving every claim of the earlier study its verdict"
     script:
@@ -143,6 +144,8 @@ rule audit_page:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        records=existing_records,
     message:
         "Writing the audit's page"
     script:

@@ -1,6 +1,7 @@
 """Functions of the rules: what a file is made from. All logic is in the library."""
 
 import os
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
@@ -11,7 +12,9 @@ from actrepro.errors import ActreproError
 from actrepro.figures import figure_names
 from actrepro.files import sha256_of
 from actrepro.provenance import cuda_usable
+from actrepro.records import copied_files, record_digests
 from actrepro.registry import activation_names
+from actrepro.results_folder import found_in, require_other
 
 
 def checked_study():
@@ -109,6 +112,29 @@ def runs_of_model(pattern):
     return lambda wildcards: filled(
         outputs_of_model(pattern, part_of(wildcards)), wildcards
     )
+
+
+def run_names(wildcards):
+    """The model, activation and seed of each run of a scale."""
+    return [
+        (model, activation, seed)
+        for model in models_of(wildcards)
+        for activation in activations_of(wildcards)
+        for seed in seeds_of(wildcards)
+    ]
+
+
+def runs_of_scale(pattern):
+    """A scale's files, one per run."""
+
+    def files(wildcards):
+        return [
+            paths.at(path, scale=wildcards.scale, model=model)
+            for model in models_of(wildcards)
+            for path in outputs_of_model(pattern, part_of(wildcards))
+        ]
+
+    return files
 
 
 def models_of_scale(pattern):
@@ -267,6 +293,58 @@ def existing_audit(wildcards):
     return {path: sha256_of(path)} if os.path.exists(path) else {}
 
 
+def other_results(wildcards):
+    """The results folder that the study is compared with."""
+    return str(require_other(STUDY.elsewhere, STUDY.protocols))
+
+
+def other_runs(wildcards):
+    """What of a scale's runs the other folder has, as it is now: they are no inputs of ours."""
+    return found_in(STUDY.elsewhere, wildcards.scale, run_names(wildcards))
+
+
+def comparisons():
+    """What the report waits for where the study is compared with another folder."""
+    if STUDY.elsewhere is None:
+        return []
+    return [paths.at(paths.ELSEWHERE, scale=scale) for scale in STUDY.scales]
+
+
+def existing_comparisons(wildcards):
+    """Comparisons that were made before, with their hashes, where none is asked for now."""
+    asked = comparisons()
+    made = [paths.at(paths.ELSEWHERE, scale=scale) for scale in STUDY.scales]
+    return {
+        path: sha256_of(path)
+        for path in made
+        if path not in asked and os.path.exists(path)
+    }
+
+
+def existing_records(wildcards):
+    """Records beside the study and beside the workflow, with a hash of each's files."""
+    places = (paths.RECORDED, os.path.join(workflow.basedir, paths.RECORDED))
+    return record_digests(Path(os.path.relpath(place)) for place in places)
+
+
+def record_name(wildcards):
+    """What the record of the study's results is to be called."""
+    try:
+        return STUDY.record_name()
+    except ActreproError as error:
+        raise WorkflowError(str(error))
+
+
+def runs_of_study(pattern):
+    """A file of every run of the study."""
+    return [
+        paths.at(path, scale=scale, model=model)
+        for scale in STUDY.scales
+        for model in STUDY.models
+        for path in outputs_of_model(pattern, STUDY)
+    ]
+
+
 def benchmark_config(wildcards):
     """The slice of the config that the benchmark depends on."""
     return STUDY.benchmark_config().model_dump(mode="json")
@@ -287,6 +365,10 @@ def all_cores(wildcards):
 def print_targets():
     pages = (paths.REPORT, paths.AUDIT_PAGE, paths.BENCHMARK_SVG)
     made = [path for path in pages if os.path.exists(path)]
-    summaries = [paths.at(paths.SUMMARY, scale=scale) for scale in STUDY.scales]
-    made += [path for path in summaries if os.path.exists(path)]
+    files = [
+        paths.at(pattern, scale=scale)
+        for pattern in (paths.SUMMARY, paths.ELSEWHERE)
+        for scale in STUDY.scales
+    ]
+    made += [path for path in files if os.path.exists(path)]
     print("\n".join(["", *(f"  {path}" for path in made)]))

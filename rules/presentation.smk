@@ -41,6 +41,7 @@ rule report:
             for scale in STUDY.scales
             for path in figures_of_scale(paths.FIGURE_SVG, scale)
         ],
+        elsewhere=comparisons(),
     output:
         paths.REPORT,
     log:
@@ -56,6 +57,8 @@ rule report:
     params:
         study=STUDY.study,
         audit=existing_audit,
+        elsewhere=existing_comparisons,
+        records=existing_records,
     message:
         "Writing the report"
     script:

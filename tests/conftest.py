@@ -16,6 +16,12 @@ settings.register_profile("actrepro", deadline=None, max_examples=50)
 settings.load_profile("actrepro")
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """What computes on a GPU is skipped where there is none."""
+    if item.get_closest_marker("cuda") and not torch.cuda.is_available():
+        pytest.skip("needs a CUDA GPU")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_collecting() -> Iterator[None]:
     """statsmodels' Holm collects garbage at each call: 0.3 seconds in a process this large."""

@@ -317,6 +317,7 @@ def record(model: str, activation: str, seed: int, made: Predictions) -> dict[st
         },
         "seconds": 0.5,
         "characters_per_second": 1000.0,
+        "sequences_at_once": 4,
         "peak_memory_bytes": 1,
         "peak_gpu_memory_bytes": None,
         "device": "cpu",

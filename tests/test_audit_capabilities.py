@@ -101,7 +101,7 @@ def verdict(id_: str, about: Context | None = None) -> str:
 # What a program provides.
 
 LOOKED_UP = {
-    "rules": ("report", "benchmark"),
+    "rules": ("report", "leaderboard"),
     "results": ("results/{scale}/{model}/stats.json", "results/{scale}/plots.png"),
     "figures": ("curves-{model}", "accuracy"),
     "columns": ("runs.seconds", "runs.watts"),

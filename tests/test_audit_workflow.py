@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from made_up_record import make_record
 from study_folder import TINY, Study
 
 from actrepro import paths
@@ -111,3 +112,24 @@ def test_a_control_that_is_not_configured_leaves_its_claims_not_run(
     assert {after[row] for row in changed} == {"not run"}
     told = study.json(paths.CLAIMS_JSON)["controls"]
     assert [one["control"] for one in told if not one["run"]] == ["not_wired"]
+
+
+def test_a_record_is_evidence_as_long_as_it_is_whole(audited: Study, tmp_path: Path) -> None:
+    study = Study(tmp_path / "study")
+    shutil.copytree(audited.folder, study.folder, dirs_exist_ok=True)
+    record = make_record(tmp_path / "gpu")
+    brought = study.folder / paths.at(paths.RECORD, record=record.name)
+    shutil.copytree(record.folder, brought)
+    assert study.planned("audit") == {"audit": 1, "audit_page": 1, "verdicts": 1}
+    study.tiny("audit")
+    before, after = verdicts(audited), verdicts(study)
+    changed = {row for row in before if before[row] != after[row]}
+    assert changed
+    assert {before[row] for row in changed} == {"not run"}
+    assert study.json(paths.CLAIMS_JSON)["records"][record.name]["scales"] == ["full"]
+    assert f"full from the record {record.name}" in (study.folder / paths.AUDIT_PAGE).read_text()
+    assert study.planned("audit") == {}
+    (brought / "runs.json").unlink()
+    study.tiny("audit")
+    assert verdicts(study) == before
+    assert list(study.json(paths.CLAIMS_JSON)["ignored_records"]) == [record.name]

@@ -13,14 +13,15 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src/actrepro"
 LAYERS = (
     "errors registry config paths files provenance jobs streams gate verdicts schema_version "
-    "locks cards status fingerprint",
+    "locks cards status fingerprint results_folder identity",
     "corpus fetch plays evaluation activations masks quickstart history",
     "models matching",
     "devices optimiser stepping resuming checkpoints training predictions prediction probing "
     "gates facts",
     "measures inspection differences gates_after "
     "inference permutation equivalence power classical decomposition "
-    "model_runs contrasts statistics scale unpaired controls benchmarking",
+    "model_runs contrasts statistics scale unpaired controls counterparts elsewhere benchmarking "
+    "records recording",
 )
 LAYER = {name: layer for layer, names in enumerate(LAYERS, start=1) for name in names.split()}
 # What is not named above presents results: it stands on top.
@@ -40,12 +41,18 @@ BESIDE = {
     ("contrasts", "power"),
     ("corpus", "fetch"),
     ("corpus", "plays"),
+    ("counterparts", "inspection"),
     ("controls", "gates_after"),
     ("controls", "measures"),
     ("controls", "unpaired"),
     ("decomposition", "inference"),
     ("differences", "inspection"),
     ("differences", "measures"),
+    ("elsewhere", "contrasts"),
+    ("elsewhere", "counterparts"),
+    ("elsewhere", "differences"),
+    ("elsewhere", "inference"),
+    ("elsewhere", "measures"),
     ("equivalence", "inference"),
     ("evaluation", "corpus"),
     ("facts", "optimiser"),
@@ -58,6 +65,7 @@ BESIDE = {
     ("gates_after", "differences"),
     ("gates_after", "inspection"),
     ("gates_after", "measures"),
+    ("identity", "config"),
     ("inspection", "measures"),
     ("jobs", "errors"),
     ("locks", "errors"),
@@ -67,6 +75,9 @@ BESIDE = {
     ("prediction", "predictions"),
     ("prediction", "devices"),
     ("provenance", "cards"),
+    ("results_folder", "errors"),
+    ("results_folder", "paths"),
+    ("recording", "records"),
     ("scale", "contrasts"),
     ("scale", "decomposition"),
     ("scale", "gates_after"),
@@ -177,7 +188,8 @@ def test_planning_and_statistics_start_without_torch() -> None:
     code = (
         "import sys\n"
         "import actrepro.config, actrepro.paths, actrepro.differences\n"
-        "import actrepro.gates_after, actrepro.statistics, actrepro.tables\n"
+        "import actrepro.gates_after, actrepro.statistics, actrepro.tables, actrepro.elsewhere\n"
+        "import actrepro.records, actrepro.recording\n"
         "actrepro.config.default_study()\n"
         "print([name for name in ('torch', 'snakemake') if name in sys.modules])"
     )

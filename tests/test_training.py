@@ -3,7 +3,6 @@
 import csv
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,6 @@ from actrepro.checkpoints import (
     own_steps,
 )
 from actrepro.config import RunConfig
-from actrepro.devices import prepare_torch
 from actrepro.differences import cell_differences, model_differences
 from actrepro.errors import ActreproError
 from actrepro.evaluation import make_evaluation
@@ -279,27 +277,6 @@ def test_the_record_tells_all_about_a_run(tmp_path: Path) -> None:
     assert record["characters_per_second"] == pytest.approx(characters / record["seconds"])
     assert record["peak_memory_bytes"] > 1e6
     assert record["peak_gpu_memory_bytes"] is None
-
-
-def test_cuda_without_a_cuda_device_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ActreproError, match=r"device: cuda was asked for.*set device: auto or cpu"):
-        prepare_torch("cuda", 1)
-    assert prepare_torch("auto", 1) == CPU
-    assert prepare_torch("cpu", 1) == CPU
-
-
-@pytest.fixture
-def threads() -> Iterator[None]:
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.mark.usefixtures("threads")
-def test_the_number_of_threads_is_what_was_asked_for() -> None:
-    prepare_torch("cpu", 2)
-    assert torch.get_num_threads() == 2
 
 
 EXPLODING = """

@@ -81,10 +81,12 @@ RESERVED = (
     "benchmark_figure",
     "benchmarks",
     "cell_differences",
+    "compare_elsewhere",
     "control",
     "control_of_runs",
     "corpora",
     "corpus",
+    "elsewhere",
     "evaluation_set",
     "facts",
     "figure",
@@ -95,6 +97,7 @@ RESERVED = (
     "model_stats",
     "predict",
     "predict_matched",
+    "record",
     "report",
     "scale_stats",
     "summary",
@@ -310,10 +313,18 @@ class Study(_Part):
         default_factory=dict,
         description="Your own models: a name, and the dotted path of a module with `build`.",
     )
+    elsewhere: Path | None = Field(
+        None,
+        description="The results folder of the same study made elsewhere: on another machine, "
+        "under other versions, in another precision. It is compared with this one's runs.",
+    )
     corpora: dict[FileName, Corpus]
     protocols: dict[FileName, Protocol]
     audit: Audit
     benchmark: Benchmark | None = None
+    record: FileName | None = Field(
+        None, description="The name under which `snakemake record` keeps the study's results."
+    )
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
@@ -378,9 +389,40 @@ class Study(_Part):
             "scales": (self.audit.scale,),
             "device": "auto",
             "custom_models": {},
+            "elsewhere": None,
             "benchmark": None,
+            "record": None,
         }
         return self.model_copy(update=own)
+
+    def record_name(self) -> str:
+        """The name under which the study's results are to be recorded.
+
+        Raises
+        ------
+        ActreproError
+            When the config has none.
+        """
+        if self.record is None:
+            raise ActreproError(
+                "record: found null, expected a name for the record of this study's results; "
+                "name it: --config record=NAME"
+            )
+        return self.record
+
+    def as_asked(self) -> dict[str, Any]:
+        """What the study's numbers depend on, as a config file has it; and the study's name."""
+        kept = {"study", "models", "activations", "seeds", "scales", "device"}
+        asked = self.model_dump(mode="json", include={*kept, "confidence", "margins"})
+        protocols = {scale: self.protocols[scale] for scale in self.scales}
+        corpora = {one.corpus: self.corpora[one.corpus] for one in protocols.values()}
+        own = {name: path for name, path in self.custom_models.items() if name in self.models}
+        return {
+            **asked,
+            "custom_models": own,
+            "corpora": {name: _portable(one) for name, one in corpora.items()},
+            "protocols": {name: one.model_dump(mode="json") for name, one in protocols.items()},
+        }
 
     def protocol(self, scale: str) -> Protocol:
         """The protocol of a scale, or of the audit's."""
@@ -432,6 +474,14 @@ class Study(_Part):
             jobs_per_card=self.jobs_per_card,
             snapshot_seconds=self.snapshot_seconds,
         )
+
+
+def _portable(corpus: Corpus) -> dict[str, Any]:
+    """A corpus without the folder of somebody's machine."""
+    asked = corpus.model_dump(mode="json")
+    if isinstance(corpus, FileCorpus) and corpus.path.is_absolute():
+        asked["path"] = corpus.path.name
+    return asked
 
 
 def _refuse_unknown(key: str, names: tuple[str, ...], valid: tuple[str, ...]) -> None:

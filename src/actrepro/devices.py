@@ -9,7 +9,7 @@ bytes. What makes it so:
   dropout's from torch's own state, which a snapshot of training keeps.
 
 What does not: other processors, other versions of torch or numpy, a GPU against a CPU, or
-another precision. Their runs differ as other seeds' do (docs/training.md).
+another precision. How far such runs differ, `snakemake elsewhere` measures.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _use_reproducible_kernels() -> None:
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
     # Nothing here reads memory before it writes it, so filling it first would only cost time.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     # torch lets cuDNN round, in an LSTM say, where nothing asks for it: evaluation, predictions.
     torch.backends.cudnn.allow_tf32 = False
 

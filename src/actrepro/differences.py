@@ -27,6 +27,7 @@ from actrepro.measures import (
     PAIR_MEASURES,
     RUN_MEASURES,
     Floats,
+    PairMeasure,
     all_pairs,
     edit_differences,
     is_agreement,
@@ -64,10 +65,17 @@ def run_scores(runs: Sequence[StoredPredictions], rule: str, evaluation: Evaluat
 
 
 def pair_differences(
-    runs: Sequence[StoredPredictions], rule: str, evaluation: EvaluationSet, pairs: Pairs
+    runs: Sequence[StoredPredictions],
+    rule: str,
+    evaluation: EvaluationSet,
+    pairs: Pairs,
+    measures: Sequence[PairMeasure] = PAIR_MEASURES,
 ) -> Values:
-    """Every measure of two runs, `[P]` each, for pairs `[P, 2]` of indices into `runs`."""
-    sums: dict[str, Sums] = {one.id: partial(one.sums, pairs=pairs) for one in PAIR_MEASURES}
+    """Measures of two runs, `[P]` each, for pairs `[P, 2]` of indices into `runs`.
+
+    The edit distance of what they write is always among them.
+    """
+    sums: dict[str, Sums] = {one.id: partial(one.sums, pairs=pairs) for one in measures}
     values = _over_text(runs, rule, evaluation, sums)
     texts = [run.generated(rule) for run in runs]
     return {**values, GENERATED_ID: edit_differences(texts, pairs)}

@@ -13,6 +13,8 @@ LOGS = "logs"
 BENCHMARKS = "benchmarks"
 # What only an unfinished training run needs; Snakemake knows nothing of it.
 STATE = "state"
+# Results of studies made elsewhere, in small form: committed, as results never are.
+RECORDED = "resources/recorded"
 
 CORPUS = f"{RESULTS}/corpora/{{corpus}}/corpus.npz"
 CORPUS_MANIFEST = f"{RESULTS}/corpora/{{corpus}}/corpus.json"
@@ -51,6 +53,7 @@ ACROSS_TABLE = f"{SCALE}/across.csv"
 TESTS_TABLE = f"{SCALE}/tests.csv"
 VARIANCE_TABLE = f"{SCALE}/variance.csv"
 SUMMARY = f"{SCALE}/summary.txt"
+ELSEWHERE = f"{SCALE}/elsewhere.json"
 
 FIGURE_SVG = f"{SCALE}/figures/{{figure}}.svg"
 FIGURE_PNG = f"{SCALE}/figures/{{figure}}.png"
@@ -67,6 +70,9 @@ AUDIT_PAGE = f"{AUDIT}/audit.html"
 BENCHMARK = f"{RESULTS}/benchmarks/training.json"
 BENCHMARK_SVG = f"{RESULTS}/benchmarks/training.svg"
 BENCHMARK_PNG = f"{RESULTS}/benchmarks/training.png"
+
+RECORD = f"{RECORDED}/{{record}}"
+PROVENANCE = f"{RECORD}/provenance.json"
 
 
 def at(pattern: str, **wildcards: object) -> str:

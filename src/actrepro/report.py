@@ -14,7 +14,16 @@ from typing import Any
 
 from markupsafe import Markup
 
-from actrepro import paths, report_audit, report_gates, report_run, report_tables, report_tests
+from actrepro import (
+    paths,
+    report_audit,
+    report_elsewhere,
+    report_gates,
+    report_recorded,
+    report_run,
+    report_tables,
+    report_tests,
+)
 from actrepro.cells import Stats
 from actrepro.evidence import alpha
 from actrepro.figures import figure_caption
@@ -23,6 +32,7 @@ from actrepro.formats import counted, level
 from actrepro.inline_svg import inline_svg
 from actrepro.markup import fill
 from actrepro.predictions import FINAL, MATCHED, RULES
+from actrepro.records import read_records
 from actrepro.report_contrasts import contrasts_tables, verdicts_table
 from actrepro.report_parts import Table
 from actrepro.report_text import Summary, summary
@@ -53,10 +63,12 @@ ORIGINS = (
     (paths.ACROSS_TABLE, "actrepro.tables.scale_tables"),
     (paths.SUMMARY, "actrepro.tables.scale_tables"),
     (paths.FIGURE_SVG, "actrepro.figures.draw_figure"),
+    (paths.ELSEWHERE, "actrepro.elsewhere.compare_scale"),
     (paths.CLAIMS_JSON, "actrepro.audit.write.write_verdicts"),
     (paths.CLAIMS_TABLE, "actrepro.audit.write.write_verdicts"),
     (paths.AUDIT_PAGE, "actrepro.audit.page.write_page"),
     (paths.REPORT, "actrepro.report.write_report"),
+    (paths.PROVENANCE, "actrepro.recording.record_study"),
 )
 
 
@@ -214,6 +226,8 @@ def write_report(
     output: Path,
     audit: Path | None = None,
     root: Path = Path(),
+    elsewhere: Sequence[Path] = (),
+    records: Sequence[Path] = (),
 ) -> None:
     """Write the report of a study; the same inputs give the same bytes.
 
@@ -233,6 +247,10 @@ def write_report(
         `claims.json`, for a section on the earlier study; without it there is none.
     root
         The folder that the names of the audit's files start from.
+    elsewhere
+        `elsewhere.json` of scales, for a section on the same runs made elsewhere.
+    records
+        Folders of records, for a section on recorded results; they are evidence of the audit too.
 
     Raises
     ------
@@ -241,8 +259,16 @@ def write_report(
     """
     scales = [_scale(read_json(path), figures) for path in stats]
     manifests = [read_json(path) for path in corpora]
-    earlier = None if audit is None else report_audit.section(read_json(audit), root)
-    write_text(output, render(study, scales, manifests, earlier))
+    recorded = read_records(records)
+    earlier = None if audit is None else report_audit.section(read_json(audit), root, recorded)
+    made = {one["scale"]: one for one in map(read_json, elsewhere)}
+    twice = [
+        report_elsewhere.section(scale.stats, made[scale.name])
+        for scale in scales
+        if scale.name in made
+    ]
+    apart = report_recorded.section(recorded, [scale.stats for scale in scales])
+    write_text(output, render(study, scales, manifests, earlier, twice, apart))
 
 
 def _scale(stats: Stats, figures: Sequence[Path]) -> Scale:
@@ -255,6 +281,8 @@ def render(
     scales: Sequence[Scale],
     manifests: Sequence[Mapping[str, Any]],
     earlier: report_audit.Section | None = None,
+    twice: Sequence[report_elsewhere.Section] = (),
+    recorded: report_recorded.Section | None = None,
 ) -> str:
     """The page as text."""
     return fill(
@@ -266,6 +294,9 @@ def render(
         hashes=report_run.hashes_table(manifests, [scale.stats for scale in scales]),
         earlier=earlier,
         audit_command=report_audit.COMMAND,
+        twice=twice,
+        elsewhere_command=report_elsewhere.COMMAND,
+        recorded=recorded,
         origins=ORIGINS,
         confidence=level(scales[0].stats["confidence"]),
         alpha=level(alpha(scales[0].stats)),

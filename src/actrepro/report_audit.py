@@ -11,6 +11,7 @@ from typing import Any
 from actrepro import paths
 from actrepro.audit import parts
 from actrepro.audit.staleness import TARGET, current
+from actrepro.records import NONE, Records
 from actrepro.report_parts import Row, Table
 
 # The audit's page, as the report links to it.
@@ -41,9 +42,9 @@ class Section:
     page: str = PAGE
 
 
-def section(audit: Mapping[str, Any], root: Path = Path()) -> Section:
+def section(audit: Mapping[str, Any], root: Path = Path(), records: Records = NONE) -> Section:
     """The section, from `claims.json` as read and the results files as they are now."""
-    shown = current(audit, root)
+    shown = current(audit, root, records)
     return Section(
         note=parts.outdated_note(shown),
         size=(len(shown["claims"]), len(shown["documents"])),

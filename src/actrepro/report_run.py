@@ -193,10 +193,10 @@ def machines_table(stats: Stats) -> Table:
     """On what the runs were trained: each distinct machine, device, set of packages, commit."""
     runs = [run for model in stats["models"].values() for run in model["runs"]]
     kinds = {
-        "machine": (_machine(run["machine"]) for run in runs),
+        "machine": (machine_told(run["machine"]) for run in runs),
         "device": (f"{run['device']}, {counted(run['threads'], 'thread')}" for run in runs),
         "packages": (_packages(run["packages"]) for run in runs),
-        "source": (_commit(run["git"]) for run in runs),
+        "source": (commit_told(run["git"]) for run in runs),
     }
     rows = [
         Row([kind, value, count(runs)])
@@ -217,7 +217,8 @@ def _tally(values: Iterable[str]) -> dict[str, int]:
     return dict(Counter[str](values).most_common())
 
 
-def _machine(machine: Mapping[str, Any]) -> str:
+def machine_told(machine: Mapping[str, Any]) -> str:
+    """A machine as readers see it; nothing that names it."""
     cores = counted(machine["cores"], "core")
     return f"{machine['processor']}, {cores}, {machine['system']} {machine['architecture']}"
 
@@ -226,7 +227,8 @@ def _packages(packages: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in packages.items())
 
 
-def _commit(git: Mapping[str, Any]) -> str:
+def commit_told(git: Mapping[str, Any]) -> str:
+    """The source that trained, as readers see it."""
     commit = f"commit {short_hash(git['commit'])}" if git["commit"] else "commit unknown"
     return f"{commit}, with uncommitted changes" if git["dirty"] else commit
 

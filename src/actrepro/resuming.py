@@ -30,10 +30,10 @@ from actrepro.config import RunConfig
 from actrepro.errors import Stopped
 from actrepro.files import partial_of, replacing
 from actrepro.fingerprint import training_fingerprint
+from actrepro.identity import BYTES_DEPEND_ON, identity_parts
 
 LOG = logging.getLogger("actrepro")
 
-BYTES_DEPEND_ON = ("torch", "numpy")
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -146,23 +146,18 @@ def _hash(tensors: Weights, facts: str) -> str:
 def identity_of(
     request: RunConfig, corpus_sha256: str, device: torch.device, threads: int
 ) -> dict[str, str]:
-    """All that a run's bytes depend on, part by part, as a message names them."""
+    """The identity of a run that is made here and now."""
     cuda = device.type == "cuda"
     custom = request.custom_models.get(request.model)
-    return {
-        "request": request.model_dump_json(),
-        "text": corpus_sha256,
-        "source": training_fingerprint(request.model, custom),
-        "set of packages": json.dumps(provenance.package_versions(BYTES_DEPEND_ON)),
-        "machine": json.dumps(provenance.machine()),
-        "device": torch.cuda.get_device_name(device) if cuda else "cpu",
-        "number of threads": str(threads),
-    }
-
-
-def identity_sha256(identity: Mapping[str, str]) -> str:
-    """One hash of all parts."""
-    return hashlib.sha256(json.dumps(dict(identity), sort_keys=True).encode()).hexdigest()
+    return identity_parts(
+        request,
+        corpus_sha256,
+        training_fingerprint(request.model, custom),
+        provenance.package_versions(BYTES_DEPEND_ON),
+        provenance.machine(),
+        torch.cuda.get_device_name(device) if cuda else "cpu",
+        threads,
+    )
 
 
 @contextmanager

@@ -37,10 +37,11 @@ from actrepro.devices import prepare_torch
 from actrepro.errors import ActreproError, Stopped
 from actrepro.files import read_json, write_json, write_text
 from actrepro.history import HistoryRow, history_csv
+from actrepro.identity import identity_sha256
 from actrepro.locks import hold
 from actrepro.models import build_from_protocol, count_parameters
 from actrepro.optimiser import AdamW
-from actrepro.resuming import Keeper, Snapshot, heeding_signals, identity_of, identity_sha256
+from actrepro.resuming import Keeper, Snapshot, heeding_signals, identity_of
 from actrepro.status import DIVERGED, FAILED, FINISHED
 from actrepro.stepping import (
     GraphedStepper,

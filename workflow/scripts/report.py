@@ -12,4 +12,8 @@ with job(snakemake.log[0]):
         [Path(path) for path in snakemake.input.figures],
         Path(snakemake.output[0]),
         audit=next(map(Path, snakemake.params.audit), None),
+        elsewhere=[
+            Path(path) for path in [*snakemake.input.elsewhere, *snakemake.params.elsewhere]
+        ],
+        records=[Path(path) for path in snakemake.params.records],
     )

@@ -14,4 +14,5 @@ with job(snakemake.log[0]):
         Path(snakemake.input.facts),
         Path(snakemake.output.json),
         Path(snakemake.output.table),
+        records=[Path(path) for path in snakemake.params.records],
     )

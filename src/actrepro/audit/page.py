@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from actrepro import formats
-from actrepro.audit import parts
+from actrepro.audit import parts, recorded
 from actrepro.audit.claims import CLAIMS_FOLDER
 from actrepro.audit.staleness import TARGET, current, outdated
 from actrepro.files import read_json, write_text
 from actrepro.markup import fill
+from actrepro.records import NONE, Records, read_records
 from actrepro.report_gates import words
 from actrepro.report_parts import Row, Table
 
@@ -42,7 +43,9 @@ class Control:
     gates: Table
 
 
-def write_page(claims_json: Path, output: Path, root: Path = Path()) -> None:
+def write_page(
+    claims_json: Path, output: Path, root: Path = Path(), records: Sequence[Path] = ()
+) -> None:
     """Write the audit's page; the same inputs give the same bytes.
 
     Parameters
@@ -53,22 +56,25 @@ def write_page(claims_json: Path, output: Path, root: Path = Path()) -> None:
         The HTML file.
     root
         The folder that the names of results files start from.
+    records
+        Folders of records.
 
     Raises
     ------
     ActreproError
         When `claims.json` is missing or damaged.
     """
-    write_text(output, page(read_json(claims_json), root))
+    write_text(output, page(read_json(claims_json), root, read_records(records)))
 
 
-def page(audit: Mapping[str, Any], root: Path = Path()) -> str:
+def page(audit: Mapping[str, Any], root: Path = Path(), records: Records = NONE) -> str:
     """The page as text."""
-    shown = current(audit, root)
+    shown = current(audit, root, records)
     return fill(
         "audit.html.j2",
         audit=shown,
         note=parts.outdated_note(shown),
+        recorded_note=recorded.note(shown),
         target_command=TARGET,
         claims=parts.claims_tally(shown),
         apart=parts.apart_tally(shown),
@@ -78,7 +84,7 @@ def page(audit: Mapping[str, Any], root: Path = Path()) -> str:
         controls=[_control(control, shown) for control in shown["controls"]],
         filters=filters(shown),
         any_scale=ANY_SCALE,
-        files=files_table(audit, outdated(audit, root)),
+        files=files_table(audit, outdated(audit, root, records)),
         claims_folder=CLAIMS_FOLDER,
         anchor=parts.anchor,
         deciding=parts.deciding,

@@ -13,6 +13,7 @@ from actrepro.config import AUDIT_FOLDER, Study
 from actrepro.files import read_json, sha256_of
 from actrepro.formats import listed
 from actrepro.predictions import FINAL
+from actrepro.records import record_of
 from actrepro.schema_version import VERSION
 from actrepro.status import FINISHED
 
@@ -28,6 +29,11 @@ class ModelResults:
 
     file: str
     stats: Mapping[str, Any]
+
+    @property
+    def record(self) -> str:
+        """The name of the record that they are from; empty for results made here."""
+        return record_of(self.file)
 
     @property
     def activations(self) -> tuple[str, ...]:
@@ -159,6 +165,10 @@ class Results:
         What follows from the program and the corpus alone (`facts.json`); None when missing.
     hashes
         SHA-256 of every file read.
+    records
+        By name, each record that some of the models are from, and what is told of it.
+    ignored_records
+        By name, why a record is not read.
     """
 
     study: Study
@@ -167,6 +177,8 @@ class Results:
     controls: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     facts: Mapping[str, Any] | None = None
     hashes: Mapping[str, str] = field(default_factory=dict)
+    records: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    ignored_records: Mapping[str, str] = field(default_factory=dict)
 
     def model(self, scale: str, model: str) -> ModelResults | None:
         """A model's results at a scale; None when they do not exist or do not fit."""
@@ -225,8 +237,10 @@ class Results:
         """Why results of a model cannot be used; empty when they can."""
         if place not in self.models:
             return self.refused.get(place, "there is no such file")
-        names = [name for name in activations if name not in self.models[place].activations]
-        return f"it does not have {listed(names)}" if names else ""
+        model = self.models[place]
+        names = [name for name in activations if name not in model.activations]
+        who = f"there is no such file, and the record {model.record}" if model.record else "it"
+        return f"{who} does not have {listed(names)}" if names else ""
 
     def _options(self, wanted: Mapping[Place, Sequence[str]]) -> list[str]:
         """How the command line names activations that were run before or are needed now.
@@ -250,7 +264,10 @@ class Results:
         """The finding of a check whose model has no results: what to run, and why."""
         file = stats_path(self.study, scale, model)
         reason = self.refused.get((scale, model)) or why or "there is no such file"
-        return found(NOT_RUN, f"{file}: {reason}.", settles=_command([file]))
+        own = self.models.get((scale, model))
+        recorded = (own.file,) if own is not None and own.record else ()
+        says = f"{''.join(recorded) or file}: {reason}."
+        return found(NOT_RUN, says, settles=_command([file]), files=recorded)
 
     def without_control(self, control: str) -> Finding:
         """The finding of a check whose control has not been run: it might have been an artefact."""
@@ -303,7 +320,7 @@ def read_results(
         scale = str(read.get("scale", "")).removeprefix(AUDIT_FOLDER)
         name = (scale, read.get("model", ""))
         hashes[str(path)] = sha256_of(path)
-        why = _misfit(study, scale, read)
+        why = misfit(study, scale, read)
         if why:
             refused[name] = why
         else:
@@ -324,7 +341,7 @@ def read_results(
     )
 
 
-def _misfit(study: Study, scale: str, stats: Mapping[str, Any]) -> str:
+def misfit(study: Study, scale: str, stats: Mapping[str, Any]) -> str:
     """Why a model's statistics are not what the config asks for; empty when they are."""
     if stats.get("schema") != VERSION:
         return f"it has the shape {stats.get('schema')}, not {VERSION}, so another version wrote it"

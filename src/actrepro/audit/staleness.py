@@ -10,22 +10,23 @@ from typing import Any
 from actrepro import paths
 from actrepro.audit.findings import NOT_RUN
 from actrepro.files import sha256_of
+from actrepro.records import NONE, Records, record_of
 
 TARGET = "snakemake audit"
 
 
 def files_of(row: Mapping[str, Any]) -> set[str]:
-    """The results files that a row of `claims.json` rests on."""
+    """The results files, made here or recorded, that a row of `claims.json` rests on."""
     return {
         file
         for finding in row["findings"]
         for evidence in finding["evidence"]
         for file in evidence["files"]
-        if file.startswith(f"{paths.RESULTS}/")
+        if file.startswith((f"{paths.RESULTS}/", f"{paths.RECORDED}/"))
     }
 
 
-def outdated(audit: Mapping[str, Any], root: Path = Path()) -> set[str]:
+def outdated(audit: Mapping[str, Any], root: Path = Path(), records: Records = NONE) -> set[str]:
     """The results files that are gone, or not those that the verdicts were given with.
 
     Parameters
@@ -34,22 +35,31 @@ def outdated(audit: Mapping[str, Any], root: Path = Path()) -> set[str]:
         `claims.json` as read.
     root
         The folder that the names of files start from.
+    records
+        Those at hand: a file of any other is gone.
     """
-    return {file for file, digest in audit["files"].items() if _digest(root / file) != digest}
+    return {
+        file for file, digest in audit["files"].items() if _digest(file, root, records) != digest
+    }
 
 
-def _digest(path: Path) -> str | None:
-    return sha256_of(path) if path.is_file() else None
+def _digest(file: str, root: Path, records: Records) -> str | None:
+    if record_of(file):
+        return records.sha256_of(file)
+    return sha256_of(root / file) if (root / file).is_file() else None
 
 
-def current(audit: Mapping[str, Any], root: Path = Path()) -> dict[str, Any]:
+def current(
+    audit: Mapping[str, Any], root: Path = Path(), records: Records = NONE
+) -> dict[str, Any]:
     """The audit as it may be shown.
 
     A row that rests on an outdated file is *not run*, and says which file it is and what to
     run; of its old verdict nothing is left. The counts are counted anew, and a control whose
     file is outdated has no numbers. Each row and control has a new key `outdated`.
     """
-    files = {file: _what_happened(root / file) for file in sorted(outdated(audit, root))}
+    changed = sorted(outdated(audit, root, records))
+    files = {file: _what_happened(file, root) for file in changed}
     rows = [_row(row, files) for row in audit["claims"]]
     return {
         **audit,
@@ -59,8 +69,10 @@ def current(audit: Mapping[str, Any], root: Path = Path()) -> dict[str, Any]:
     }
 
 
-def _what_happened(path: Path) -> str:
-    return "has changed since" if path.is_file() else "is gone"
+def _what_happened(file: str, root: Path) -> str:
+    if record_of(file):
+        return "belongs to a record that has changed since or is gone"
+    return "has changed since" if (root / file).is_file() else "is gone"
 
 
 def _row(row: Mapping[str, Any], files: Mapping[str, str]) -> dict[str, Any]:
@@ -85,7 +97,7 @@ def _row(row: Mapping[str, Any], files: Mapping[str, str]) -> dict[str, Any]:
 
 def _reason(file: str, what_happened: str) -> dict[str, Any]:
     says = f"The verdict rested on {file}, which {what_happened}."
-    return {"says": says, "numbers": [], "rows": [], "files": [file]}
+    return {"says": says, "numbers": [], "rows": [], "files": [file], "records": []}
 
 
 def _counts(

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from actrepro.audit import checks
+from actrepro.audit import checks, recorded
 from actrepro.audit.claims import (
     CLAIMS_FOLDER,
     CONTROLS,
@@ -68,6 +68,8 @@ def audit_json(
         "documents": {name: one.model_dump() for name, one in table.documents.items()},
         # What a reader compares with the files there are now: a verdict holds for these alone.
         "files": dict(results.hashes),
+        "records": dict(results.records),
+        "ignored_records": dict(results.ignored_records),
         "headlines": read_headlines(claims_folder / HEADLINES, table),
         "controls": side_by_side(claims_folder / CONTROLS, table, results),
         "claims": rows,
@@ -111,12 +113,15 @@ def _finding(claim: Claim, finding: Finding) -> dict[str, Any]:
 
 def _evidence(claim: Claim, evidence: Evidence) -> dict[str, Any]:
     table = f"{CLAIMS_FOLDER}/{FILES[claim.kind]}"
+    records = recorded.records_behind(evidence.all_files)
+    files = (*evidence.all_files, *map(recorded.provenance_of, records))
     return {
-        "says": evidence.says,
+        "says": recorded.marked(evidence.says, records),
         "numbers": [_number(asdict(number)) for number in evidence.numbers],
         "rows": list(evidence.rows),
         # What follows from printed numbers alone is from the table.
-        "files": list(evidence.all_files) or [table],
+        "files": list(files) or [table],
+        "records": records,
     }
 
 

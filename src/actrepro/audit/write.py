@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from actrepro.audit.claims import read_table
+from actrepro.audit.recorded import with_records
 from actrepro.audit.results import read_results
 from actrepro.audit.table import claims_csv
 from actrepro.audit.verdicts import audit_json, judge_all
 from actrepro.config import Study
 from actrepro.files import write_json, write_text
+from actrepro.records import read_records
 
 
 def write_verdicts(
@@ -21,6 +23,7 @@ def write_verdicts(
     facts: Path | None,
     output: Path,
     csv_output: Path,
+    records: Sequence[Path] = (),
 ) -> None:
     """Judge every claim by the results at hand, and write `claims.json` and `claims.csv`.
 
@@ -34,6 +37,8 @@ def write_verdicts(
         Files of the controls that were run.
     facts
         `facts.json`, or None.
+    records
+        Folders of records; one that cannot be used is logged and ignored.
 
     Raises
     ------
@@ -41,7 +46,8 @@ def write_verdicts(
         When the table of claims or a results file is not as it must be.
     """
     table = read_table(claims_folder)
-    results = read_results(study, stats, controls, facts)
+    made_here = read_results(study, stats, controls, facts)
+    results = with_records(made_here, read_records(records))
     audit = audit_json(table, results, judge_all(table, results), claims_folder)
     write_json(output, audit)
     write_text(csv_output, claims_csv(audit))

@@ -14,7 +14,6 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name every PyTorch reader knows
 from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.autograd.function import once_differentiable
 
 from actrepro.masks import Masks
 

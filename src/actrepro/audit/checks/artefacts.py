@@ -249,7 +249,9 @@ def undecided(claim: Claim, context: Context, says: str, *numbers: Number) -> Fi
         return found(NOT_TESTABLE, says, *numbers)
     missing = context.results.missing({(claim.scale, claim.model): ()})
     if missing is None:
-        return found(NOT_TESTABLE, says, *numbers)
+        own = context.results.models[claim.scale, claim.model]
+        says = f"{says} Own runs tell of this row."
+        return found(NOT_TESTABLE, says, *numbers, files=(own.file,))
     says = f"{missing.evidence[0].says} {says}"
     return found(missing.verdict, says, *numbers, settles=missing.settles)
 

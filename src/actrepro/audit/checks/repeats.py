@@ -96,7 +96,9 @@ def copied_from(claim: Claim, context: Context, *, other: Reference, digits: int
         return found(NOT_TESTABLE, says, rows=(there.row,))
     missing = context.results.missing({(claim.scale, claim.model): ()})
     if missing is None:
-        return found(SUPPORTED, f"{says} Own runs tell of this one.", rows=(there.row,))
+        own = context.results.models[claim.scale, claim.model]
+        says = f"{says} Own runs tell of this one."
+        return found(SUPPORTED, says, rows=(there.row,), files=(own.file,))
     says = f"{says} {missing.evidence[0].says}"
     return found(missing.verdict, says, rows=(there.row,), settles=missing.settles)
 
