@@ -360,7 +360,7 @@ def copy(folder: Path) -> Path:
         ("training.py", {"charlm", "tinylstm"}),
         ("__init__.py", {"charlm", "tinylstm"}),
         ("figures.py", set()),
-        ("fingerprint.py", set()),
+        ("fingerprint.py", {"charlm", "tinylstm"}),
         ("gates.py", set()),
         ("prediction.py", set()),
         ("report.py", set()),
