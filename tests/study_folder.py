@@ -24,15 +24,24 @@ class Study:
         shutil.copytree(REPOSITORY / "config", folder / "config")
         (folder / "made-up.txt").write_text(made_up_text(), encoding="utf-8")
 
-    def snakemake(self, *arguments: str, ok: bool = True) -> str:
+    def started(self, *arguments: str, group: bool = True) -> subprocess.Popen[str]:
+        """A snakemake at work; in a process group of its own, it can be killed with its jobs."""
         command = [sys.executable, "-m", "snakemake", "--snakefile", REPOSITORY / "Snakefile"]
         command += ["--directory", self.folder, "--cores", "2", *arguments]
-        environment = {**os.environ, "PYTHONPATH": str(self.folder)}
-        done = subprocess.run(
-            command, capture_output=True, text=True, cwd=self.folder, env=environment, check=False
+        return subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(self.folder)},
+            start_new_session=group,
         )
-        output = done.stdout + done.stderr
-        assert (done.returncode == 0) == ok, output
+
+    def snakemake(self, *arguments: str, ok: bool = True) -> str:
+        with self.started(*arguments, group=False) as process:
+            output, _ = process.communicate()
+        assert (process.returncode == 0) == ok, output
         return output
 
     def tiny(self, *arguments: str, ok: bool = True) -> str:

@@ -1,12 +1,13 @@
 """What a user sees of a job: a log, a message for a mistake, a traceback for a fault."""
 
 import logging
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from actrepro.errors import ActreproError
+from actrepro.errors import ActreproError, Stopped
 from actrepro.jobs import LOG, job
 
 
@@ -63,6 +64,18 @@ def test_a_full_disk_and_missing_memory_say_what_to_do(log: Path) -> None:
     assert "No space left on device: 'a.npz'; check the disk's space" in text
     assert "Traceback" not in text
     assert "run fewer jobs at once" in _fail(log, MemoryError())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_job_that_was_told_to_stop_ends_as_a_shell_says_it(
+    log: Path, number: signal.Signals
+) -> None:
+    with pytest.raises(SystemExit) as caught, job(str(log)):
+        raise Stopped(number, "the same command goes on")
+    assert caught.value.code == 128 + number
+    text = log.read_text(encoding="utf-8")
+    assert text.endswith(f" WARNING stopped by {number.name}: the same command goes on\n")
+    assert text.count("\n") == 1
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])

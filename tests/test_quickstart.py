@@ -2,9 +2,16 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import made_up
 import pytest
+import torch
+from forked import forked, needs_forks
+
+from actrepro import quickstart
 
 TRAIN = """
 import sys
@@ -51,6 +58,72 @@ def test_a_users_own_model_gets_all_of_torch() -> None:
     own = {"convlm": "actrepro.models.convlm"}
     _, with_rules = _train("convlm", "quickstart.start_torch([request])", own)
     assert with_rules == "True"
+
+
+class Cards:
+    """A machine with GPUs, of which the fourth is free; nothing of it is real."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.jobs_per_card: list[int] = []
+        self.chosen: list[int] = []
+        self.held = False
+        self.kept = ExitStack()
+        patch.setattr(quickstart, "cuda_usable", lambda: True)
+        patch.setattr(quickstart, "hold_card", self.hold)
+        patch.setattr(quickstart, "_KEPT", self.kept)
+        patch.setattr(torch.cuda, "set_device", self.chosen.append)
+
+    @contextmanager
+    def hold(self, jobs_per_card: int) -> Iterator[int]:
+        self.jobs_per_card.append(jobs_per_card)
+        self.held = True
+        yield 3
+        self.held = False
+
+
+@pytest.fixture
+def cards(monkeypatch: pytest.MonkeyPatch) -> Cards:
+    return Cards(monkeypatch)
+
+
+@pytest.mark.parametrize("device", ["cuda", "auto"])
+def test_a_job_on_a_gpu_computes_on_the_card_it_was_given(cards: Cards, device: str) -> None:
+    quickstart.take_card(device, jobs_per_card=2)
+    assert cards.jobs_per_card == [2]
+    assert cards.chosen == [3]
+    # Until the process ends.
+    assert cards.held
+    cards.kept.close()
+    assert not cards.held
+
+
+def test_a_job_on_a_cpu_takes_no_card(cards: Cards) -> None:
+    quickstart.take_card("cpu", jobs_per_card=2)
+    assert (cards.jobs_per_card, cards.chosen) == ([], [])
+
+
+@pytest.mark.parametrize("device", ["cuda", "auto"])
+def test_where_no_gpu_can_be_used_no_card_is_taken(
+    cards: Cards, device: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quickstart, "cuda_usable", lambda: False)
+    quickstart.take_card(device, jobs_per_card=2)
+    assert (cards.jobs_per_card, cards.chosen) == ([], [])
+
+
+@needs_forks
+@pytest.mark.parametrize(("device", "chosen"), [("auto", [3]), ("cpu", [])])
+def test_starting_torch_takes_the_card_of_the_jobs_runs(
+    cards: Cards, device: str, chosen: list[int]
+) -> None:
+    def start() -> None:
+        request = made_up.request().model_copy(update={"device": device})
+        quickstart.start_torch([request], jobs_per_card=4)
+        assert cards.chosen == chosen
+        assert cards.jobs_per_card == [4] * len(chosen)
+
+    # It sets how this process collects garbage.
+    assert forked(start) == 0
 
 
 def test_leaving_at_once_is_a_success_that_loses_no_output() -> None:

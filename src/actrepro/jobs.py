@@ -30,19 +30,25 @@ def job(log: str) -> Iterator[None]:
     except ActreproError as error:
         LOG.error("%s", error)
         sys.exit(1)
-    except MemoryError:
-        LOG.error("out of memory; run fewer jobs at once (--cores) or a smaller scale")
-        sys.exit(1)
     except OSError as error:
         LOG.error("%s; check the disk's space and the folder's permissions", error)
         sys.exit(1)
     except Exception as error:
-        # By its name, since torch is not imported here.
-        if type(error).__name__ == "OutOfMemoryError":
-            LOG.error("the GPU is out of memory (%s); choose a smaller scale or device: cpu", error)
-            sys.exit(1)
-        LOG.exception("an unexpected error; please report it with this log")
+        message = _out_of_memory(error)
+        if message is None:
+            LOG.exception("an unexpected error; please report it with this log")
+        else:
+            LOG.error("%s", message)
         sys.exit(1)
+
+
+def _out_of_memory(error: Exception) -> str | None:
+    """What to do where memory did not suffice; by names and words, since torch is not here."""
+    if type(error).__name__ == "OutOfMemoryError":
+        return f"the GPU is out of memory ({error}); choose a smaller scale or device: cpu"
+    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+        return "out of memory; run fewer jobs at once (--cores) or a smaller scale"
+    return None
 
 
 def _log_to(path: Path) -> None:

@@ -95,11 +95,14 @@ class RunOutputs:
         write_json(self.record, record)
 
     def are_of(self, identity_sha256: str) -> bool:
-        """Whether all four are there, of a run with that identity."""
+        """Whether all four are there, of a run with that identity that need not be tried again."""
         files = (self.checkpoint, self.snapshots, self.history, self.record)
-        return all(path.exists() for path in files) and (
-            read_json(self.record).get("identity_sha256") == identity_sha256
-        )
+        if not all(path.exists() for path in files):
+            return False
+        record = read_json(self.record)
+        # Memory that did not suffice once may now.
+        own: bool = record.get("identity_sha256") == identity_sha256
+        return own and record["status"] != FAILED
 
 
 def train_runs(
@@ -149,7 +152,8 @@ def train_run(
     Parameters
     ----------
     state
-        A folder for what only an unfinished run needs; it is gone afterwards.
+        A folder for what only an unfinished run needs; it is gone afterwards, unless the run
+        failed: what it had trained is there when memory suffices another time.
     snapshot_seconds
         How much of training a killed job may lose.
 
@@ -165,7 +169,8 @@ def train_run(
     Stopped
         When a signal ended the process; the next one goes on from there.
     """
-    with hold(state / "lock", f"results of {request.name}"):
+    # Beside the folder: in a folder that goes, another process could be about to lay its own.
+    with hold(state.with_name(f"{state.name}.lock"), f"results of {request.name}"):
         device = prepare_torch(request.device, threads)
         corpus = load_corpus(corpus_path)
         identity = identity_of(request, corpus.sha256, device, threads)
@@ -178,8 +183,10 @@ def train_run(
                 run = train(request, corpus, device, keeper)
                 record = run_record(request, corpus, run, device, threads)
                 outputs.write(run, {**record, "identity_sha256": digest})
+            if run.status == FAILED:
+                return keeper.stopped_by
         keeper.discard()
-    _remove_if_empty(state)
+        _remove_if_empty(state)
     return keeper.stopped_by
 
 
