@@ -124,17 +124,19 @@ def run_names(wildcards):
     ]
 
 
+def runs_at(scale, pattern):
+    """A file of every run at a scale."""
+    part = STUDY.part(scale)
+    return [
+        paths.at(path, scale=scale, model=model)
+        for model in part.models
+        for path in outputs_of_model(pattern, part)
+    ]
+
+
 def runs_of_scale(pattern):
     """A scale's files, one per run."""
-
-    def files(wildcards):
-        return [
-            paths.at(path, scale=wildcards.scale, model=model)
-            for model in models_of(wildcards)
-            for path in outputs_of_model(pattern, part_of(wildcards))
-        ]
-
-    return files
+    return lambda wildcards: runs_at(wildcards.scale, pattern)
 
 
 def models_of_scale(pattern):
@@ -276,6 +278,11 @@ def claims_file(name):
     return os.path.join(workflow.basedir, CLAIMS_FOLDER, name)
 
 
+def existing(files):
+    """Those of some files that are there, with their hashes."""
+    return {path: sha256_of(path) for path in files if os.path.exists(path)}
+
+
 def existing_stats(wildcards):
     """Models' statistics that a study has left, with their hashes: evidence for the audit."""
     candidates = [
@@ -284,13 +291,12 @@ def existing_stats(wildcards):
         if scale in STUDY.protocols and scale != STUDY.audit.scale
         for model in STUDY.known_models
     ]
-    return {path: sha256_of(path) for path in candidates if os.path.exists(path)}
+    return existing(candidates)
 
 
 def existing_audit(wildcards):
     """The audit's verdicts, with their hash, where `snakemake audit` has left them."""
-    path = paths.CLAIMS_JSON
-    return {path: sha256_of(path)} if os.path.exists(path) else {}
+    return existing([paths.CLAIMS_JSON])
 
 
 def other_results(wildcards):
@@ -303,22 +309,17 @@ def other_runs(wildcards):
     return found_in(STUDY.elsewhere, wildcards.scale, run_names(wildcards))
 
 
+COMPARISONS = [paths.at(paths.ELSEWHERE, scale=scale) for scale in STUDY.scales]
+
+
 def comparisons():
     """What the report waits for where the study is compared with another folder."""
-    if STUDY.elsewhere is None:
-        return []
-    return [paths.at(paths.ELSEWHERE, scale=scale) for scale in STUDY.scales]
+    return COMPARISONS if STUDY.elsewhere is not None else []
 
 
 def existing_comparisons(wildcards):
     """Comparisons that were made before, with their hashes, where none is asked for now."""
-    asked = comparisons()
-    made = [paths.at(paths.ELSEWHERE, scale=scale) for scale in STUDY.scales]
-    return {
-        path: sha256_of(path)
-        for path in made
-        if path not in asked and os.path.exists(path)
-    }
+    return existing(COMPARISONS) if STUDY.elsewhere is None else {}
 
 
 def existing_records(wildcards):
@@ -337,12 +338,7 @@ def record_name(wildcards):
 
 def runs_of_study(pattern):
     """A file of every run of the study."""
-    return [
-        paths.at(path, scale=scale, model=model)
-        for scale in STUDY.scales
-        for model in STUDY.models
-        for path in outputs_of_model(pattern, STUDY)
-    ]
+    return [path for scale in STUDY.scales for path in runs_at(scale, pattern)]
 
 
 def benchmark_config(wildcards):

@@ -18,14 +18,14 @@ from actrepro import streams, training
 from actrepro.checkpoints import hash_weights, load_checkpoint
 from actrepro.config import RunConfig
 from actrepro.devices import prepare_torch
-from actrepro.errors import Stopped
+from actrepro.errors import Stopped, is_out_of_memory
 from actrepro.files import read_json
 from actrepro.jobs import job
 from actrepro.models import build_from_protocol
 from actrepro.optimiser import AdamW
 from actrepro.resuming import Keeper
 from actrepro.status import FAILED, FINISHED
-from actrepro.stepping import WARM_UP, GraphedStepper, Stepper, is_out_of_memory
+from actrepro.stepping import WARM_UP, GraphedStepper, Stepper
 from actrepro.training import RunOutputs, TrainedRun, train, train_run
 
 CPU = torch.device("cpu")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from actrepro.formats import counted, listed
@@ -72,13 +72,21 @@ def lost_line(stats: Stats, most: int = MOST_NAMED) -> str:
     ]
     if not lost:
         return ""
-    ended = Counter(status for status, _ in lost)
-    first, *rest = (status for status in LOST if ended[status])
-    said = [f"{counted(ended[first], 'run')} {first}", *(f"{ended[one]} {one}" for one in rest)]
+    said = lost_counts((status for status, _ in lost), lambda runs: counted(runs, "run"))
     return (
         f"{listed(said)}; {'it is' if len(lost) == 1 else 'they are'} left out of all numbers, "
         f"never replaced: {listed([name for _, name in lost], most)}."
     )
+
+
+def lost_counts(statuses: Iterable[str], first: Callable[[int], str]) -> list[str]:
+    """How many of these runs were lost in each way; `first` words the first of the counts."""
+    ended = Counter(statuses)
+    counts = [(status, ended[status]) for status in LOST if ended[status]]
+    return [
+        f"{number if place else first(number)} {status}"
+        for place, (status, number) in enumerate(counts)
+    ]
 
 
 def sound(cell: Cell) -> bool:

@@ -13,6 +13,26 @@ class ActreproError(Exception):
     """
 
 
+# How torch says that memory did not suffice where it has no exception of its own for it: on a
+# CPU; of CUDA's own memory; of the workspaces of CUDA's libraries.
+NO_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "CUDA error: out of memory",
+    "STATUS_ALLOC_FAILED",
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory did not suffice, on a CPU or on a GPU."""
+    if isinstance(error, MemoryError):
+        return True
+    # torch's own by its name, since torch is not imported here.
+    names = {one.__name__ for one in type(error).__mro__}
+    told = any(words in str(error) for words in NO_MEMORY)
+    return isinstance(error, RuntimeError) and ("OutOfMemoryError" in names or told)
+
+
 class Stopped(Exception):  # noqa: N818 - being told to stop is no error
     """A signal asked the job to end, and it has put away what it can take up again."""
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from actrepro.errors import ActreproError, Stopped
+from actrepro.errors import ActreproError, Stopped, is_out_of_memory
 
 LOG = logging.getLogger("actrepro")
 
@@ -34,21 +34,18 @@ def job(log: str) -> Iterator[None]:
         LOG.error("%s; check the disk's space and the folder's permissions", error)
         sys.exit(1)
     except Exception as error:
-        message = _out_of_memory(error)
-        if message is None:
-            LOG.exception("an unexpected error; please report it with this log")
+        if is_out_of_memory(error):
+            LOG.error("%s", _more_memory(error))
         else:
-            LOG.error("%s", message)
+            LOG.exception("an unexpected error; please report it with this log")
         sys.exit(1)
 
 
-def _out_of_memory(error: Exception) -> str | None:
-    """What to do where memory did not suffice; by names and words, since torch is not here."""
-    if type(error).__name__ == "OutOfMemoryError":
-        return f"the GPU is out of memory ({error}); choose a smaller scale or device: cpu"
-    if isinstance(error, MemoryError) or "can't allocate memory" in str(error):
+def _more_memory(error: Exception) -> str:
+    """What to do where memory did not suffice: on a CPU, or on a GPU, whose errors say more."""
+    if isinstance(error, MemoryError) or "CPUAllocator" in str(error):
         return "out of memory; run fewer jobs at once (--cores) or a smaller scale"
-    return None
+    return f"the GPU is out of memory ({error}); choose a smaller scale or device: cpu"
 
 
 def _log_to(path: Path) -> None:

@@ -17,20 +17,13 @@ import torch.nn.functional as F  # noqa: N812 - the name every PyTorch reader kn
 from torch import Tensor, nn
 
 from actrepro.devices import computing_in
+from actrepro.errors import is_out_of_memory
 from actrepro.optimiser import AdamW
 
 LOG = logging.getLogger("actrepro")
 
 # Steps before a CUDA graph is recorded: kernels are loaded and workspaces made in them.
 WARM_UP = 3
-# How torch says it where it has no exception of its own for it: on a CPU; of CUDA's own memory;
-# of the workspaces of CUDA's libraries.
-NO_MEMORY = (
-    "can't allocate memory",
-    "not enough memory",
-    "CUDA error: out of memory",
-    "STATUS_ALLOC_FAILED",
-)
 
 
 class Stepper:
@@ -77,7 +70,7 @@ class Stepper:
         Raises
         ------
         MemoryError, RuntimeError
-            When not even one sequence fits into memory (see `is_out_of_memory`).
+            When not even one sequence fits into memory (see `errors.is_out_of_memory`).
         """
         while True:
             # What a step that failed has drawn is drawn again.
@@ -163,13 +156,6 @@ class GraphedStepper(Stepper):
     def _take_less_at_once(self) -> None:
         self.replay, self.warm = None, 0
         super()._take_less_at_once()
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory did not suffice, on a CPU or on a GPU."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY)
-    )
 
 
 def random_states(device: torch.device) -> dict[str, Tensor]:

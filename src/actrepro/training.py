@@ -34,7 +34,7 @@ from actrepro.checkpoints import (
 from actrepro.config import Protocol, RunConfig
 from actrepro.corpus import Corpus, load_corpus
 from actrepro.devices import prepare_torch
-from actrepro.errors import ActreproError, Stopped
+from actrepro.errors import ActreproError, Stopped, is_out_of_memory
 from actrepro.files import read_json, write_json, write_text
 from actrepro.history import HistoryRow, history_csv
 from actrepro.identity import identity_sha256
@@ -46,7 +46,6 @@ from actrepro.status import DIVERGED, FAILED, FINISHED
 from actrepro.stepping import (
     GraphedStepper,
     Stepper,
-    is_out_of_memory,
     random_states,
     restore_random_states,
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from actrepro.cells import FAILED, Stats, cells_of, gate_mark
+from actrepro.cells import FAILED, Stats, cells_of, gate_mark, lost_counts
 from actrepro.drawing.palette import activation_colours
 from actrepro.drawing.sheet import FAINT, INK, MARGIN, SOFT, WIDTH, Grid, Header, Look, Sheet
 from actrepro.history import HistoryRow
@@ -111,10 +110,8 @@ def _said_of(panel: _Panel, histories: Histories) -> str:
         return "no training history"
     if not panel.lost:
         return panel.failed
-    ended = Counter(panel.lost.values())
-    first, *rest = (status for status in LOST if ended[status])
-    said = [f"{ended[first]} of {len(histories[panel.activation])} {first}"]
-    return ", ".join([*said, *(f"{ended[status]} {status}" for status in rest)])
+    every = len(histories[panel.activation])
+    return ", ".join(lost_counts(panel.lost.values(), lambda runs: f"{runs} of {every}"))
 
 
 def _draw_line(axes: Axes, rows: Sequence[HistoryRow], column: int, look: Look) -> None:
