@@ -32,6 +32,7 @@ PROTOCOL_NAMES = {
     "iterations": "steps",
     "learning_rate": "learning rate",
     "dropout": "dropout",
+    "precision": "precision",
     "evaluate_every": "history every",
     "history_windows": "history windows",
 }
