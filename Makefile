@@ -5,7 +5,7 @@ GPUS ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: study test check schema clean-environment
+.PHONY: study test check schema envs rulegraph clean-environment
 
 study: $(VENV)/study.stamp
 	$(BIN)/snakemake --cores $(CORES) --resources gpu=$(GPUS)
@@ -25,6 +25,14 @@ check: $(VENV)/test.stamp
 schema: $(VENV)/study.stamp
 	$(BIN)/python -m actrepro.config > config/schema.json
 	$(BIN)/python -m actrepro.results_schema > resources/stats.schema.json
+
+# The conda environments, from requirements.txt and what the scripts import.
+envs: $(VENV)/study.stamp
+	$(BIN)/python tools/environments.py
+
+# The picture of the rules in the README.
+rulegraph: $(VENV)/study.stamp
+	$(BIN)/python tools/rulegraph.py
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \

@@ -3,12 +3,23 @@
 The default target is the study that the config names, up to its report.
 """
 
+import os
+import sys
+
 from snakemake.utils import min_version
 
 min_version("9.19")
 
+# The library beside the workflow serves where none is installed. Jobs get Snakemake's search
+# path behind their own, so those in conda's environments find it too.
+sys.path.append(os.path.join(workflow.basedir, "src"))
 
-configfile: "config/config.yaml"
+
+CONFIG = "config/config.yaml"
+
+
+# The folder of a study may have its own.
+configfile: CONFIG if os.path.exists(CONFIG) else os.path.join(workflow.basedir, CONFIG)
 
 
 report: "resources/captions/workflow.rst"
@@ -85,6 +96,10 @@ for _scale in STUDY.protocols:
         input:
             scale_targets(_scale),
         localrule: True
+
+
+onstart:
+    remember_codes()
 
 
 onsuccess:

@@ -6,6 +6,11 @@ Its runs lie below `results/audit/` and are in no study's tables.
 AUDITED = STUDY.audit.models[0]
 
 
+localrules:
+    verdicts,
+    audit_page,
+
+
 # How many files a job leaves depends on the seeds, and an output knows no wildcards.
 use rule predict as predict_audited with:
     output:
@@ -32,12 +37,13 @@ rule facts:
     benchmark:
         paths.benchmark_of("facts", paths.FACTS)
     conda:
-        ENVIRONMENT
+        "../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
+        code=code("facts.py", "actrepro.config", "actrepro.models.*"),
         study=audit_config,
     message:
         "Counting parameters and looking at activations, for the audit"
@@ -55,14 +61,15 @@ rule control:
     benchmark:
         paths.benchmark_of("control", paths.CONTROL)
     conda:
-        ENVIRONMENT
+        "../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
-        gpu=1 if TRAINS_ON_CUDA else 0,
+        mem_mb=growing(2000),
+        runtime=growing(30),
+        gpu=gpus,
         jobs_per_card=STUDY.jobs_per_card,
     params:
+        code=code("control.py", "actrepro.controls.{control}", "actrepro.models.*"),
         protocol=control_config,
         device=STUDY.device,
     message:
@@ -84,12 +91,13 @@ rule control_of_runs:
     benchmark:
         paths.benchmark_of("control_of_runs", paths.AUDIT)
     conda:
-        ENVIRONMENT
+        "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
+        code=code("control_of_runs.py"),
         activations=list(STUDY.audit.activations),
         seeds=list(STUDY.audit.seeds),
     message:
@@ -108,18 +116,25 @@ rule verdicts:
         facts=paths.FACTS,
     output:
         json=paths.CLAIMS_JSON,
-        table=paths.CLAIMS_TABLE,
+        table=report(
+            paths.CLAIMS_TABLE,
+            caption="../resources/captions/claims.rst",
+            category="Audit",
+            subcategory="Tables",
+            labels={"table": "claims", "a row per": "claim"},
+        ),
     log:
         paths.log_of("verdicts", paths.AUDIT),
     benchmark:
         paths.benchmark_of("verdicts", paths.AUDIT)
     conda:
-        ENVIRONMENT
+        "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
+        code=code("verdicts.py", "actrepro.audit.checks.*", "actrepro.config"),
         study=audit_config,
         existing=existing_stats,
         records=existing_records,
@@ -133,18 +148,25 @@ rule audit_page:
     input:
         paths.CLAIMS_JSON,
     output:
-        paths.AUDIT_PAGE,
+        report(
+            paths.AUDIT_PAGE,
+            caption="../resources/captions/audit.rst",
+            category="Audit",
+            subcategory="Page",
+            labels={"page": "A verdict on every claim"},
+        ),
     log:
         paths.log_of("audit_page", paths.AUDIT),
     benchmark:
         paths.benchmark_of("audit_page", paths.AUDIT)
     conda:
-        ENVIRONMENT
+        "../envs/presentation.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
+        code=code("audit_page.py"),
         records=existing_records,
     message:
         "Writing the audit's page"

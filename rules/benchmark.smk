@@ -1,6 +1,10 @@
 """How fast training is on this machine, beside a plain training loop and the machine's peak."""
 
 
+localrules:
+    benchmark_figure,
+
+
 # It takes every core, so that no other job of the workflow shares the machine while it
 # measures.
 rule measure_training:
@@ -13,13 +17,14 @@ rule measure_training:
     benchmark:
         paths.benchmark_of("measure_training", paths.BENCHMARK)
     conda:
-        ENVIRONMENT
+        "../envs/training.yaml"
     threads: all_cores
     resources:
-        mem_mb=8000,
-        runtime=120,
-        gpu=1 if TRAINS_ON_CUDA else 0,
+        mem_mb=growing(8000),
+        runtime=growing(120),
+        gpu=gpus,
     params:
+        code=code_of_benchmark("measure_training.py"),
         benchmark=benchmark_config,
     message:
         "Measuring how fast training is, with the machine to itself"
@@ -34,7 +39,8 @@ rule benchmark_figure:
         svg=report(
             paths.BENCHMARK_SVG,
             caption="../resources/captions/benchmark.rst",
-            category="benchmark",
+            category="Benchmark",
+            labels={"figure": "Training speed on this machine"},
         ),
         png=paths.BENCHMARK_PNG,
     log:
@@ -42,11 +48,13 @@ rule benchmark_figure:
     benchmark:
         paths.benchmark_of("benchmark_figure", paths.BENCHMARK)
     conda:
-        ENVIRONMENT
+        "../envs/presentation.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        code=code("benchmark_figure.py"),
     message:
         "Drawing the benchmark"
     script:

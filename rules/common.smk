@@ -1,6 +1,7 @@
 """Functions of the rules: what a file is made from. All logic is in the library."""
 
 import os
+from functools import cache
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -9,9 +10,12 @@ from actrepro import paths
 from actrepro.audit.claims import CLAIM_FILES, CLAIMS_FOLDER, SCALES
 from actrepro.config import parse_study
 from actrepro.errors import ActreproError
-from actrepro.figures import figure_names
+from actrepro.explain import remember_code
+from actrepro.figure_names import figure_names, figure_title
 from actrepro.files import sha256_of
-from actrepro.provenance import cuda_usable
+from actrepro.fingerprint import digest, module_of_model, source_of_script
+from actrepro.needs import training_megabytes, training_minutes
+from actrepro.provenance import cuda_build, cuda_usable
 from actrepro.records import copied_files, record_digests
 from actrepro.registry import activation_names
 from actrepro.results_folder import found_in, require_other
@@ -26,13 +30,134 @@ def checked_study():
 
 
 STUDY = checked_study()
-ENVIRONMENT = "../envs/actrepro.yaml"
+# Captions of Snakemake's report quote these, and a command line may give text for a list.
+config.update(
+    STUDY.model_dump(mode="json", include={"models", "activations", "seeds", "scales"})
+)
+SCRIPTS = "workflow/scripts"
+# What the fingerprints of code stand for.
+CODE = {}
 TRAINS_ON_CUDA = STUDY.device == "cuda" or (STUDY.device == "auto" and cuda_usable())
+
+
+def script_path(script):
+    return Path(workflow.basedir, SCRIPTS, script)
+
+
+@cache
+def code_of(script, modules):
+    try:
+        return source_of_script(script_path(script), modules)
+    except ActreproError as error:
+        raise WorkflowError(str(error))
+
+
+@cache
+def code_fingerprint(script, modules=(), activations=None):
+    """The parameter that makes a result stale when the code it depends on has changed."""
+    hashes = code_of(script, modules).hashes(activations)
+    fingerprint = digest(hashes)[:16]
+    CODE[fingerprint] = (hashes, script_path(script), modules, activations)
+    return fingerprint
+
+
+def remember_codes():
+    """When jobs run, not when they are planned: a dry run leaves nothing."""
+    for fingerprint, meaning in CODE.items():
+        remember_code(fingerprint, *meaning)
+
+
+def code(script, *modules):
+    """Of a script, with modules that it imports by a name put together at run time."""
+    return lambda wildcards: code_fingerprint(
+        script, tuple(module.format(**wildcards) for module in modules)
+    )
+
+
+def code_of_model(script):
+    """Of a script that builds a model with each of its activations."""
+    return lambda wildcards: code_fingerprint(
+        script, (model_module(wildcards.model),), tuple(activations_of(wildcards))
+    )
+
+
+def code_of_cell(script):
+    """Of a script that builds a model with one activation."""
+    return lambda wildcards: code_fingerprint(
+        script, (model_module(wildcards.model),), (wildcards.activation,)
+    )
+
+
+def code_of_corpus(script):
+    """Of a script that makes a corpus; only one of plays depends on how they are cleaned."""
+
+    def fingerprint(wildcards):
+        plays = STUDY.corpora[wildcards.corpus].source == "sdist"
+        return code_fingerprint(script, ("actrepro.plays",) if plays else ())
+
+    return fingerprint
+
+
+def code_of_benchmark(script):
+    """Of a script that starts programs of the library, which train models."""
+
+    def fingerprint(wildcards):
+        benchmark = STUDY.benchmark_config()
+        models = sorted({run.model for run in (*benchmark.runs, benchmark.base)})
+        modules = ("actrepro.benchmarking.*", "actrepro.training")
+        return code_fingerprint(script, (*modules, *map(model_module, models)))
+
+    return fingerprint
+
+
+def model_module(model):
+    return module_of_model(model, STUDY.custom_models.get(model))
 
 
 def one_of(names):
     """A wildcard's constraint: one of these names."""
     return "|".join(sorted(names, key=len, reverse=True))
+
+
+def growing(amount):
+    """So much of a resource, and as much more at each further attempt."""
+    return lambda wildcards, attempt: amount * attempt
+
+
+def lasting(minutes):
+    """Minutes of a job on a scale's runs: few where the runs themselves last seconds."""
+
+    def runtime(wildcards, attempt):
+        short = wildcards.scale in STUDY.trained_together
+        return attempt * (min(5, minutes) if short else minutes)
+
+    return runtime
+
+
+def gpus(wildcards):
+    """How many GPUs a job takes that computes with torch.
+
+    A machine that hands jobs to others does not see their GPUs: there, nothing is guessed.
+    """
+    hands_out = workflow.is_main_process and workflow.non_local_exec
+    unknown = STUDY.device == "auto" and cuda_build() and not cuda_usable()
+    if hands_out and unknown:
+        raise WorkflowError(
+            "device: auto was asked for, and this machine, which hands the jobs to others, has "
+            "no GPU to go by; say --config device=cuda (each training job asks for a GPU) or "
+            "device=cpu"
+        )
+    return 1 if TRAINS_ON_CUDA else 0
+
+
+def memory_of_training(wildcards, attempt):
+    return attempt * training_megabytes(protocol_of(wildcards), TRAINS_ON_CUDA)
+
+
+def minutes_of_training(wildcards, attempt):
+    alone = "seed" in wildcards.keys()
+    runs = 1 if alone else len(seeds_of(wildcards))
+    return attempt * training_minutes(protocol_of(wildcards), runs, TRAINS_ON_CUDA)
 
 
 def part_of(wildcards):
@@ -167,6 +292,16 @@ def figures_of_scale(pattern, scale):
         paths.at(pattern, scale=scale, figure=figure)
         for figure in figure_names(STUDY.models)
     ]
+
+
+def figure_group(wildcards):
+    """Where a figure stands in Snakemake's report."""
+    of_model = wildcards.figure.startswith("curves-")
+    return "Training curves" if of_model else "Figures"
+
+
+def figure_labels(wildcards):
+    return {"figure": figure_title(wildcards.figure)}
 
 
 def scale_targets(scale):

@@ -1,6 +1,12 @@
 """Corpora and the evaluation sets frozen from them."""
 
 
+# Where there is a way to the internet, and in seconds.
+localrules:
+    corpus,
+    evaluation_set,
+
+
 rule corpus:
     input:
         own_text,
@@ -12,12 +18,13 @@ rule corpus:
     benchmark:
         paths.benchmark_of("corpus", paths.CORPUS)
     conda:
-        ENVIRONMENT
+        "../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
+        code=code_of_corpus("corpus.py"),
         corpus=corpus_config,
     message:
         "Fetching and cleaning the corpus {wildcards.corpus}"
@@ -36,12 +43,13 @@ rule evaluation_set:
     benchmark:
         paths.benchmark_of("evaluation_set", paths.EVALUATION)
     conda:
-        ENVIRONMENT
+        "../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
+        code=code("evaluation_set.py"),
         test_characters=test_characters,
     message:
         "Freezing the evaluation set of {wildcards.corpus} for contexts of {wildcards.block}"

@@ -15,12 +15,13 @@ rule compare_elsewhere:
     benchmark:
         paths.benchmark_of("compare_elsewhere", paths.SCALE)
     conda:
-        ENVIRONMENT
+        "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
+        code=code("compare_elsewhere.py"),
         runs=run_names,
         there=other_results,
         found=other_runs,

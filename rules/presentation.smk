@@ -1,6 +1,12 @@
 """Figures and the report: no computation, only what results files say."""
 
 
+# Seconds each: not worth a place in a cluster's queue.
+localrules:
+    figure,
+    report,
+
+
 rule figure:
     input:
         stats=paths.SCALE_STATS,
@@ -9,8 +15,9 @@ rule figure:
         svg=report(
             paths.FIGURE_SVG,
             caption="../resources/captions/figure.rst",
-            category="{scale}",
-            labels={"figure": "{figure}"},
+            category="Scale {scale}",
+            subcategory=figure_group,
+            labels=figure_labels,
         ),
         png=paths.FIGURE_PNG,
     log:
@@ -18,11 +25,13 @@ rule figure:
     benchmark:
         paths.benchmark_of("figure", paths.FIGURE_SVG)
     conda:
-        ENVIRONMENT
+        "../envs/presentation.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        code=code("figure.py"),
     message:
         "Drawing {wildcards.scale}: {wildcards.figure}"
     script:
@@ -43,18 +52,24 @@ rule report:
         ],
         elsewhere=comparisons(),
     output:
-        paths.REPORT,
+        report(
+            paths.REPORT,
+            caption="../resources/captions/report.rst",
+            category="Report",
+            labels={"page": "The study's report"},
+        ),
     log:
         paths.log_of("report", paths.REPORT),
     benchmark:
         paths.benchmark_of("report", paths.REPORT)
     conda:
-        ENVIRONMENT
+        "../envs/presentation.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
+        code=code("report.py"),
         study=STUDY.study,
         audit=existing_audit,
         elsewhere=existing_comparisons,

@@ -1,6 +1,10 @@
 """Recording: a finished study in small form, to be brought to where it cannot be run."""
 
 
+localrules:
+    record,
+
+
 # It has no output that Snakemake knows of: outputs are deleted before a job, and a record that
 # is there already is never replaced.
 rule record:
@@ -11,11 +15,11 @@ rule record:
     log:
         paths.log_of("record", paths.RECORD),
     conda:
-        ENVIRONMENT
+        "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         name=record_name,
         asked=STUDY.as_asked(),

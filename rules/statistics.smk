@@ -1,6 +1,10 @@
 """Differences between runs, and statistics of a model and of a scale."""
 
 
+localrules:
+    scale_stats,
+
+
 rule cell_differences:
     input:
         evaluation=evaluation_of(paths.EVALUATION),
@@ -12,12 +16,13 @@ rule cell_differences:
     benchmark:
         paths.benchmark_of("cell_differences", paths.CELL)
     conda:
-        ENVIRONMENT
+        "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=growing(2000),
+        runtime=lasting(10),
     params:
+        code=code("cell_differences.py"),
         seeds=seeds_of,
     message:
         "Comparing the seeds of {wildcards.scale}/{wildcards.model}/{wildcards.activation}"
@@ -38,12 +43,13 @@ rule model_differences:
     benchmark:
         paths.benchmark_of("model_differences", paths.MODEL)
     conda:
-        ENVIRONMENT
+        "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=lasting(60),
     params:
+        code=code("model_differences.py"),
         activations=activations_of,
         seeds=seeds_of,
     message:
@@ -68,12 +74,13 @@ rule gates_after:
     benchmark:
         paths.benchmark_of("gates_after", paths.MODEL)
     conda:
-        ENVIRONMENT
+        "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=lasting(10),
     params:
+        code=code("gates_after.py"),
         activations=activations_of,
         seeds=seeds_of,
     message:
@@ -99,12 +106,13 @@ rule model_stats:
     benchmark:
         paths.benchmark_of("model_stats", paths.MODEL)
     conda:
-        ENVIRONMENT
+        "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=lasting(10),
     params:
+        code=code("model_stats.py"),
         activations=activations_of,
         seeds=seeds_of,
         confidence=STUDY.confidence,
@@ -124,15 +132,49 @@ rule scale_stats:
         runs=report(
             paths.RUNS_TABLE,
             caption="../resources/captions/runs.rst",
-            category="{scale}",
-            labels={"table": "runs"},
+            category="Scale {scale}",
+            subcategory="Tables",
+            labels={"table": "runs", "a row per": "run and checkpoint rule"},
         ),
         pairs=paths.PAIRS_TABLE,
-        cells=paths.CELLS_TABLE,
-        contrasts=paths.CONTRASTS_TABLE,
-        gates=paths.GATES_TABLE,
+        cells=report(
+            paths.CELLS_TABLE,
+            caption="../resources/captions/cells.rst",
+            category="Scale {scale}",
+            subcategory="Tables",
+            labels={
+                "table": "cells",
+                "a row per": "cell, checkpoint rule and measure",
+            },
+        ),
+        contrasts=report(
+            paths.CONTRASTS_TABLE,
+            caption="../resources/captions/contrasts.rst",
+            category="Scale {scale}",
+            subcategory="Tables",
+            labels={
+                "table": "contrasts",
+                "a row per": "two activations, checkpoint rule and measure",
+            },
+        ),
+        gates=report(
+            paths.GATES_TABLE,
+            caption="../resources/captions/gates.rst",
+            category="Scale {scale}",
+            subcategory="Tables",
+            labels={"table": "gates", "a row per": "cell, checkpoint rule and gate"},
+        ),
         across=paths.ACROSS_TABLE,
-        tests=paths.TESTS_TABLE,
+        tests=report(
+            paths.TESTS_TABLE,
+            caption="../resources/captions/tests.rst",
+            category="Scale {scale}",
+            subcategory="Tables",
+            labels={
+                "table": "tests",
+                "a row per": "model, checkpoint rule, measure and test",
+            },
+        ),
         variance=paths.VARIANCE_TABLE,
         summary=paths.SUMMARY,
     log:
@@ -140,12 +182,13 @@ rule scale_stats:
     benchmark:
         paths.benchmark_of("scale_stats", paths.SCALE)
     conda:
-        ENVIRONMENT
+        "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=growing(1000),
+        runtime=lasting(10),
     params:
+        code=code("scale_stats.py"),
         study=STUDY.study,
         models=models_of,
     message:

@@ -14,14 +14,15 @@ rule gates:
         paths.benchmark_of("gates", paths.MODEL)
     priority: 10
     conda:
-        ENVIRONMENT
+        "../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
-        gpu=1 if TRAINS_ON_CUDA else 0,
+        mem_mb=growing(4000),
+        runtime=lasting(30),
+        gpu=gpus,
         jobs_per_card=STUDY.jobs_per_card,
     params:
+        code=code_of_model("gates.py"),
         runs=first_runs,
     message:
         "Gates of {wildcards.scale}/{wildcards.model}, before training"
@@ -42,19 +43,20 @@ rule train:
     benchmark:
         paths.benchmark_of("train", paths.RUN)
     conda:
-        ENVIRONMENT
+        "../envs/training.yaml"
     # One thread on a CPU: the cores are filled with jobs, and the bytes do not
     # depend on how many there are.
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=240,
-        gpu=1 if TRAINS_ON_CUDA else 0,
+        mem_mb=memory_of_training,
+        runtime=minutes_of_training,
+        gpu=gpus,
         jobs_per_card=STUDY.jobs_per_card,
         # A resource and no parameter: how often a snapshot is taken changes no result.
         snapshot_seconds=STUDY.snapshot_seconds,
     # Of the cell, so that a run depends on no other seed.
     params:
+        code=code_of_cell("train.py"),
         cell=cell_config,
     message:
         "Training {wildcards.scale}/{wildcards.model}/{wildcards.activation}/seed{wildcards.seed}"
@@ -99,14 +101,15 @@ rule predict:
     wildcard_constraints:
         scale=one_of(STUDY.protocols),
     conda:
-        ENVIRONMENT
+        "../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
-        gpu=1 if TRAINS_ON_CUDA else 0,
+        mem_mb=growing(3000),
+        runtime=lasting(60),
+        gpu=gpus,
         jobs_per_card=STUDY.jobs_per_card,
     params:
+        code=code_of_cell("predict.py"),
         runs=run_configs,
     message:
         "Predicting the test text with {wildcards.scale}/{wildcards.model}/{wildcards.activation}"
@@ -135,14 +138,15 @@ rule predict_matched:
     wildcard_constraints:
         scale=one_of(STUDY.protocols),
     conda:
-        ENVIRONMENT
+        "../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=120,
-        gpu=1 if TRAINS_ON_CUDA else 0,
+        mem_mb=growing(3000),
+        runtime=lasting(120),
+        gpu=gpus,
         jobs_per_card=STUDY.jobs_per_card,
     params:
+        code=code_of_model("predict_matched.py"),
         runs=run_configs_of_model,
     message:
         "Predicting at a common loss with {wildcards.scale}/{wildcards.model}"

@@ -13,20 +13,21 @@ import sys
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
-TINY = REPOSITORY / "config/test/tiny.yaml"
+TINY = "config/test/tiny.yaml"
 
 
 class Study:
-    """A working directory in which to call snakemake."""
+    """A working directory in which to call snakemake; `workflow` may be a copy of ours."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, workflow: Path = REPOSITORY) -> None:
         self.folder = folder
+        self.workflow = workflow
         shutil.copytree(REPOSITORY / "config", folder / "config")
         (folder / "made-up.txt").write_text(made_up_text(), encoding="utf-8")
 
     def started(self, *arguments: str, group: bool = True) -> subprocess.Popen[str]:
         """A snakemake at work; in a process group of its own, it can be killed with its jobs."""
-        command = [sys.executable, "-m", "snakemake", "--snakefile", REPOSITORY / "Snakefile"]
+        command = [sys.executable, "-m", "snakemake", "--snakefile", self.workflow / "Snakefile"]
         command += ["--directory", self.folder, "--cores", "2", *arguments]
         return subprocess.Popen(
             command,
@@ -34,9 +35,26 @@ class Study:
             stderr=subprocess.STDOUT,
             text=True,
             cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(self.folder)},
+            env=self.environment(),
             start_new_session=group,
         )
+
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "PYTHONPATH": f"{self.folder}:{self.workflow / 'src'}"}
+
+    def explained(self, output: str) -> str:
+        """What `make explain` makes of a dry run's output."""
+        command = [sys.executable, "-m", "actrepro.explain"]
+        done = subprocess.run(
+            command,
+            input=output,
+            capture_output=True,
+            text=True,
+            cwd=self.folder,
+            env=self.environment(),
+            check=True,
+        )
+        return done.stdout
 
     def snakemake(self, *arguments: str, ok: bool = True) -> str:
         with self.started(*arguments, group=False) as process:
@@ -46,13 +64,11 @@ class Study:
 
     def tiny(self, *arguments: str, ok: bool = True) -> str:
         # Targets come first: --configfile takes every name that follows it.
-        return self.snakemake(*arguments, "--configfile", str(TINY), ok=ok)
+        return self.snakemake(*arguments, "--configfile", str(self.workflow / TINY), ok=ok)
 
     def planned(self, *arguments: str) -> dict[str, int]:
         """How often each rule would run."""
-        output = self.tiny("--dry-run", *arguments)
-        table = re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE)
-        return {rule: int(count) for rule, count in table if rule != "total"}
+        return counted(self.tiny("--dry-run", *arguments))
 
     def json(self, path: str) -> dict:
         return json.loads((self.folder / path).read_text(encoding="utf-8"))
@@ -60,6 +76,21 @@ class Study:
     def rows(self, path: str) -> list[dict[str, str]]:
         with (self.folder / path).open(encoding="utf-8") as file:
             return list(csv.DictReader(file))
+
+
+def counted(output: str) -> dict[str, int]:
+    """How often each rule runs, in what a dry run printed."""
+    table = re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE)
+    return {rule: int(count) for rule, count in table if rule != "total"}
+
+
+def copied_workflow(folder: Path) -> Path:
+    """The workflow with its library, to be edited; its config is there already."""
+    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    for name in ("rules", "workflow", "src", "resources", "profiles", "envs"):
+        shutil.copytree(REPOSITORY / name, folder / name, ignore=ignore)
+    shutil.copy(REPOSITORY / "Snakefile", folder)
+    return folder
 
 
 def made_up_text() -> str:

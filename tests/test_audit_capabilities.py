@@ -40,7 +40,7 @@ from actrepro.audit.registry import Context, put
 from actrepro.audit.results import ModelResults, Results
 from actrepro.config import RESERVED, Study, default_study, default_study_path, parse_study
 from actrepro.errors import ActreproError
-from actrepro.figures import figure_names
+from actrepro.figure_names import figure_names
 from actrepro.registry import activation_names, model_names
 
 ROOT = Path(__file__).parents[1]

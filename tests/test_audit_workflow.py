@@ -100,7 +100,10 @@ def test_a_control_that_is_not_configured_leaves_its_claims_not_run(
     shutil.copytree(audited.folder, study.folder, dirs_exist_ok=True)
     # Snakemake keeps absolute paths of nothing but the claims, which lie in the repository.
     without = study.folder / "without.yaml"
-    for source, target in ((study.folder / "config/config.yaml",) * 2, (TINY, without)):
+    for source, target in (
+        (study.folder / "config/config.yaml",) * 2,
+        (study.workflow / TINY, without),
+    ):
         config = yaml.safe_load(source.read_text(encoding="utf-8"))
         del config["audit"]["controls"]["not_wired"]
         target.write_text(yaml.safe_dump(config), encoding="utf-8")

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actrepro.config import DownloadCorpus, FileCorpus, SdistCorpus, default_study
-from actrepro.corpus import MIN_CHARACTERS, Corpus, decode_text, load_corpus, make_corpus
+from actrepro.corpus import Corpus, load_corpus
 from actrepro.errors import ActreproError
 from actrepro.files import read_json, write_npz
+from actrepro.texts import MIN_CHARACTERS, decode_text, make_corpus
 
 TEXT = "The wind goes round, and round it goes.\n" * 60
 
@@ -174,7 +175,7 @@ def _play() -> str:
 
 def _plays_corpus(monkeypatch: pytest.MonkeyPatch, **keys: object) -> SdistCorpus:
     members = [("a_gut.txt", _play()), ("poem_gut.txt", "I\n\nA poem.\n")]
-    monkeypatch.setattr("actrepro.fetch.sdist_members", lambda corpus: members)
+    monkeypatch.setattr("actrepro.texts.sdist_members", lambda corpus: members)
     fixed = {"requirement": "plays==1", "sha256": "0" * 64, "members": "*_gut.txt"}
     return SdistCorpus.model_validate({"source": "sdist", **fixed, **keys})
 

@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from actrepro.config import default_study
-from actrepro.corpus import Corpus, make_corpus
+from actrepro.corpus import Corpus
 from actrepro.errors import ActreproError
 from actrepro.evaluation import (
     EvaluationSet,
@@ -20,6 +20,7 @@ from actrepro.evaluation import (
     ngram_baseline,
 )
 from actrepro.files import read_json, write_npz
+from actrepro.texts import make_corpus
 
 
 def _corpus(length: int, symbols: int = 7, seed: int = 0) -> Corpus:

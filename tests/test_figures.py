@@ -25,12 +25,11 @@ from actrepro.drawing.rows import draw_differences, draw_loss
 from actrepro.drawing.sheet import INK, style
 from actrepro.errors import ActreproError
 from actrepro.evidence import family
+from actrepro.figure_names import figure_names, figure_title
 from actrepro.figures import (
     compose,
     draw_figure,
     figure_caption,
-    figure_names,
-    figure_title,
     read_histories,
 )
 from actrepro.files import write_json

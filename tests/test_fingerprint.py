@@ -1,5 +1,6 @@
 """What changes a fingerprint of source and what does not, on a made-up package and on our own."""
 
+import ast
 import importlib
 import re
 import shutil
@@ -10,10 +11,19 @@ from pathlib import Path
 
 import pytest
 
+from actrepro.closure import closure
 from actrepro.errors import ActreproError
-from actrepro.fingerprint import closure, source_fingerprint, training_fingerprint
+from actrepro.fingerprint import (
+    SHAPES_NO_RESULT,
+    digest,
+    source_of,
+    source_of_script,
+    training_fingerprint,
+)
 
-SOURCE = Path(__file__).parents[1] / "src/actrepro"
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src/actrepro"
+SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
 PACKAGE = {
     "made/__init__.py": "VERSION = 1\n",
     "made/model.py": '''\
@@ -105,6 +115,10 @@ def edit(folder: Path, name: str, old: str, new: str) -> None:
     text = (folder / name).read_text(encoding="utf-8")
     assert old in text
     write(folder, {name: text.replace(old, new)})
+
+
+def source_fingerprint(modules: list[str]) -> str:
+    return digest(source_of(modules).hashes())
 
 
 def closure_of(folder: Path, files: dict[str, str], *modules: str) -> str:
@@ -360,7 +374,10 @@ def copy(folder: Path) -> Path:
         ("training.py", {"charlm", "tinylstm"}),
         ("__init__.py", {"charlm", "tinylstm"}),
         ("figures.py", set()),
-        ("fingerprint.py", {"charlm", "tinylstm"}),
+        ("resuming.py", {"charlm", "tinylstm"}),
+        ("config.py", set()),
+        ("fingerprint.py", set()),
+        ("locks.py", set()),
         ("gates.py", set()),
         ("prediction.py", set()),
         ("report.py", set()),
@@ -369,16 +386,17 @@ def copy(folder: Path) -> Path:
     ],
 )
 def test_an_edit_retrains_what_depends_on_it(copy: Path, file: str, retrains: set[str]) -> None:
-    before = {model: training_fingerprint(model) for model in ("charlm", "tinylstm")}
+    before = {model: training_fingerprint(model, ["relu"]) for model in ("charlm", "tinylstm")}
     with (copy / "actrepro" / file).open("a", encoding="utf-8") as stream:
         stream.write("\nADDED = 1\n")
-    assert {model for model in before if training_fingerprint(model) != before[model]} == retrains
+    after = {model: training_fingerprint(model, ["relu"]) for model in before}
+    assert {model for model in before if after[model] != before[model]} == retrains
 
 
 def test_the_closure_of_training_is_its_own_source_and_no_more() -> None:
     files = closure(["actrepro.training", "actrepro.models.charlm"])
     assert files["actrepro.training"] == SOURCE / "training.py"
-    assert {"actrepro", "actrepro.models._blocks", "actrepro.plays"} <= files.keys()
+    assert {"actrepro", "actrepro.models._blocks", "actrepro.corpus"} <= files.keys()
     assert not {"actrepro.study", "actrepro.gates", "actrepro.models.tinylstm"} & files.keys()
 
 
@@ -396,28 +414,146 @@ def test_all_that_training_really_imports_is_in_its_closure() -> None:
 def test_a_model_of_ones_own_counts_with_its_package(folder: Path) -> None:
     model = "from actrepro.models._blocks import MLP\nfrom . import layers\n"
     write(folder, {"mine/__init__.py": "", "mine/model.py": model, "mine/layers.py": "WIDTH = 1\n"})
-    before = training_fingerprint("mymodel", "mine.model")
-    assert before != training_fingerprint("charlm")
+    before = training_fingerprint("mymodel", ["relu"], "mine.model")
+    assert before != training_fingerprint("charlm", ["relu"])
     edit(folder, "mine/layers.py", "1", "2")
-    assert training_fingerprint("mymodel", "mine.model") != before
+    assert training_fingerprint("mymodel", ["relu"], "mine.model") != before
 
 
 def test_a_model_of_ones_own_may_be_a_single_file(folder: Path) -> None:
     write(folder, {"mymodel.py": "WIDTH = 1\n", "beside.py": "WIDTH = 1\n"})
-    before = training_fingerprint("mymodel", "mymodel")
+    before = training_fingerprint("mymodel", ["relu"], "mymodel")
     edit(folder, "beside.py", "1", "2")
-    assert training_fingerprint("mymodel", "mymodel") == before
+    assert training_fingerprint("mymodel", ["relu"], "mymodel") == before
     edit(folder, "mymodel.py", "1", "2")
-    assert training_fingerprint("mymodel", "mymodel") != before
+    assert training_fingerprint("mymodel", ["relu"], "mymodel") != before
 
 
 def test_nothing_is_imported_for_it() -> None:
     code = (
         "import sys\n"
         "from actrepro.fingerprint import training_fingerprint\n"
-        "print(training_fingerprint('charlm'))\n"
+        "print(training_fingerprint('charlm', ['relu']))\n"
         "print([name for name in ('torch', 'numpy', 'pydantic', 'actrepro.models', "
         "'actrepro.training') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == [training_fingerprint("charlm"), "[]"]
+    assert done.stdout.splitlines() == [training_fingerprint("charlm", ["relu"]), "[]"]
+
+
+ACTIVATIONS = """\
+import torch
+
+
+def pointwise(function):
+    return function
+
+
+def gated(function):
+    return function
+
+
+def bend(x, by):
+    return Bent.apply(x, by)
+
+
+class Bent:
+    SIZE = 1
+
+
+@pointwise
+def straight(x):
+    return x
+
+
+@pointwise
+def bent(x):
+    return bend(x, 2)
+
+
+@gated
+def both(x, y):
+    return straight(x) * y
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changes"),
+    [
+        ("return x\n", "return +x\n", {"straight", "both"}),
+        ("bend(x, 2)", "bend(x, 3)", {"bent"}),
+        ("SIZE = 1", "SIZE = 2", {"bent"}),
+        ("Bent.apply(x, by)", "Bent.apply(by, x)", {"bent"}),
+        ("(x) * y", "(y) * x", {"both"}),
+        ("import torch", "import torch as t", {"straight", "bent", "both"}),
+        ("pointwise(function):", "pointwise(function, a=1):", {"straight", "bent", "both"}),
+    ],
+)
+def test_of_the_activations_only_those_in_use_count(
+    copy: Path, old: str, new: str, changes: set[str]
+) -> None:
+    write(copy, {"actrepro/activations.py": ACTIVATIONS})
+    names = ("straight", "bent", "both")
+    before = {name: training_fingerprint("charlm", [name]) for name in names}
+    edit(copy, "actrepro/activations.py", old, new)
+    after = {name: training_fingerprint("charlm", [name]) for name in names}
+    assert {name for name in names if after[name] != before[name]} == changes
+    # All count where none is named.
+    assert source_of(["actrepro.activations"]).hashes() != source_of(
+        ["actrepro.activations"]
+    ).hashes(["straight"])
+
+
+def test_activations_share_nothing_with_what_else_uses_them() -> None:
+    """What only some activations use is left out for others: nothing else may import it."""
+    taken = {
+        alias.name
+        for file in SOURCE.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module == "actrepro.activations"
+        for alias in node.names
+    }
+    assert taken == {"Activation", "get_activation"}
+
+
+def test_what_shapes_no_result_exists_and_is_told_of_where_it_is_named() -> None:
+    assert {file.stem for file in SOURCE.glob("*.py")} >= {
+        name.removeprefix("actrepro.") for name in SHAPES_NO_RESULT
+    }
+    assert not SHAPES_NO_RESULT.keys() & source_of(["actrepro.training"]).files.keys()
+    assert "actrepro.config" in source_of(["actrepro.training", "actrepro.config"]).files
+
+
+def script(folder: Path, text: str) -> Path:
+    write(folder, {"stage.py": text})
+    return folder / "stage.py"
+
+
+def test_a_script_counts_with_what_it_imports(folder: Path) -> None:
+    path = script(folder, "with job():\n    from actrepro.summary import write_summary\n")
+    found = source_of_script(path).files
+    assert found["stage.py"] == path
+    assert {"actrepro.summary", "actrepro.formats"} <= found.keys()
+    before = source_of_script(path).hashes()
+    script(folder, "# A comment.\n" + path.read_text(encoding="utf-8"))
+    assert source_of_script(path).hashes() == before
+    script(folder, path.read_text(encoding="utf-8") + "done = 1\n")
+    after = source_of_script(path).hashes()
+    assert {name for name in after if after[name] != before[name]} == {"stage.py"}
+
+
+def test_a_package_may_be_named_whole(folder: Path) -> None:
+    found = source_of_script(script(folder, ""), ["actrepro.models.*"]).files
+    assert {f"actrepro.models.{name}" for name in ("charlm", "tinylstm")} <= found.keys()
+
+
+def test_templates_count_where_they_are_filled_in(folder: Path) -> None:
+    found = source_of_script(script(folder, "from actrepro.report import write_report\n")).files
+    assert {"report.html.j2", "report.css", "parts.html.j2"} <= found.keys()
+    assert "audit.js" not in found
+    assert "report.css" not in source_of(["actrepro.statistics"]).files
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_every_script_of_the_workflow_has_a_source(path: Path) -> None:
+    assert len(source_of_script(path).hashes()) > 1

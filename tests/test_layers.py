@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src/actrepro"
 LAYERS = (
     "errors registry config paths files provenance jobs streams gate verdicts schema_version "
-    "locks cards status fingerprint results_folder identity",
-    "corpus fetch plays evaluation activations masks quickstart history",
+    "locks cards status normal_form closure fingerprint explain results_folder identity",
+    "corpus fetch plays texts evaluation activations masks quickstart history needs",
     "models matching",
     "devices optimiser stepping resuming checkpoints training predictions prediction probing "
     "gates facts",
@@ -28,6 +28,18 @@ LAYER = {name: layer for layer, names in enumerate(LAYERS, start=1) for name in 
 TOP = len(LAYERS) + 1
 # Within a layer, only these: (module, what it imports).
 BESIDE = {
+    ("closure", "errors"),
+    ("closure", "normal_form"),
+    ("explain", "errors"),
+    ("explain", "files"),
+    ("explain", "fingerprint"),
+    ("explain", "paths"),
+    ("fingerprint", "closure"),
+    ("fingerprint", "normal_form"),
+    ("fingerprint", "registry"),
+    ("texts", "corpus"),
+    ("texts", "fetch"),
+    ("texts", "plays"),
     ("cards", "errors"),
     ("cards", "locks"),
     ("classical", "decomposition"),
@@ -39,8 +51,6 @@ BESIDE = {
     ("contrasts", "measures"),
     ("contrasts", "model_runs"),
     ("contrasts", "power"),
-    ("corpus", "fetch"),
-    ("corpus", "plays"),
     ("counterparts", "inspection"),
     ("controls", "gates_after"),
     ("controls", "measures"),
@@ -57,7 +67,6 @@ BESIDE = {
     ("evaluation", "corpus"),
     ("facts", "optimiser"),
     ("files", "errors"),
-    ("fingerprint", "errors"),
     ("gates", "checkpoints"),
     ("gates", "devices"),
     ("gates", "probing"),

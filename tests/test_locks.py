@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from actrepro import locks
 from actrepro.errors import ActreproError
 from actrepro.locks import hold, try_hold
 
@@ -77,10 +78,21 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "seed42/run.lock"
 
 
-def _refusal(path: Path) -> str:
-    with pytest.raises(ActreproError) as caught, hold(path, WHAT):
+@pytest.fixture
+def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever would wait for a lock gives up."""
+
+    def give_up(_seconds: float) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr(locks.time, "sleep", give_up)
+
+
+def _said(path: Path, caplog: pytest.LogCaptureFixture) -> str:
+    caplog.clear()
+    with pytest.raises(TimeoutError), hold(path, WHAT):
         pass
-    return str(caught.value)
+    return caplog.messages[0]
 
 
 def _free(path: Path) -> bool:
@@ -91,24 +103,41 @@ def _free(path: Path) -> bool:
     return True
 
 
-def test_a_second_process_is_told_who_holds_the_lock(path: Path) -> None:
+@pytest.mark.usefixtures("_hurried")
+def test_a_second_process_says_for_whom_it_waits(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with _running(HOLDER, path) as holder:
         expected = (
             f"{WHAT} are being made by process {holder.pid} on host {platform.node()} "
-            "(Slurm job 7) since TIME; wait for it or stop it, then run again"
+            "(Slurm job 7) since TIME: waiting for it to end"
         )
         pattern = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d"
-        assert re.fullmatch(re.escape(expected).replace("TIME", pattern), _refusal(path))
+        assert re.fullmatch(re.escape(expected).replace("TIME", pattern), _said(path, caplog))
         assert try_hold(path) is None
         holder.communicate("end\n")
     assert not path.exists()
     assert _free(path)
 
 
-def test_without_slurm_no_job_is_named(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("_hurried")
+def test_without_slurm_no_job_is_named(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     with hold(path, "results"):
-        assert f"made by process {os.getpid()} on host {platform.node()} since " in _refusal(path)
+        said = _said(path, caplog)
+        assert f"made by process {os.getpid()} on host {platform.node()} since " in said
+
+
+def test_a_second_process_waits_for_the_first(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with _running(HOLDER, path) as holder:
+        monkeypatch.setattr(locks.time, "sleep", lambda _seconds: holder.communicate("end\n"))
+        with hold(path, WHAT):
+            assert json.loads(path.read_bytes())["process"] == os.getpid()
+    assert len(caplog.messages) == 1
 
 
 def test_a_killed_holder_leaves_its_file_but_not_the_lock(path: Path) -> None:
@@ -130,12 +159,15 @@ def test_a_child_that_outlives_the_holder_keeps_no_lock(path: Path) -> None:
         assert _free(path)
 
 
+@pytest.mark.usefixtures("_hurried")
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"7", b"[]", b"{}", b'{"process": 7}'])
-def test_a_damaged_file_names_nobody(path: Path, content: bytes) -> None:
+def test_a_damaged_file_names_nobody(
+    path: Path, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     with hold(path, "results"):
         path.write_bytes(content)
-        assert _refusal(path).startswith(
-            f"{WHAT} are being made by another process (which one, {path} does not say); wait"
+        assert _said(path, caplog).startswith(
+            f"{WHAT} are being made by another process (which one, {path} does not say): wait"
         )
 
 

@@ -31,6 +31,18 @@ def test_versions_of_what_is_installed_and_of_what_is_not() -> None:
     assert package_versions().keys() >= {"python", "actrepro", "torch", "numpy", "safetensors"}
 
 
+def test_the_library_knows_its_version_where_it_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def missing(name: str) -> str:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    installed = importlib.metadata.version("actrepro")
+    monkeypatch.setattr(importlib.metadata, "version", missing)
+    found = package_versions(["actrepro", "numpy"])
+    assert (found["actrepro"], found["numpy"]) == (installed, "not installed")
+
+
 def _git(folder: Path, *arguments: str) -> str:
     identity = ["-c", "user.name=a", "-c", "user.email=a@b.invalid"]
     done = subprocess.run(
@@ -97,12 +109,24 @@ def test_peak_memory_is_what_the_process_has_held() -> None:
 
 @pytest.mark.parametrize(
     ("version", "cards", "usable"),
-    [("2.13.0", 1, True), ("2.13.0", 0, False), ("2.13.0+cpu", 1, False)],
+    [
+        ("2.13.0", 1, True),
+        ("2.13.0", 0, False),
+        ("2.13.0+cpu", 1, False),
+        # Not installed here: a job's own environment has it.
+        (None, 1, True),
+        (None, 0, False),
+    ],
 )
 def test_a_cpu_build_of_torch_uses_no_cuda_device(
-    monkeypatch: pytest.MonkeyPatch, version: str, cards: int, usable: bool
+    monkeypatch: pytest.MonkeyPatch, version: str | None, cards: int, usable: bool
 ) -> None:
-    monkeypatch.setattr(importlib.metadata, "version", lambda name: version)
+    def installed(name: str) -> str:
+        if version is None:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return version
+
+    monkeypatch.setattr(importlib.metadata, "version", installed)
     found = tuple(Card(index, f"{index:032x}") for index in range(cards))
     monkeypatch.setattr(provenance, "visible_cards", lambda: found)
     assert cuda_usable() == usable

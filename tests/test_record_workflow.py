@@ -39,7 +39,9 @@ def elsewhere(recorded: Study, tmp_path: Path) -> Study:
 def test_a_finished_study_is_recorded_small_and_whole(recorded: Study) -> None:
     record = read_record(recorded.folder / RECORD)
     assert record.provenance.status == {"finished": 4}
-    assert record.provenance.fingerprints == {"charlm": training_fingerprint("charlm")}
+    assert record.provenance.fingerprints == {
+        "charlm": training_fingerprint("charlm", record.provenance.config.activations)
+    }
     assert [one.device for one in record.provenance.devices] == ["cpu"]
     files = [path for path in record.folder.rglob("*") if path.is_file()]
     assert {path.suffix for path in files} == {".json", ".csv"}

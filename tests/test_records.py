@@ -193,30 +193,34 @@ def test_statistics_of_another_study_are_not_recorded(
         record_study(NAME, study().as_asked(), root)
 
 
-def sign(root: Path, source: Callable[[int], str]) -> None:
-    """Give runs the identity that training gives them, by a source for each seed."""
+def here(activation: str, seed: int) -> str:
+    return training_fingerprint("charlm", [activation])
+
+
+def sign(root: Path, source: Callable[[str, int], str]) -> None:
+    """Give runs the identity that training gives them, by a source for each."""
     for run in runs_of(study().as_asked()):
         path = root / paths.at(paths.RUN_RECORD, **run)
         record = read_json(path)
         record["packages"] |= {"numpy": "2"}
         parts = identity_parts(
             RunConfig.model_validate(record["config"]),
-            *(record["corpus_sha256"], source(run["seed"]), record["packages"]),
+            *(record["corpus_sha256"], source(run["activation"], run["seed"]), record["packages"]),
             *(record["machine"], record["device"], record["threads"]),
         )
         write_json(path, {**record, "identity_sha256": identity_sha256(parts)})
 
 
 def test_the_source_is_known_where_every_run_tells_it(root: Path) -> None:
-    source = training_fingerprint("charlm")
-    sign(root, lambda _: source)
+    sign(root, here)
     record_study(NAME, study().as_asked(), root)
-    assert read_record(root / FOLDER).provenance.fingerprints == {"charlm": source}
+    assert read_record(root / FOLDER).provenance.fingerprints == {
+        "charlm": training_fingerprint("charlm", study().activations)
+    }
 
 
 def test_runs_of_different_sources_are_refused(root: Path) -> None:
-    source = training_fingerprint("charlm")
-    sign(root, lambda seed: source if seed < 3 else "another")
+    sign(root, lambda activation, seed: here(activation, seed) if seed < 3 else "another")
     with pytest.raises(ActreproError, match="expected one source for all") as caught:
         record_study(NAME, study().as_asked(), root)
     assert "(full/charlm/relu/seed3, full/charlm/gelu/seed3)" in str(caught.value)
@@ -225,13 +229,13 @@ def test_runs_of_different_sources_are_refused(root: Path) -> None:
 @pytest.mark.parametrize("signed", [True, False])
 def test_where_nothing_tells_the_source_it_is_null(root: Path, signed: bool) -> None:
     if signed:
-        sign(root, lambda seed: f"another {seed}")
+        sign(root, lambda activation, seed: f"another {activation} {seed}")
     record_study(NAME, study().as_asked(), root)
     assert read_record(root / FOLDER).provenance.fingerprints == {"charlm": None}
 
 
 def test_a_model_that_cannot_be_found_tells_no_source(root: Path) -> None:
-    sign(root, lambda _: training_fingerprint("charlm"))
+    sign(root, here)
     asked = {**study().as_asked(), "custom_models": {"charlm": "no.such.module"}}
     record_study(NAME, asked, root)
     assert read_record(root / FOLDER).provenance.fingerprints == {"charlm": None}

@@ -38,7 +38,8 @@ from actrepro.evidence import (
     smallest_holm,
     smallest_p,
 )
-from actrepro.figures import figure_caption, figure_names
+from actrepro.figure_names import figure_names
+from actrepro.figures import figure_caption
 from actrepro.gate import GATES
 from actrepro.inference import smallest_p as smallest_p_of
 from actrepro.inline_svg import inline_svg

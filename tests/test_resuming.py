@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -26,10 +27,10 @@ from forked import ended, forked, kill, kill_at, moments, needs_forks, started
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from actrepro import provenance, resuming, training
+from actrepro import locks, provenance, resuming, training
 from actrepro.config import RunConfig
 from actrepro.corpus import Corpus
-from actrepro.errors import ActreproError, Stopped
+from actrepro.errors import Stopped
 from actrepro.evaluation import make_evaluation
 from actrepro.files import partial_of, read_json
 from actrepro.fingerprint import training_fingerprint
@@ -134,7 +135,7 @@ class Run:
 def _read_source() -> None:
     """What is read here is not read again in every process."""
     for model in MODELS:
-        training_fingerprint(model)
+        training_fingerprint(model, ["relu"])
 
 
 @pytest.fixture(scope="module")
@@ -653,7 +654,12 @@ def test_a_snapshot_that_cannot_be_written_costs_a_warning_only(
     assert not (run.folder / "state").exists()
 
 
-def test_two_processes_never_train_the_same_run(run: Run, unbroken: Callable[..., Run]) -> None:
+def test_two_processes_never_train_the_same_run(
+    run: Run,
+    unbroken: Callable[..., Run],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     reached, reach = os.pipe()
     go_on, let_go = os.pipe()
 
@@ -664,19 +670,58 @@ def test_two_processes_never_train_the_same_run(run: Run, unbroken: Callable[...
     first = started(lambda: run.work(_at_step(5, wait)))
     os.read(reached, 1)
     kept = run.snapshot.read_bytes()
-    held = rf"results of tiny/charlm/relu/seed3 are being made by process {first} on host .* since"
-    try:
-        with pytest.raises(ActreproError, match=held):
-            run.work_here()
+    ends = []
+
+    def while_waiting(_seconds: float) -> None:
         assert run.snapshot.read_bytes() == kept
-    finally:
         os.write(let_go, b"1")
-        end = ended(first)
-        for pipe in (reached, reach, go_on, let_go):
-            os.close(pipe)
-    assert end == 0
+        ends.append(ended(first))
+
+    monkeypatch.setattr(locks.time, "sleep", while_waiting)
+    caplog.set_level(logging.INFO, "actrepro")
+    run.work_here()
+    for pipe in (reached, reach, go_on, let_go):
+        os.close(pipe)
+    assert ends == [0]
+    waiting, found = caplog.messages
+    held = rf"results of tiny/charlm/relu/seed3 are being made by process {first} on host .* since"
+    assert re.match(held, waiting)
+    assert found == "tiny/charlm/relu/seed3: is there already"
     assert run.results() == unbroken(run).results()
     assert run.taken_up_at == []
+
+
+def test_what_snakemake_deletes_of_a_finished_run_is_not_trained_again(
+    run: Run, unbroken: Callable[..., Run]
+) -> None:
+    """As it does before it runs a job again that went on when Snakemake was killed."""
+    assert run.train() == 0
+    for name in OUTPUTS:
+        (run.folder / name).unlink()
+    assert run.train(_at_step(0, kill)) == 0
+    assert "is there already" in run.log
+    assert run.results() == unbroken(run).results()
+
+
+def test_what_was_kept_of_another_request_is_trained_anew(
+    run: Run, unbroken: Callable[..., Run]
+) -> None:
+    assert replace(run, request=REQUESTS["tinylstm"]).train() == 0
+    for name in OUTPUTS:
+        (run.folder / name).unlink()
+    run.finishes_as(unbroken(run))
+    assert "is there already" not in run.log
+
+
+def test_where_files_have_no_second_names_nothing_is_kept(
+    run: Run, unbroken: Callable[..., Run]
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    assert run.train(lambda: setattr(Path, "hardlink_to", refuse)) == 0
+    assert run.results() == unbroken(run).results()
+    assert not list((run.folder / ".kept").glob("*"))
 
 
 def test_the_lock_of_a_killed_process_locks_nothing(run: Run, unbroken: Callable[..., Run]) -> None:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from study_folder import REPOSITORY, Study
+from study_folder import Study
 
 from actrepro import load_study
 from actrepro.evaluation import load_evaluation
@@ -89,15 +89,6 @@ def test_tables_have_a_row_per_run_and_pair(finished: Study) -> None:
     assert all(float(row["tv-half_l1-pairs.all"]) > 0 for row in pairs)
 
 
-def test_a_new_seed_trains_only_its_own_runs(finished: Study) -> None:
-    planned = finished.planned("--config", "seeds=1,2,3,4")
-    assert planned["train"] == 4
-    assert planned["predict"] == 4
-    assert "corpus" not in planned
-    # Gates look at fresh models of the first seed.
-    assert "gates" not in planned
-
-
 def test_a_cell_trained_by_one_job_keeps_the_runs_that_are_there(tmp_path: Path) -> None:
     study = Study(tmp_path)
     runs = [f"results/tiny/charlm/relu/seed{seed}" for seed in (1, 2, 3)]
@@ -131,24 +122,6 @@ def test_fewer_seeds_train_nothing(finished: Study) -> None:
     assert not planned.keys() & {"train", "train_cell"}
 
 
-def test_a_new_activation_trains_only_its_own_runs(finished: Study) -> None:
-    planned = finished.planned("--config", "activations=relu,swiglu,gelu")
-    assert planned["train"] == 6
-
-
-def test_fewer_models_train_nothing(finished: Study) -> None:
-    planned = finished.planned("--config", "models=charlm")
-    assert "train" not in planned
-    assert "predict" not in planned
-
-
-@pytest.mark.parametrize("setting", ["confidence=0.9", "margins={loss: 0.02}"])
-def test_a_level_and_a_margin_of_the_config_leave_runs_alone(finished: Study, setting: str) -> None:
-    planned = finished.planned("--config", setting)
-    assert not planned.keys() & {"train", "gates", "cell_differences", "gates_after"}
-    assert planned["model_stats"] == 2
-
-
 def test_the_statistics_have_the_documented_shape(finished: Study) -> None:
     for kind, path in (
         (StatsFile, "results/tiny/stats.json"),
@@ -164,24 +137,6 @@ def test_gates_are_a_target_that_trains_nothing(finished: Study) -> None:
     output = finished.snakemake("--dry-run", "results/full/charlm/gates.json")
     assert re.search(r"^gates +1$", output, re.MULTILINE)
     assert not re.search(r"^train +\d+$", output, re.MULTILINE)
-
-
-def test_touching_a_script_or_the_library_retrains_nothing(finished: Study) -> None:
-    for script in (REPOSITORY / "workflow/scripts").glob("*.py"):
-        script.touch()
-    assert "Nothing to be done" in finished.tiny("--dry-run")
-
-
-def test_an_edited_corpus_is_noticed(finished: Study) -> None:
-    text = finished.folder / "made-up.txt"
-    before = text.read_text(encoding="utf-8")
-    text.write_text(before + "Kalo mitu.\n", encoding="utf-8")
-    try:
-        planned = finished.planned()
-        assert planned["corpus"] == 1
-        assert planned["train"] == 12
-    finally:
-        text.write_text(before, encoding="utf-8")
 
 
 def test_one_file_of_a_scale_outside_the_study_is_a_target(finished: Study) -> None:

@@ -32,7 +32,14 @@ ONE_BY_ONE, TOGETHER = "", "trained_together: [tiny]\n"
 
 
 def _arguments(study: Study) -> list[str]:
-    return [*TARGETS, "--cores", "1", "--configfile", str(TINY), str(study.folder / "longer.yaml")]
+    return [
+        *TARGETS,
+        "--cores",
+        "1",
+        "--configfile",
+        str(study.workflow / TINY),
+        str(study.folder / "longer.yaml"),
+    ]
 
 
 @pytest.fixture(scope="module")

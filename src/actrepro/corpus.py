@@ -7,25 +7,17 @@ only the second half is reported.
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from actrepro.errors import ActreproError
-from actrepro.files import read_npz, write_json, write_npz
-
-if TYPE_CHECKING:
-    from actrepro.config import Corpus as CorpusConfig
-    from actrepro.config import FileCorpus, SdistCorpus
+from actrepro.files import read_npz, write_npz
 
 Codes = NDArray[np.unsignedinteger[Any]]
-
-# The shortest text whose test half has 100 characters, the fewest a study may predict.
-MIN_CHARACTERS = 2000
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,109 +159,3 @@ def load_corpus(path: str | Path) -> Corpus:
         selection_end=selection_end,
         sha256=str(arrays["sha256"]),
     )
-
-
-def decode_text(data: bytes, name: str) -> str:
-    """Bytes as UTF-8 text.
-
-    Raises
-    ------
-    ActreproError
-        Naming the first byte that is not UTF-8.
-    """
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ActreproError(
-            f"{name} is not UTF-8: byte {error.start} is 0x{data[error.start]:02x} "
-            f"({error.reason}); save it as UTF-8"
-        ) from None
-
-
-def make_corpus(name: str, corpus: CorpusConfig, output: Path, manifest: Path) -> None:
-    """Fetch a corpus, check it, and write it with a manifest.
-
-    The environment variable ACTREPRO_CORPORA names a local copy of a download.
-
-    Raises
-    ------
-    ActreproError
-        When the text cannot be had, or is not the expected one, or is too short.
-    """
-    text, origin = _fetched(corpus)
-    made = Corpus.of_text(text)
-    _check(name, corpus, made)
-    made.save(output)
-    write_json(
-        manifest,
-        {
-            "corpus": name,
-            "source": corpus.source,
-            "origin": origin,
-            "sha256": made.sha256,
-            "characters": len(made.codes),
-            "symbols": made.symbols,
-            "train": len(made.train),
-            "selection": len(made.selection),
-            "test": len(made.test),
-        },
-    )
-
-
-def _fetched(corpus: CorpusConfig) -> tuple[str, str]:
-    """The text and its origin."""
-    if corpus.source == "file":
-        return _file_text(corpus), f"file {corpus.path.name}"
-    if corpus.source == "sdist":
-        return _plays_text(corpus), f"{corpus.requirement}, {corpus.members}"
-    # Jobs that only read a corpus do without the download libraries.
-    from actrepro.fetch import download_text
-
-    fetched = download_text(corpus, os.environ.get("ACTREPRO_CORPORA") or None)
-    return decode_text(fetched.data, corpus.file), fetched.origin
-
-
-def _plays_text(corpus: SdistCorpus) -> str:
-    from actrepro.fetch import sdist_members
-    from actrepro.plays import clean_plays, is_play
-
-    return clean_plays([(name, text) for name, text in sdist_members(corpus) if is_play(text)])
-
-
-def _file_text(corpus: FileCorpus) -> str:
-    """A user's text, without a byte order mark and with `\\n` as its only line end."""
-    try:
-        data = corpus.path.read_bytes()
-    except OSError as error:
-        raise ActreproError(
-            f"{corpus.path}: expected a readable text, found: {error.strerror}; "
-            "correct the corpus's `path` in the config"
-        ) from None
-    found = hashlib.sha256(data).hexdigest()
-    if corpus.sha256 not in (None, found):
-        raise ActreproError(
-            f"{corpus.path} has sha256 {found}, expected {corpus.sha256}; "
-            "restore the file, or correct the corpus's `sha256` in the config"
-        )
-    text = decode_text(data, str(corpus.path)).removeprefix("\ufeff")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _check(name: str, corpus: CorpusConfig, made: Corpus) -> None:
-    """Hold a text against its config."""
-    expected = corpus.text_sha256 if corpus.source == "sdist" else None
-    if expected not in (None, made.sha256):
-        raise ActreproError(
-            f"corpora.{name}: the cleaned text has sha256 {made.sha256}, expected {expected}; the "
-            "cleaning has changed: correct `text_sha256` if that is wanted"
-        )
-    if len(made.codes) < MIN_CHARACTERS:
-        raise ActreproError(
-            f"corpora.{name}: the text has {len(made.codes)} characters, expected at least "
-            f"{MIN_CHARACTERS}, so that its test half (5%) has 100; use a longer text"
-        )
-    if corpus.symbols not in (None, len(made.symbols)):
-        raise ActreproError(
-            f"corpora.{name}: the text has {len(made.symbols)} distinct characters, expected "
-            f"{corpus.symbols}; correct `symbols` in the config, or the text: {made.symbols!r}"
-        )

@@ -1,7 +1,6 @@
-"""The figures of a scale: their names, what they say in words, and drawing them to files.
+"""The figures of a scale: what they say in words, and drawing them to files.
 
-The rules ask for the names each time they are parsed, so nothing here imports
-matplotlib before a figure is drawn.
+The report wants the words alone, so nothing here imports matplotlib before a figure is drawn.
 """
 
 from __future__ import annotations
@@ -14,37 +13,18 @@ from typing import TYPE_CHECKING, Any
 from actrepro import formats
 from actrepro.cells import cells_of, failures_note, named_cells, smoke_note
 from actrepro.errors import ActreproError
+from actrepro.figure_names import CURVES, figure_names, figure_title
 from actrepro.files import read_json
 from actrepro.history import HistoryRow, read_history
 
 if TYPE_CHECKING:
     from actrepro.drawing.sheet import Sheet
 
-CURVES = "curves-"
-OF_SCALE = ("loss", "differences", "tradeoff", "heatmap", "contrasts")
 # How a figure marks a cell that failed a gate.
 MARKS = {"heatmap": "Grey and †", "contrasts": "Grey", CURVES: "†"}
 
 # By activation and seed.
 Histories = dict[str, dict[int, list[HistoryRow]]]
-
-
-def figure_names(models: Sequence[str]) -> list[str]:
-    """The figures of a scale with these models."""
-    return [*(f"{CURVES}{model}" for model in models), *OF_SCALE]
-
-
-def figure_title(name: str) -> str:
-    """What a figure shows, in a few words."""
-    if name.startswith(CURVES):
-        return f"Training curves of {name.removeprefix(CURVES)}"
-    return {
-        "loss": "Test loss by activation",
-        "differences": "Differences between seeds by activation",
-        "tradeoff": "Difference between seeds against test loss",
-        "heatmap": "Total variation between seeds, by model and activation",
-        "contrasts": "Contrasts between activations in total variation between seeds",
-    }[name]
 
 
 def figure_note(name: str, stats: Mapping[str, Any]) -> str:

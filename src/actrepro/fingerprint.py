@@ -1,300 +1,196 @@
-"""A fingerprint of the code that modules depend on, read from source without importing it.
+"""A fingerprint of the code that a stage of the study depends on.
 
-It tells whether a result has to be made anew: a change of code changes it, a change of
-comments, docstrings or formatting does not, and neither does code that is not imported.
+It tells whether a result has to be made anew: a change of code changes it; a change of comments,
+docstrings or formatting does not, and neither does code that is not imported
+(`actrepro.closure`). Two refinements keep what is not concerned from being trained again:
 
-Only import statements are followed. A module whose name is put together at run time
-(`importlib.import_module`) must be named beside the others, as `training_fingerprint` does with
-the model. Files that are no modules, such as templates, do not count, and neither does what lies
-outside the named modules' top-level packages: torch's version is the environment's affair, and a
-module that stands alone on Python's path is a package of its own, whatever lies beside it.
+- Modules that say when, where or whether something is computed, and never what, do not count
+  (`SHAPES_NO_RESULT`).
+- Of `actrepro.activations`, only the activations in use count, with what they call.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
-import pkgutil
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
-from importlib.machinery import ModuleSpec, PathFinder
-from importlib.util import resolve_name
-from itertools import accumulate
 from pathlib import Path
-from typing import NamedTuple
 
-from actrepro.errors import ActreproError
+from actrepro.closure import closure, code_sha256
+from actrepro.normal_form import sha256_of_tree, what_runs
+from actrepro.registry import registers
+
+ACTIVATIONS = "actrepro.activations"
+# Each with the reason. A rule that names one of them all the same is told of its changes.
+SHAPES_NO_RESULT: Mapping[str, str] = {
+    "actrepro.cards": "which card a job takes",
+    "actrepro.closure": "which modules a fingerprint covers",
+    "actrepro.config": "checks what is asked; what is asked reaches a job through its parameters",
+    "actrepro.errors": "what a user is told",
+    "actrepro.fetch": "how a text comes; what comes is held against a hash",
+    "actrepro.fingerprint": "whether something is stale",
+    "actrepro.identity": "whether a snapshot is taken up",
+    "actrepro.jobs": "logs",
+    "actrepro.locks": "who may begin",
+    "actrepro.normal_form": "what of a file counts",
+    "actrepro.paths": "where files lie: Snakemake sees it",
+    "actrepro.plays": "how plays are cleaned: only their corpora depend on it, and name it",
+    "actrepro.provenance": "on what a run was made, which stays true of it",
+    "actrepro.quickstart": "how fast a job starts",
+    "actrepro.registry": "which names there are",
+}
 
 
-def training_fingerprint(model: str, custom: str | None = None) -> str:
+@dataclass(frozen=True)
+class Source:
+    """Code by name: modules, and files that are none."""
+
+    files: Mapping[str, Path]
+
+    def hashes(self, activations: Collection[str] | None = None) -> dict[str, str]:
+        """SHA-256 (hex) of each part.
+
+        Parameters
+        ----------
+        activations
+            Those in use; without them all count.
+
+        Raises
+        ------
+        ActreproError
+            When a file cannot be read, or is not valid Python.
+        """
+        return {name: _hash(name, file, activations) for name, file in self.files.items()}
+
+
+def source_of(modules: Iterable[str]) -> Source:
+    """What runs when modules are used, and the templates that they fill in.
+
+    Raises
+    ------
+    ActreproError
+        As `actrepro.closure.closure` does.
+    """
+    files = closure(modules, SHAPES_NO_RESULT)
+    return Source({**files, **_templates(files)})
+
+
+def source_of_script(script: Path, also: Iterable[str] = ()) -> Source:
+    """A script, what it imports, and modules that are imported by a name put together at run time.
+
+    Parameters
+    ----------
+    also
+        Modules; `package.*` stands for all of a package's.
+
+    Raises
+    ------
+    ActreproError
+        As `actrepro.closure.closure` does.
+    """
+    named = [module for name in also for module in _spread(name)]
+    imported = set(_imported(script)) - SHAPES_NO_RESULT.keys()
+    return Source({script.name: script, **source_of([*imported, *named]).files})
+
+
+def digest(hashes: Mapping[str, str]) -> str:
+    """One SHA-256 (hex) of all parts' names and hashes, in any order."""
+    lines = [f"{name} {one}\n" for name, one in sorted(hashes.items())]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def training_fingerprint(
+    model: str, activations: Collection[str], custom: str | None = None
+) -> str:
     """SHA-256 (hex) of the code that training runs of a model depend on.
 
     Parameters
     ----------
     model
         A built-in model's name.
+    activations
+        Names of those in use.
     custom
         For a user's own model, the dotted path of its module.
 
     Raises
     ------
     ActreproError
-        As `closure` does.
+        As `actrepro.closure.closure` does.
     """
-    return source_fingerprint(["actrepro.training", custom or f"actrepro.models.{model}"])
+    modules = ["actrepro.training", module_of_model(model, custom)]
+    return digest(source_of(modules).hashes(activations))
 
 
-def source_fingerprint(modules: Iterable[str]) -> str:
-    """SHA-256 (hex) of the names and the code of all modules in `closure(modules)`.
-
-    Where the files lie does not count, nor do comments, docstrings and formatting.
-
-    Raises
-    ------
-    ActreproError
-        As `closure` does.
-    """
-    lines = [f"{name} {_read(name, file).sha256}\n" for name, file in closure(modules).items()]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+def module_of_model(model: str, custom: str | None = None) -> str:
+    """Where a model is built: its file in the library, or a user's module."""
+    return custom or f"actrepro.models.{model}"
 
 
-def closure(modules: Iterable[str]) -> dict[str, Path]:
-    """The modules that run when `modules` are used, and their files, sorted by name.
-
-    These are the modules themselves, what they import of their own top-level packages, the
-    packages that these lie in, and so on. Imports inside functions count, since a module that is
-    used may call any of its functions; those below `if TYPE_CHECKING:` do not. The imports inside
-    a module's own `__getattr__` (PEP 562) run only when a name is asked of it, so they do not
-    count for a package that is there only because something lies in it. Without this rule the
-    front of `actrepro`, which offers models and results that way, would draw in the whole library.
-
-    Raises
-    ------
-    ActreproError
-        When a module is missing or is not valid Python; the message names it. A missing one that
-        is imported inside a `try` is taken to be optional.
-    """
-    named = sorted(set(modules))
-    search = _Search(frozenset(name.partition(".")[0] for name in named))
-    search.follow([_Wanted(name, used=True) for name in named])
-    return dict(sorted(search.files.items()))
+def _imported(script: Path) -> list[str]:
+    """Modules of the library that a script imports from."""
+    tree = what_runs(script.read_bytes())
+    statements = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    return [name for node in statements if (name := node.module or "").startswith("actrepro.")]
 
 
-class _Wanted(NamedTuple):
-    """A module to follow; `used` unless it is only the package that another lies in."""
-
-    module: str
-    used: bool
-    importer: str | None = None
-    optional: bool = False
-
-
-class _Import(NamedTuple):
-    statement: ast.Import | ast.ImportFrom
-    optional: bool
+def _spread(name: str) -> Sequence[str]:
+    """A module, or all of a package's."""
+    if not name.endswith(".*"):
+        return [name]
+    package = name.removesuffix(".*")
+    folder = closure([package])[package].parent
+    return [package, *(f"{package}.{file.stem}" for file in sorted(folder.glob("[!_]*.py")))]
 
 
-class _Source(NamedTuple):
-    """A module's code: its hash, its imports, and those inside its `__getattr__`."""
-
-    sha256: str
-    imports: tuple[_Import, ...] = ()
-    on_request: tuple[_Import, ...] = ()
-
-
-class _Place(NamedTuple):
-    """A module's file (none without `__init__.py`) and, if a package, its folders."""
-
-    file: Path | None
-    folders: tuple[str, ...]
-
-
-class _Search:
-    """The walk along imports, inside some top-level packages."""
-
-    def __init__(self, packages: frozenset[str]) -> None:
-        self._packages = packages
-        self.files: dict[str, Path] = {}
-        self._places: dict[str, _Place | None] = {}
-
-    def follow(self, waiting: list[_Wanted]) -> None:
-        """Fill `files` with what is wanted and all that it wants in turn."""
-        done: set[tuple[str, bool]] = set()
-        while waiting:
-            wanted = waiting.pop()
-            if (wanted.module, wanted.used) in done:
-                continue
-            place = self._place(wanted.module)
-            if place is not None:
-                done.add((wanted.module, wanted.used))
-                waiting += self._wanted_by(wanted, place)
-            elif not wanted.optional:
-                raise _missing(wanted)
-
-    def _wanted_by(self, wanted: _Wanted, place: _Place) -> Iterator[_Wanted]:
-        module = wanted.module
-        parent = module.rpartition(".")[0]
-        if parent:
-            yield _Wanted(parent, used=False, importer=module)
-        if place.file is None:
-            return
-        self.files[module] = place.file
-        source = _read(module, place.file)
-        for statement, optional in source.imports + (source.on_request if wanted.used else ()):
-            for target in self._targets(statement, module, module if place.folders else parent):
-                yield _Wanted(target, used=True, importer=module, optional=optional)
-
-    def _targets(
-        self, statement: ast.Import | ast.ImportFrom, module: str, package: str
-    ) -> Iterator[str]:
-        """Modules, of the packages searched, that a statement binds or takes names from."""
-        if isinstance(statement, ast.Import):
-            for alias in statement.names:
-                if self._searches(alias.name):
-                    yield from _bound(alias)
-            return
-        source = _absolute(statement, module, package)
-        if self._searches(source):
-            for alias in statement.names:
-                yield from self._taken(source, alias.name)
-
-    def _taken(self, source: str, name: str) -> Iterator[str]:
-        """Which modules `from source import name` uses: the name may be a module itself."""
-        submodule = f"{source}.{name}"
-        if self._place(submodule) is not None:
-            yield submodule
-            return
-        yield source
-        place = self._place(source)
-        if name == "*" and place is not None:
-            # Which of its modules a package's __all__ names may be worked out at run time.
-            yield from (f"{source}.{one.name}" for one in pkgutil.iter_modules(place.folders))
-
-    def _searches(self, module: str) -> bool:
-        return module.partition(".")[0] in self._packages
-
-    def _place(self, module: str) -> _Place | None:
-        if module not in self._places:
-            parent, _, name = module.rpartition(".")
-            self._places[module] = self._below(parent, name) if parent else _on_path(name)
-        return self._places[module]
-
-    def _below(self, parent: str, name: str) -> _Place | None:
-        place = self._place(parent)
-        if place is None:
-            return None
-        # By its last name: for a dotted one, Python may look for the parent among what is imported.
-        return _place_of(PathFinder.find_spec(name, place.folders))
+def _templates(files: Mapping[str, Path]) -> dict[str, Path]:
+    """Files of the library's `templates/` whose names stand in its code, or in one of these."""
+    front = files.get("actrepro")
+    folder = front.parent / "templates" if front else None
+    waiting = {file.name: file for file in folder.iterdir()} if folder else {}
+    texts = [file.read_bytes() for name, file in files.items() if name.startswith("actrepro.")]
+    found: dict[str, Path] = {}
+    while texts:
+        text = texts.pop()
+        named = {name: file for name, file in waiting.items() if name.encode() in text}
+        found |= named
+        waiting = {name: file for name, file in waiting.items() if name not in named}
+        texts += [file.read_bytes() for file in named.values()]
+    return dict(sorted(found.items()))
 
 
-def _on_path(name: str) -> _Place | None:
-    """A top-level module, as all of Python's finders see it: editable installs have their own."""
-    specs = (finder.find_spec(name, None) for finder in sys.meta_path)
-    return _place_of(next((spec for spec in specs if spec is not None), None))
+def _hash(name: str, file: Path, activations: Collection[str] | None) -> str:
+    if name == ACTIVATIONS and activations is not None:
+        return _sha256_of_some(file.read_bytes(), frozenset(activations))
+    if file.suffix == ".py":
+        return code_sha256(name, file)
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def _place_of(spec: ModuleSpec | None) -> _Place | None:
-    if spec is None:
-        return None
-    file = Path(spec.origin) if spec.has_location and spec.origin else None
-    folders = tuple(spec.submodule_search_locations or ())
-    return _Place(file, folders) if file or folders else None
-
-
-def _bound(alias: ast.alias) -> Iterable[str]:
-    """`import a.b` binds a, and what is asked of it is not known; `import a.b as x` binds a.b."""
-    return [alias.name] if alias.asname else accumulate(alias.name.split("."), "{}.{}".format)
-
-
-def _absolute(statement: ast.ImportFrom, module: str, package: str) -> str:
-    relative = "." * statement.level + (statement.module or "")
-    try:
-        return resolve_name(relative, package)
-    except ImportError:
-        raise ActreproError(
-            f"module '{module}', line {statement.lineno}: 'from {relative}' leads out of its "
-            f"package '{package}'; expected fewer dots; correct the import"
-        ) from None
-
-
-def _missing(wanted: _Wanted) -> ActreproError:
-    importer = f", imported by '{wanted.importer}'" if wanted.importer else ""
-    return ActreproError(
-        f"module '{wanted.module}'{importer}: Python finds no such module; expected a .py file or "
-        "a package on its path; correct the name, or put the module's folder on PYTHONPATH"
-    )
-
-
-def _read(module: str, file: Path) -> _Source:
-    try:
-        code = file.read_bytes()
-        # What is compiled can only be compared byte by byte.
-        return _parsed(code) if file.suffix == ".py" else _Source(hashlib.sha256(code).hexdigest())
-    except OSError as error:
-        found = f"cannot be read ({error.strerror})"
-    except (SyntaxError, ValueError) as error:
-        found = f"is not valid Python ({error})"
-    raise ActreproError(
-        f"module '{module}': {file} {found}; expected source that Python can import; correct it"
-    )
-
-
-# By its content, so that an edited file is read anew; planning asks once per model.
 @cache
-def _parsed(code: bytes) -> _Source:
-    tree = _WhatRuns().visit(ast.parse(code))
-    on_request = [node for node in tree.body if _is_getattr(node)]
-    others = [node for node in tree.body if not _is_getattr(node)]
-    return _Source(
-        sha256=hashlib.sha256(_text(tree).encode()).hexdigest(),
-        imports=tuple(_imports(others)),
-        on_request=tuple(_imports(on_request)),
+def _sha256_of_some(code: bytes, activations: frozenset[str]) -> str:
+    """Hash of a module of activations without those not in use, and what only they call."""
+    tree = what_runs(code)
+    definitions = {
+        node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    }
+    registered = {name for name, node in definitions.items() if registers(node)}
+    unused = _reached(registered - activations, definitions) - _reached(
+        registered & activations, definitions
     )
+    tree.body = [node for node in tree.body if getattr(node, "name", None) not in unused]
+    return sha256_of_tree(tree)
 
 
-class _WhatRuns(ast.NodeTransformer):
-    """Takes out what does nothing at run time: docstrings, `pass`, a type checker's imports."""
-
-    def generic_visit(self, node: ast.AST) -> ast.AST:
-        # Expressions hold no statements.
-        return node if isinstance(node, ast.expr) else super().generic_visit(node)
-
-    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
-        return None if isinstance(node.value, ast.Constant) else node
-
-    def visit_Pass(self, node: ast.Pass) -> None:
-        return None
-
-    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
-        self.generic_visit(node)
-        return node.orelse if _asks_for_type_checking(node.test) else node
-
-
-def _asks_for_type_checking(test: ast.expr) -> bool:
-    name = test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", None)
-    return name == "TYPE_CHECKING"
-
-
-def _is_getattr(node: ast.stmt) -> bool:
-    return isinstance(node, ast.FunctionDef) and node.name == "__getattr__"
-
-
-def _imports(nodes: Iterable[ast.AST], optional: bool = False) -> Iterator[_Import]:
-    for node in nodes:
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            yield _Import(node, optional)
-        elif not isinstance(node, ast.expr):
-            inside_try = optional or isinstance(node, ast.Try)
-            yield from _imports(ast.iter_child_nodes(node), inside_try)
-
-
-def _text(value: object) -> str:
-    """A syntax tree without places. Empty fields are left out: newer Pythons have more of them."""
-    if isinstance(value, ast.AST):
-        fields = ((name, getattr(value, name, None)) for name in value._fields)
-        filled = (f"{name}={_text(field)}" for name, field in fields if field not in (None, []))
-        return f"{type(value).__name__}({','.join(filled)})"
-    if isinstance(value, list):
-        return f"[{','.join(map(_text, value))}]"
-    return repr(value)
+def _reached(names: Collection[str], definitions: Mapping[str, ast.stmt]) -> set[str]:
+    """Definitions of a module that some of them use, themselves among them."""
+    reached: set[str] = set()
+    waiting = set(names)
+    while waiting:
+        name = waiting.pop()
+        reached.add(name)
+        used = {node.id for node in ast.walk(definitions[name]) if isinstance(node, ast.Name)}
+        waiting |= (used & definitions.keys()) - reached
+    return reached

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import platform
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
@@ -17,22 +19,28 @@ from pathlib import Path
 
 from actrepro.errors import ActreproError
 
+LOG = logging.getLogger("actrepro")
+POLL = 1.0  # seconds between two looks at a lock that is held
+
 
 @contextmanager
 def hold(path: Path, what: str) -> Iterator[None]:
     """Hold the lock at `path` until the block ends; `what`, in the plural, is made in it.
 
+    While another process holds it, wait: it makes the same, and what it leaves is used. The
+    log says who it is, as far as the lock file knows.
+
     Raises
     ------
     ActreproError
-        When another process holds it, with what the lock file says of that process; when
-        the file system keeps no locks.
+        When the file system keeps no locks.
     """
     lock = try_hold(path)
     if lock is None:
-        raise ActreproError(
-            f"{what} are being made by {_holder(path)}; wait for it or stop it, then run again"
-        )
+        LOG.warning("%s are being made by %s: waiting for it to end", what, _holder(path))
+    while lock is None:
+        time.sleep(POLL)
+        lock = try_hold(path)
     with lock:
         yield
 

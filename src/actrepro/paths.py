@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 RESULTS = "results"
 LOGS = "logs"
 BENCHMARKS = "benchmarks"
-# What only an unfinished training run needs; Snakemake knows nothing of it.
+# Unfinished training runs, and what explains staleness; Snakemake knows nothing of it.
 STATE = "state"
 # Results of studies made elsewhere, in small form: committed, as results never are.
 RECORDED = "resources/recorded"
@@ -31,6 +31,8 @@ GATES_AFTER = f"{MODEL}/gates-after.json"
 
 CHECKPOINT = f"{RUN}/checkpoint.safetensors"
 TRAINING_STATE = f"{STATE}/{{scale}}/{{model}}/{{activation}}/seed{{seed}}"
+# What a fingerprint of code stands for, so that `make explain` can name what has changed.
+CODE = f"{STATE}/code/{{fingerprint}}.json"
 SNAPSHOTS = f"{RUN}/snapshots.safetensors"
 HISTORY = f"{RUN}/history.csv"
 RUN_RECORD = f"{RUN}/run.json"

@@ -20,11 +20,13 @@ PACKAGES = ("actrepro", "torch", "numpy", "safetensors", "snakemake")
 def package_versions(names: Iterable[str] = PACKAGES) -> dict[str, str]:
     """The installed versions of the packages that a run's bytes may depend on."""
     versions = {"python": platform.python_version()}
+    # Beside the workflow it need not be installed.
+    own = {__package__: sys.modules[__package__].__version__}
     for name in names:
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            versions[name] = "not installed"
+            versions[name] = own.get(name, "not installed")
     return versions
 
 
@@ -82,10 +84,15 @@ def peak_memory_bytes() -> int:
 def cuda_usable() -> bool:
     """Whether torch, were it imported, would find a CUDA device.
 
-    The rules use it to decide whether a training job takes a `gpu` resource.
+    The rules use it to decide whether a training job takes a `gpu` resource. Where torch is not
+    installed, jobs have it in an environment of their own, and only the cards are known.
     """
+    return cuda_build() and len(visible_cards()) > 0
+
+
+def cuda_build() -> bool:
+    """Whether torch may know CUDA, on this machine or on one that has a GPU."""
     try:
-        cpu_build = importlib.metadata.version("torch").endswith("+cpu")
+        return not importlib.metadata.version("torch").endswith("+cpu")
     except importlib.metadata.PackageNotFoundError:
-        return False
-    return not cpu_build and len(visible_cards()) > 0
+        return True

@@ -195,18 +195,20 @@ def _fingerprints(asked: Asked, records: RunRecords) -> dict[str, str | None]:
     """By model, the fingerprint of the source that trained its runs, as far as they tell.
 
     A run's identity is one hash of the source and of all that stands beside it in `run.json`, so
-    it tells whether this library's source has trained the run, but not which other one.
+    it tells whether this library's source has trained the run, but not which other one. Of the
+    activations only a run's own counts for it, and all of the study's for its model.
     """
     return {model: _fingerprint(model, asked, records) for model in asked["models"]}
 
 
 def _fingerprint(model: str, asked: Asked, records: RunRecords) -> str | None:
+    custom = asked["custom_models"].get(model)
+    own = {run: one for run, one in records.items() if one["config"]["model"] == model}
     try:
-        source = training_fingerprint(model, asked["custom_models"].get(model))
+        ours = {run: _made_here(one, custom) for run, one in own.items()}
+        source = training_fingerprint(model, asked["activations"], custom)
     except ActreproError:
         return None
-    own = {run: one for run, one in records.items() if one["config"]["model"] == model}
-    ours = {run: _made_by(source, one) for run, one in own.items()}
     others = [run for run, made in ours.items() if made is False]
     if others and True in ours.values():
         raise ActreproError(
@@ -217,14 +219,15 @@ def _fingerprint(model: str, asked: Asked, records: RunRecords) -> str | None:
     return source if set(ours.values()) == {True} else None
 
 
-def _made_by(source: str, record: Mapping[str, Any]) -> bool | None:
-    """Whether a source of the library trained a run; None where its record does not tell."""
+def _made_here(record: Mapping[str, Any], custom: str | None) -> bool | None:
+    """Whether this source of the library trained a run; None where its record does not tell."""
     digest = record.get("identity_sha256")
     try:
+        config = RunConfig.model_validate(record["config"])
         parts = identity_parts(
-            RunConfig.model_validate(record["config"]),
+            config,
             record["corpus_sha256"],
-            source,
+            training_fingerprint(config.model, [config.activation], custom),
             record["packages"],
             record["machine"],
             record["device"],

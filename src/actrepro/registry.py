@@ -36,9 +36,10 @@ def activation_names() -> tuple[str, ...]:
     """Activations: the functions of `activations.py` that carry a registering decorator."""
     tree = ast.parse((PACKAGE / "activations.py").read_text(encoding="utf-8"))
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
-    return tuple(function.name for function in functions if _registers(function))
+    return tuple(function.name for function in functions if registers(function))
 
 
-def _registers(function: ast.FunctionDef) -> bool:
-    names = [node.id for node in function.decorator_list if isinstance(node, ast.Name)]
+def registers(definition: ast.FunctionDef | ast.ClassDef) -> bool:
+    """Whether a definition carries a decorator that makes it an activation."""
+    names = [node.id for node in definition.decorator_list if isinstance(node, ast.Name)]
     return any(name in ACTIVATION_DECORATORS for name in names)

@@ -39,7 +39,7 @@ from actrepro.report_text import Summary, summary
 
 # What writes which file: where a number of the report can be followed to.
 ORIGINS = (
-    (paths.CORPUS, "actrepro.corpus.make_corpus"),
+    (paths.CORPUS, "actrepro.texts.make_corpus"),
     (paths.EVALUATION, "actrepro.evaluation.make_evaluation"),
     (paths.GATES, "actrepro.gates.check_model"),
     (paths.CHECKPOINT, "actrepro.training.train_run"),

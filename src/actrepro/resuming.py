@@ -152,7 +152,7 @@ def identity_of(
     return identity_parts(
         request,
         corpus_sha256,
-        training_fingerprint(request.model, custom),
+        training_fingerprint(request.model, [request.activation], custom),
         provenance.package_versions(BYTES_DEPEND_ON),
         provenance.machine(),
         torch.cuda.get_device_name(device) if cuda else "cpu",

@@ -35,7 +35,7 @@ from actrepro.config import Protocol, RunConfig
 from actrepro.corpus import Corpus, load_corpus
 from actrepro.devices import prepare_torch
 from actrepro.errors import ActreproError, Stopped, is_out_of_memory
-from actrepro.files import read_json, write_json, write_text
+from actrepro.files import read_json, replacing, write_json, write_text
 from actrepro.history import HistoryRow, history_csv
 from actrepro.identity import identity_sha256
 from actrepro.locks import hold
@@ -93,10 +93,35 @@ class RunOutputs:
         write_text(self.history, history_csv(run.history))
         write_json(self.record, record)
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All four, the record last."""
+        return (self.checkpoint, self.snapshots, self.history, self.record)
+
+    @property
+    def kept(self) -> RunOutputs:
+        """Second names of the same files, in a folder that Snakemake does not know.
+
+        Snakemake deletes a job's outputs before it runs it again. Where it was killed and
+        the job was not, that is one which is done, or will be.
+        """
+        return RunOutputs(*(path.parent / ".kept" / path.name for path in self.files))
+
+    def link(self, other: RunOutputs) -> None:
+        """Give these files the names of `other` too, where the file system has second names."""
+        with suppress(OSError):
+            for source, target in zip(self.files, other.files, strict=True):
+                if target.exists() and target.samefile(source):
+                    continue
+                with replacing(target) as partial:
+                    partial.unlink(missing_ok=True)
+                    partial.hardlink_to(source)
+                # Snakemake asks of outputs to be newer than inputs.
+                target.touch()
+
     def are_of(self, identity_sha256: str) -> bool:
         """Whether all four are there, of a run with that identity that need not be tried again."""
-        files = (self.checkpoint, self.snapshots, self.history, self.record)
-        if not all(path.exists() for path in files):
+        if not all(path.exists() for path in self.files):
             return False
         record = read_json(self.record)
         # Memory that did not suffice once may now.
@@ -146,7 +171,8 @@ def train_run(
 ) -> int | None:
     """Train one run and write its checkpoint, snapshots, history and record.
 
-    Files that this very run has left already, of the same source, are kept.
+    Files that this very run has left already, of the same source, are kept. While another
+    process trains it, wait for that one's files.
 
     Parameters
     ----------
@@ -164,7 +190,7 @@ def train_run(
     Raises
     ------
     ActreproError
-        When another process trains the same run, or a file cannot be read.
+        When a file cannot be read.
     Stopped
         When a signal ended the process; the next one goes on from there.
     """
@@ -175,6 +201,8 @@ def train_run(
         identity = identity_of(request, corpus.sha256, device, threads)
         keeper = Keeper(state / "snapshot.safetensors", identity, snapshot_seconds)
         digest = identity_sha256(identity)
+        if not outputs.are_of(digest) and outputs.kept.are_of(digest):
+            outputs.kept.link(outputs)
         if outputs.are_of(digest):
             LOG.info("%s: is there already", request.name)
         else:
@@ -184,6 +212,7 @@ def train_run(
                 outputs.write(run, {**record, "identity_sha256": digest})
             if run.status == FAILED:
                 return keeper.stopped_by
+        outputs.link(outputs.kept)
         keeper.discard()
         _remove_if_empty(state)
     return keeper.stopped_by

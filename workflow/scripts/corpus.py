@@ -4,7 +4,7 @@ from actrepro.jobs import job
 
 with job(snakemake.log[0]):
     from actrepro.config import parse_corpus
-    from actrepro.corpus import make_corpus
+    from actrepro.texts import make_corpus
 
     make_corpus(
         snakemake.wildcards.corpus,

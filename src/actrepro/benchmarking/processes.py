@@ -55,14 +55,22 @@ def _run(program: Program) -> Finished | Lost:
         input=program.standard_input,
         capture_output=True,
         text=True,
-        # As Snakemake sets it for a job of so many threads.
-        env={**os.environ, "OMP_NUM_THREADS": str(program.threads)},
+        env={**os.environ, **_settings(program)},
         check=False,
     )
     seconds = time.perf_counter() - started
     if done.returncode != 0:
         return Lost(_last_words(done.stderr) or _signal(done.returncode))
     return Finished(json.loads(done.stdout.splitlines()[-1]), seconds)
+
+
+def _settings(program: Program) -> dict[str, str]:
+    return {
+        # As Snakemake sets it for a job of so many threads.
+        "OMP_NUM_THREADS": str(program.threads),
+        # This package may be here by Snakemake's search path alone, which children do not get.
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+    }
 
 
 def _last_words(stderr: str) -> str:

@@ -27,7 +27,7 @@ from actrepro.audit.findings import (
 from actrepro.audit.registry import Context, check
 from actrepro.config import RESERVED, Study, default_study_path, nearest
 from actrepro.errors import ActreproError
-from actrepro.figures import figure_names
+from actrepro.figure_names import figure_names
 from actrepro.formats import listed
 from actrepro.gate import GATES
 from actrepro.measures import group_measure_ids, measure_ids, run_measure_ids
@@ -164,7 +164,7 @@ PARTS: Mapping[str, Part] = {
     "figures": Part(
         "figure",
         "figures",
-        "src/actrepro/figures.py",
+        "src/actrepro/figure_names.py",
         lambda _, name: name in figure_names(["{model}"]),
     ),
     "columns": Part("column", "columns", "src/actrepro/tables.py", _has_column),

@@ -1,0 +1,57 @@
+"""Python code without what does nothing at run time: comments, docstrings, formatting."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+
+
+def what_runs(code: bytes) -> ast.Module:
+    """The syntax tree of a module without docstrings, `pass`, and a type checker's imports.
+
+    Raises
+    ------
+    SyntaxError, ValueError
+        When it is not valid Python.
+    """
+    tree: ast.Module = _WhatRuns().visit(ast.parse(code))
+    return tree
+
+
+def sha256_of_tree(tree: ast.AST) -> str:
+    """SHA-256 (hex) of a syntax tree, wherever in a file its parts stand."""
+    return hashlib.sha256(_text(tree).encode()).hexdigest()
+
+
+class _WhatRuns(ast.NodeTransformer):
+    """Takes out what does nothing at run time: docstrings, `pass`, a type checker's imports."""
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        # Expressions hold no statements.
+        return node if isinstance(node, ast.expr) else super().generic_visit(node)
+
+    def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+        return None if isinstance(node.value, ast.Constant) else node
+
+    def visit_Pass(self, node: ast.Pass) -> None:
+        return None
+
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        self.generic_visit(node)
+        return node.orelse if _asks_for_type_checking(node.test) else node
+
+
+def _asks_for_type_checking(test: ast.expr) -> bool:
+    name = test.attr if isinstance(test, ast.Attribute) else getattr(test, "id", None)
+    return name == "TYPE_CHECKING"
+
+
+def _text(value: object) -> str:
+    """A syntax tree without places. Empty fields are left out: newer Pythons have more of them."""
+    if isinstance(value, ast.AST):
+        fields = ((name, getattr(value, name, None)) for name in value._fields)
+        filled = (f"{name}={_text(field)}" for name, field in fields if field not in (None, []))
+        return f"{type(value).__name__}({','.join(filled)})"
+    if isinstance(value, list):
+        return f"[{','.join(map(_text, value))}]"
+    return repr(value)
