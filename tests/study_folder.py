@@ -10,6 +10,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
+import zipfile
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
@@ -70,6 +72,26 @@ class Study:
         """How often each rule would run."""
         return counted(self.tiny("--dry-run", *arguments))
 
+    def snakemakes_report(self, *targets: str) -> tuple[dict[str, list[str]], dict[str, dict]]:
+        """Its results by category and subcategory, and what it says of each file."""
+        with tempfile.TemporaryDirectory() as folder:
+            self.tiny(*targets, "--report", f"{folder}/report.zip")
+            with zipfile.ZipFile(f"{folder}/report.zip") as archive:
+                page = archive.read("report/report.html").decode("utf-8")
+                names = archive.namelist()
+        assert not re.findall(r"""(?:src|href)=["']https?://""", page), "not to be read offline"
+        items, categories = (_variable(page, name) for name in ("results", "categories"))
+        for item in items.values():
+            assert any(name.endswith(f"/{item['name']}") for name in names)
+            assert item["caption"]
+            assert "system-message" not in item["caption"], "reStructuredText that is none"
+        grouped = {
+            f"{category}: {group}": sorted(Path(file).stem for file in files)
+            for category, groups in categories.items()
+            for group, files in groups.items()
+        }
+        return grouped, items
+
     def json(self, path: str) -> dict:
         return json.loads((self.folder / path).read_text(encoding="utf-8"))
 
@@ -91,6 +113,13 @@ def copied_workflow(folder: Path) -> Path:
         shutil.copytree(REPOSITORY / name, folder / name, ignore=ignore)
     shutil.copy(REPOSITORY / "Snakefile", folder)
     return folder
+
+
+def _variable(page: str, name: str) -> dict:
+    """What a page's script sets a variable to."""
+    start = f"var {name} = "
+    value, _ = json.JSONDecoder().raw_decode(page, page.index(start + "{") + len(start))
+    return value
 
 
 def made_up_text() -> str:

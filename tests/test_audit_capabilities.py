@@ -114,7 +114,7 @@ LOOKED_UP = {
     "models": ("convlm", "gpt2"),
     "activations": ("swiglu", "mish"),
     "api": ("actrepro.training.train", "actrepro.training.train_all"),
-    "files": ("CITATION.cff", "Dockerfile"),
+    "files": ("CITATION.cff", "environment.yml"),
 }
 
 

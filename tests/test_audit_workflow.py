@@ -41,6 +41,12 @@ def test_the_audit_gives_every_claim_a_verdict_with_evidence(audited: Study) -> 
     assert page.count('id="claim-') == 611
 
 
+def test_snakemakes_report_has_the_audits_page_and_claims(audited: Study) -> None:
+    grouped, items = audited.snakemakes_report("audit")
+    assert grouped == {"Audit: Page": ["audit"], "Audit: Tables": ["claims"]}
+    assert "n = 3 seeds" in items[paths.AUDIT_PAGE]["caption"]
+
+
 def test_the_audit_lies_apart_from_any_study(audited: Study) -> None:
     made = {path.relative_to(audited.folder).parts[1] for path in _results(audited)}
     assert made == {"audit", "corpora"}

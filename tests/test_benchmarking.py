@@ -6,6 +6,8 @@ import dataclasses
 import json
 import math
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -315,6 +317,23 @@ def file(lost: bool = False, device: str = "cpu") -> dict[str, Any]:
     of = plan(device=device)
     made = {**assembled(of, measured(of, lost)), "share_of_others": 0.0, "provenance": PROVENANCE}
     return json.loads(json.dumps(made, allow_nan=False))
+
+
+def test_programs_find_the_library_where_the_workflow_found_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Snakemake's search path reaches a job's script, and not what the script starts."""
+    monkeypatch.setattr(sys, "path", ["", "/an/environment", "/the/library"])
+    seen: dict[str, str] = {}
+
+    def run(_: list[str], env: dict[str, str], **others: Any) -> subprocess.CompletedProcess[str]:
+        seen.update(env)
+        return subprocess.CompletedProcess([], 0, stdout="{}\n")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert ask([Program("ours", (), 3)]) == [{}]
+    assert seen["PYTHONPATH"] == "/an/environment:/the/library"
+    assert seen["OMP_NUM_THREADS"] == "3"
 
 
 def test_processes_are_timed_together() -> None:

@@ -62,6 +62,27 @@ def test_a_study_makes_every_file_of_the_dag(finished: Study) -> None:
     assert not missing
 
 
+def test_snakemakes_report_has_figures_tables_and_pages_with_captions(finished: Study) -> None:
+    grouped, items = finished.snakemakes_report()
+    assert grouped == {
+        "Report: Other": ["report"],
+        "Scale tiny: Figures": ["contrasts", "differences", "heatmap", "loss", "tradeoff"],
+        "Scale tiny: Training curves": ["curves-charlm", "curves-convlm"],
+        "Scale tiny: Tables": ["cells", "contrasts", "gates", "runs", "tests"],
+    }
+    for path, item in items.items():
+        assert item["labels"].keys() in ({"figure"}, {"page"}, {"table", "a row per"})
+        says = " ".join(item["caption"].split())
+        assert ("n = 3 seeds" in says) == path.endswith(".svg")
+        assert "tiny" in says
+        assert not re.search(r"[.)][A-Z]", says), "a space is missing"
+    figures = {path: item["caption"] for path, item in items.items() if path.endswith(".svg")}
+    curves = {path for path in figures if "curves-" in path}
+    assert {path for path, says in figures.items() if "95%" not in says} == curves
+    assert "smoke study" in items["results/report.html"]["caption"]
+    assert items["results/tiny/figures/loss.svg"]["labels"] == {"figure": "Test loss by activation"}
+
+
 def test_a_second_run_has_nothing_to_do(finished: Study) -> None:
     assert "Nothing to be done" in finished.tiny()
 

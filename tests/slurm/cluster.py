@@ -17,7 +17,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -100,16 +100,13 @@ def start(folder: Path, cores: int = 4) -> None:
         raise RuntimeError(reason)
     for name in ("state", "spool"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    # munge trusts no folder that others may write to, nor one that not all may enter.
-    for parent in (folder, *folder.parents):
-        if not parent.stat().st_mode & 0o001:
-            parent.chmod(parent.stat().st_mode | 0o011)
     _write_settings(folder, cores)
     key = folder / "munge.key"
     key.write_bytes(os.urandom(128))
     key.chmod(0o600)
     _run(
         "munged",
+        # It would rather have its folder open to others.
         "--force",
         f"--key-file={key}",
         f"--socket={folder}/munge.socket",
@@ -124,7 +121,7 @@ def start(folder: Path, cores: int = 4) -> None:
 
 def stop(folder: Path) -> None:
     """End the jobs and daemons that were started with this folder, and take the links away."""
-    if _links_to(folder):
+    if all(_is_link_into(SYSTEM / name, folder) for name in FILES):
         with suppress(subprocess.SubprocessError):
             _run("scancel", "--full", "--user=root")
             _wait_for(lambda: not _run("squeue", "--noheader"), "jobs to end", folder)
@@ -156,10 +153,6 @@ def _in_use(path: Path) -> bool:
     return path.exists() and any(_process(path.resolve().parent, daemon) for daemon in DAEMONS)
 
 
-def _links_to(folder: Path) -> bool:
-    return all(_is_link_into(SYSTEM / name, folder) for name in FILES)
-
-
 def _is_link_into(path: Path, folder: Path) -> bool:
     return path.is_symlink() and path.readlink().parent == folder
 
@@ -178,7 +171,7 @@ def _states() -> str:
     return ""
 
 
-def _wait_for(condition, what: str, folder: Path) -> None:
+def _wait_for(condition: Callable[[], object], what: str, folder: Path) -> None:
     until = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > until:
