@@ -5,11 +5,15 @@ GPUS ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: study test check schema envs rulegraph clean-environment
+.PHONY: study explain test check schema envs rulegraph clean-environment
 
 study: $(VENV)/study.stamp
 	$(BIN)/snakemake --cores $(CORES) --resources gpu=$(GPUS)
 	@echo "The report: file://$(CURDIR)/results/report.html"
+
+# What a run would do and why; ARGS go to snakemake (ARGS="cpu --configfile my-study.yaml").
+explain: $(VENV)/study.stamp
+	@$(BIN)/snakemake --dry-run $(ARGS) 2>&1 | $(BIN)/python -m actrepro.explain
 
 test: $(VENV)/test.stamp
 	$(BIN)/python -m pytest

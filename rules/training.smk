@@ -65,13 +65,15 @@ rule train:
 
 
 # Where runs last seconds, a cell's are trained by one job: starting torch costs more than
-# one of them. Runs that are there already stay as they are, so a new seed trains alone.
+# one of them. Snakemake deletes all outputs before, and training takes those of finished runs
+# from their second names (`RunOutputs.kept`), so a new seed trains alone. Not `update()`: after
+# a job that failed it would give the old files the new parameters.
 use rule train as train_cell with:
     output:
-        checkpoint=update(outputs_of_cell(paths.CHECKPOINT, STUDY)),
-        snapshots=update(outputs_of_cell(paths.SNAPSHOTS, STUDY)),
-        history=update(outputs_of_cell(paths.HISTORY, STUDY)),
-        record=update(outputs_of_cell(paths.RUN_RECORD, STUDY)),
+        checkpoint=outputs_of_cell(paths.CHECKPOINT, STUDY),
+        snapshots=outputs_of_cell(paths.SNAPSHOTS, STUDY),
+        history=outputs_of_cell(paths.HISTORY, STUDY),
+        record=outputs_of_cell(paths.RUN_RECORD, STUDY),
     log:
         paths.log_of("train", paths.CELL),
     benchmark:

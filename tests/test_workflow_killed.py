@@ -113,7 +113,7 @@ def test_a_workflow_killed_with_all_its_jobs_goes_on_to_the_same_bytes(
     # What was done in time is not done again.
     assert ("seed1: is there already" in log) == (how == TOGETHER)
     assert _results(study) == _results(unbroken)
-    assert not list(study.folder.rglob("state/**/*.*"))
+    assert not list(study.folder.glob("state/tiny/**/*.*"))
 
 
 def test_a_training_process_that_is_told_to_stop_goes_on_to_the_same_bytes(
