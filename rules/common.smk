@@ -38,6 +38,8 @@ SCRIPTS = "workflow/scripts"
 # What the fingerprints of code stand for.
 CODE = {}
 TRAINS_ON_CUDA = STUDY.device == "cuda" or (STUDY.device == "auto" and cuda_usable())
+# Asked once: every job of a large study would ask for it anew.
+NOTHING_TO_GO_BY = STUDY.device == "auto" and cuda_build() and not cuda_usable()
 
 
 def script_path(script):
@@ -140,8 +142,7 @@ def gpus(wildcards):
     A machine that hands jobs to others does not see their GPUs: there, nothing is guessed.
     """
     hands_out = workflow.is_main_process and workflow.non_local_exec
-    unknown = STUDY.device == "auto" and cuda_build() and not cuda_usable()
-    if hands_out and unknown:
+    if hands_out and NOTHING_TO_GO_BY:
         raise WorkflowError(
             "device: auto was asked for, and this machine, which hands the jobs to others, has "
             "no GPU to go by; say --config device=cuda (each training job asks for a GPU) or "

@@ -125,7 +125,9 @@ def test_a_cell_trained_by_one_job_keeps_the_runs_that_are_there(tmp_path: Path)
         "tiny/charlm/relu/seed1: is there already",
         "tiny/charlm/relu/seed2: is there already",
     ]
-    # One that is missing, or of another request, is trained anew with the others kept.
+    # One that is damaged, or of another request, is trained anew with the others kept.
+    with (tmp_path / runs[1] / "history.csv").open("a", encoding="utf-8") as history:
+        history.write("damage\n")
     (tmp_path / runs[1] / "history.csv").unlink()
     study.tiny("results/tiny/charlm/relu/seed2/history.csv", *together, "seeds=1,2,3")
     log = (tmp_path / "logs/train/tiny/charlm/relu.log").read_text(encoding="utf-8")

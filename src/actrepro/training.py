@@ -35,7 +35,7 @@ from actrepro.config import Protocol, RunConfig
 from actrepro.corpus import Corpus, load_corpus
 from actrepro.devices import prepare_torch
 from actrepro.errors import ActreproError, Stopped, is_out_of_memory
-from actrepro.files import read_json, replacing, write_json, write_text
+from actrepro.files import read_json, replacing, sha256_of, write_json, write_text
 from actrepro.history import HistoryRow, history_csv
 from actrepro.identity import identity_sha256
 from actrepro.locks import hold
@@ -119,6 +119,22 @@ class RunOutputs:
                 # Snakemake asks of outputs to be newer than inputs.
                 target.touch()
 
+    def keep(self) -> None:
+        """Give the files their second names, with hashes by which damage is seen."""
+        self.link(self.kept)
+        write_json(self._hashes, {path.name: sha256_of(path) for path in self.files})
+
+    def take_kept(self, identity_sha256: str) -> None:
+        """Give the files their names back, where those kept are whole and of that identity."""
+        if not self._hashes.exists() or not self.kept.are_of(identity_sha256):
+            return
+        if read_json(self._hashes) == {path.name: sha256_of(path) for path in self.kept.files}:
+            self.kept.link(self)
+
+    @property
+    def _hashes(self) -> Path:
+        return self.kept.record.with_name("sha256.json")
+
     def are_of(self, identity_sha256: str) -> bool:
         """Whether all four are there, of a run with that identity that need not be tried again."""
         if not all(path.exists() for path in self.files):
@@ -201,8 +217,8 @@ def train_run(
         identity = identity_of(request, corpus.sha256, device, threads)
         keeper = Keeper(state / "snapshot.safetensors", identity, snapshot_seconds)
         digest = identity_sha256(identity)
-        if not outputs.are_of(digest) and outputs.kept.are_of(digest):
-            outputs.kept.link(outputs)
+        if not outputs.are_of(digest):
+            outputs.take_kept(digest)
         if outputs.are_of(digest):
             LOG.info("%s: is there already", request.name)
         else:
@@ -212,7 +228,7 @@ def train_run(
                 outputs.write(run, {**record, "identity_sha256": digest})
             if run.status == FAILED:
                 return keeper.stopped_by
-        outputs.link(outputs.kept)
+        outputs.keep()
         keeper.discard()
         _remove_if_empty(state)
     return keeper.stopped_by
