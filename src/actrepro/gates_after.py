@@ -261,6 +261,11 @@ class _UnderRule:
         }
 
     @cached_property
+    def places(self) -> dict[Run, int]:
+        """Rows of the matrices."""
+        return {run: place for place, run in enumerate(self.runs)}
+
+    @cached_property
     def shared(self) -> dict[Run, list[dict[str, Any]]]:
         """What runs share that they must not."""
         return shared_hashes(self.facts)
@@ -293,6 +298,6 @@ class _UnderRule:
         others = [run for run in self.runs if self.facts[run]["why"] is None]
         for a, b, at in itertools.product(cell, others, POSITIONS):
             if a != b:
-                churn = self.churn[at][self.runs.index(a), self.runs.index(b)]
+                churn = self.churn[at][self.places[a], self.places[b]]
                 accuracies = (self.facts[run][f"accuracy.{at}"] for run in (a, b))
                 yield f"{name(a)} and {name(b)}, {at}", float(churn), *accuracies

@@ -6,7 +6,6 @@ What each column means is in docs/results.md.
 from __future__ import annotations
 
 import csv
-import io
 import itertools
 import json
 import math
@@ -14,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from actrepro.files import read_npz, write_text
+from actrepro.files import read_npz, replacing, write_text
 from actrepro.gate import all_failed
 from actrepro.measures import measure_ids, run_measure_ids
 from actrepro.predictions import RULES
@@ -377,8 +376,8 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _write(path: Path, table: str, rows: Iterable[Row]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(COLUMNS[table]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
+    # Row by row: the pairs of a large study are hundreds of megabytes of text.
+    with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as text:
+        writer = csv.DictWriter(text, list(COLUMNS[table]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

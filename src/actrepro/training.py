@@ -122,18 +122,20 @@ class RunOutputs:
     def keep(self) -> None:
         """Give the files their second names, with hashes by which damage is seen."""
         self.link(self.kept)
-        write_json(self._hashes, {path.name: sha256_of(path) for path in self.files})
+        if all(path.exists() for path in self.kept.files):
+            with replacing(self._hashes) as partial:
+                partial.write_text("".join(map(sha256_of, self.kept.files)), encoding="utf-8")
 
     def take_kept(self, identity_sha256: str) -> None:
         """Give the files their names back, where those kept are whole and of that identity."""
         if not self._hashes.exists() or not self.kept.are_of(identity_sha256):
             return
-        if read_json(self._hashes) == {path.name: sha256_of(path) for path in self.kept.files}:
+        if self._hashes.read_text(encoding="utf-8") == "".join(map(sha256_of, self.kept.files)):
             self.kept.link(self)
 
     @property
     def _hashes(self) -> Path:
-        return self.kept.record.with_name("sha256.json")
+        return self.kept.record.with_name("sha256.txt")
 
     def are_of(self, identity_sha256: str) -> bool:
         """Whether all four are there, of a run with that identity that need not be tried again."""
