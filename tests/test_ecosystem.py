@@ -135,6 +135,26 @@ def test_the_workflow_catalog_can_read_how_this_is_used() -> None:
     assert (REPOSITORY / "config/README.md").is_file()
 
 
+def test_whether_the_catalog_finds_the_snakefile_is_told() -> None:
+    """It looks in `workflow/` where there is one, and else at the top."""
+    folder = REPOSITORY / "workflow"
+    found = ((folder if folder.is_dir() else REPOSITORY) / "Snakefile").is_file()
+    told = " ".join((REPOSITORY / "docs/running.md").read_text(encoding="utf-8").split())
+    assert ("catalog would pass this repository over" in told) != found
+
+
+# Commands in documents
+
+DOCUMENTS = [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md")]
+# `--resources` takes every word up to the next option for one of its own.
+SWALLOWED = re.compile(r"--resources(?: \w+=\d+)+ (?!\w+=)\w.*")
+
+
+@pytest.mark.parametrize("file", DOCUMENTS, ids=lambda file: file.name)
+def test_commands_name_no_target_behind_resources(file: Path) -> None:
+    assert SWALLOWED.findall(file.read_text(encoding="utf-8")) == []
+
+
 # The container
 
 Instructions = list[tuple[str, str]]
