@@ -28,7 +28,7 @@ rule figure:
         "../envs/presentation.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
+        mem_mb=growing(2000),
         runtime=growing(10),
     params:
         code=code("figure.py"),
@@ -66,7 +66,7 @@ rule report:
         "../envs/presentation.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
+        mem_mb=growing(4000),
         runtime=growing(10),
     params:
         code=code("report.py"),

@@ -1,5 +1,6 @@
 """Files are whole or absent, the same bytes for the same content, and damage is named."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,15 @@ def test_json_keeps_order_and_ends_with_a_newline(tmp_path: Path) -> None:
     assert text.index('"b"') < text.index('"a"')
     assert text.endswith("}\n")
     assert read_json(tmp_path / "deep/er/a.json") == {"b": 1, "a": [0.1, None, "é"]}
+
+
+def test_json_larger_than_memory_is_written_piece_by_piece(tmp_path: Path) -> None:
+    value = {"values": ["0.1234567890123456"] * 50_000}
+    tracemalloc.start()
+    write_json(tmp_path / "a.json", value)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < (tmp_path / "a.json").stat().st_size / 5
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

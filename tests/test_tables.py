@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
+import tracemalloc
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from made_up import WHY
 from made_up_study import ACTIVATIONS, MODELS, SEEDS, make_models, write_scale
 
+from actrepro import tables
 from actrepro.files import read_json, read_npz
 from actrepro.gate import GATES
 from actrepro.measures import GENERATED_ID, group_measure_ids, measure_ids, run_measure_ids
@@ -387,3 +389,15 @@ def test_variance_by_source(larger: Scale) -> None:
         found = scale.stats["decomposition"][rule][measure]
         assert float(seed["icc"]) == found["icc"]
         assert all(UNSOUND not in row["activations"].split(";") for row in own)
+
+
+def test_a_table_larger_than_memory_is_written_row_by_row(tmp_path: Path) -> None:
+    size = 20_000
+    row = dict.fromkeys(COLUMNS["across"], "0.1234567890123456")
+    tracemalloc.start()
+    tables._write(tmp_path / "across.csv", "across", itertools.repeat(row, size))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    written = (tmp_path / "across.csv").stat().st_size
+    assert written > 100 * size
+    assert peak < written / 10

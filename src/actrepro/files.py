@@ -70,7 +70,11 @@ def write_json(path: str | Path, value: Any) -> None:
     ValueError
         For NaN and infinities: JSON has none, so a missing number must be written as null.
     """
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    encoder = json.JSONEncoder(indent=2, ensure_ascii=False, allow_nan=False)
+    # Piece by piece: as one text, a large study's statistics take several times their size.
+    with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as stream:
+        stream.writelines(encoder.iterencode(value))
+        stream.write("\n")
 
 
 def read_json(path: str | Path) -> Any:

@@ -1,8 +1,8 @@
 """Time and memory of statistics and report of a large study, on made-up predictions.
 
-`python tests/benchmarks/big_study.py --positions 2048`. Each stage is a process of its own, as
+`python tests/benchmarks/big_study.py --positions 8192`. Each stage is a process of its own, as
 a job is, and calls what the job calls. One model at one scale is made; statistics under other
-names stand for the rest. Memory does not depend on `--positions`, from 2048 on; the time of the
+names stand for the rest. Memory does not depend on `--positions`, from 8192 on; the time of the
 differences does, and is in proportion. Predictions take 3 * positions * 260 bytes a run.
 """
 
