@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
-from study_folder import Study
+from study_folder import TINY, Study
 
 from actrepro import load_study
 from actrepro.evaluation import load_evaluation
@@ -138,6 +139,24 @@ def test_a_cell_trained_by_one_job_keeps_the_runs_that_are_there(tmp_path: Path)
     for name in ("checkpoint.safetensors", "history.csv"):
         one, other = (folder / runs[1] / name for folder in (tmp_path, again.folder))
         assert one.read_bytes() == other.read_bytes()
+
+
+def test_what_a_failed_job_left_is_not_taken_for_the_new_request(tmp_path: Path) -> None:
+    study = Study(tmp_path)
+    record = "results/tiny/charlm/relu/seed1/run.json"
+    together = ("--config", "trained_together=tiny", "seeds=1,2")
+    study.tiny(record, *together)
+    other = tmp_path / "other.yaml"
+    other.write_text("protocols: {tiny: {iterations: 20}}\n", encoding="utf-8")
+    # Training cannot lay its lock where a file stands in the way.
+    state = tmp_path / "state/tiny/charlm"
+    shutil.rmtree(state)
+    state.write_text("", encoding="utf-8")
+    configs = ("--configfile", str(study.workflow / TINY), str(other))
+    study.snakemake(record, *together, *configs, ok=False)
+    state.unlink()
+    study.snakemake(record, *together, *configs)
+    assert study.json(record)["config"]["protocol"]["iterations"] == 20
 
 
 def test_fewer_seeds_train_nothing(finished: Study) -> None:
