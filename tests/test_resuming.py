@@ -269,8 +269,8 @@ def test_killed_while_it_writes_a_snapshot_it_has_the_one_before(
 
 
 def _kill_within(path: Path, number: int) -> None:
-    """End the process when it has written half of a file for the n-th time."""
-    write, count = Path.write_bytes, itertools.count(1)
+    """End the process when it has written a part of a file for the n-th time."""
+    write, begin, count = Path.write_bytes, Path.open, itertools.count(1)
 
     def half(self: Path, data: bytes) -> int:
         if self == partial_of(path) and next(count) == number:
@@ -278,7 +278,16 @@ def _kill_within(path: Path, number: int) -> None:
             kill()
         return write(self, data)
 
+    def piece(self: Path, mode: str = "r", *arguments: Any, **options: Any) -> Any:
+        # JSON is written piece by piece.
+        if self == partial_of(path) and mode == "w" and next(count) == number:
+            with begin(self, mode, *arguments, **options) as stream:
+                stream.write("{")
+            kill()
+        return begin(self, mode, *arguments, **options)
+
     Path.write_bytes = half  # type: ignore[method-assign,assignment]
+    Path.open = piece  # type: ignore[method-assign,assignment]
 
 
 def test_killed_between_writing_a_snapshot_and_moving_it_it_has_the_one_before(
