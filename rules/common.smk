@@ -11,7 +11,7 @@ from actrepro.audit.claims import CLAIM_FILES, CLAIMS_FOLDER, SCALES
 from actrepro.config import parse_study
 from actrepro.errors import ActreproError
 from actrepro.explain import remember_code
-from actrepro.figure_names import figure_names, figure_title
+from actrepro.figure_names import CURVES, figure_names, figure_title
 from actrepro.files import sha256_of
 from actrepro.fingerprint import digest, module_of_model, source_of_script
 from actrepro.needs import training_megabytes, training_minutes
@@ -21,15 +21,15 @@ from actrepro.registry import activation_names
 from actrepro.results_folder import found_in, require_other
 
 
-def checked_study():
-    """The study, checked before anything is planned."""
+def told(function, *arguments):
+    """What a function of the library returns; a user's mistake is told without a traceback."""
     try:
-        return parse_study(config)
+        return function(*arguments)
     except ActreproError as error:
         raise WorkflowError(str(error))
 
 
-STUDY = checked_study()
+STUDY = told(parse_study, config)
 # Captions of Snakemake's report quote these, and a command line may give text for a list.
 config.update(
     STUDY.model_dump(mode="json", include={"models", "activations", "seeds", "scales"})
@@ -48,10 +48,7 @@ def script_path(script):
 
 @cache
 def code_of(script, modules):
-    try:
-        return source_of_script(script_path(script), modules)
-    except ActreproError as error:
-        raise WorkflowError(str(error))
+    return told(source_of_script, script_path(script), modules)
 
 
 @cache
@@ -279,9 +276,9 @@ def models_of_scale(pattern):
 
 def histories_of_figure(wildcards):
     """Training curves need the histories of their model; other figures need none."""
-    if not wildcards.figure.startswith("curves-"):
+    if not wildcards.figure.startswith(CURVES):
         return []
-    model = wildcards.figure.removeprefix("curves-")
+    model = wildcards.figure.removeprefix(CURVES)
     patterns = outputs_of_model(paths.HISTORY, part_of(wildcards))
     return [
         paths.at(pattern, scale=wildcards.scale, model=model) for pattern in patterns
@@ -297,7 +294,7 @@ def figures_of_scale(pattern, scale):
 
 def figure_group(wildcards):
     """Where a figure stands in Snakemake's report."""
-    of_model = wildcards.figure.startswith("curves-")
+    of_model = wildcards.figure.startswith(CURVES)
     return "Training curves" if of_model else "Figures"
 
 
@@ -466,10 +463,7 @@ def existing_records(wildcards):
 
 def record_name(wildcards):
     """What the record of the study's results is to be called."""
-    try:
-        return STUDY.record_name()
-    except ActreproError as error:
-        raise WorkflowError(str(error))
+    return told(STUDY.record_name)
 
 
 def runs_of_study(pattern):

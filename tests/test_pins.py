@@ -1,16 +1,17 @@
 """What is installed: pins, ranges, the conda environments and the README's table agree."""
 
 import re
-import tomllib
 from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
 import yaml
 from environments import (
+    DECLARED,
     LOADS_BY_NAME,
     environments,
     imported_packages,
+    pins,
     scripts_by_environment,
 )
 from packaging.requirements import Requirement
@@ -18,12 +19,6 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src/actrepro"
-PIN = re.compile(r"^([a-z0-9-]+)==(\S+)$", re.MULTILINE)
-DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-
-
-def _pins(file: str) -> dict[str, str]:
-    return dict(PIN.findall((ROOT / file).read_text(encoding="utf-8")))
 
 
 def _names(requirements: list[str]) -> set[str]:
@@ -31,9 +26,9 @@ def _names(requirements: list[str]) -> set[str]:
 
 
 def test_every_dependency_is_pinned_once() -> None:
-    assert _names(DECLARED["dependencies"]) <= _pins("requirements.txt").keys()
-    assert _names(DECLARED["optional-dependencies"]["dev"]) <= _pins("requirements-dev.txt").keys()
-    assert not _pins("requirements.txt").keys() & _pins("requirements-dev.txt").keys()
+    assert _names(DECLARED["dependencies"]) <= pins("requirements.txt").keys()
+    assert _names(DECLARED["optional-dependencies"]["dev"]) <= pins("requirements-dev.txt").keys()
+    assert not pins("requirements.txt").keys() & pins("requirements-dev.txt").keys()
 
 
 def _environment(name: str) -> dict[str, str]:
@@ -64,7 +59,7 @@ def test_environments_are_as_make_envs_writes_them() -> None:
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_an_environment_has_what_its_scripts_import_at_the_pins_and_no_more(name: str) -> None:
-    has, pinned = _environment(name), _pins("requirements.txt")
+    has, pinned = _environment(name), pins("requirements.txt")
     assert has.items() <= pinned.items()
     scripts = scripts_by_environment()[name]
     imported = {package for script in scripts for package in imported_packages(script)}

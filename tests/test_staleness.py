@@ -41,27 +41,26 @@ class Change(NamedTuple):
     arguments: tuple[str, ...] = SEEDS
 
 
-def edit(name: str, old: str, new: str) -> Callable[[Path], Undo]:
-    """Replace text in a file of the workflow or of the study."""
+def rewrite(name: str, new: Callable[[str], str]) -> Callable[[Path], Undo]:
+    """Change the text of a file of the workflow or of the study."""
 
-    def done(folder: Path) -> Undo:
-        path = folder / name
-        text = path.read_text(encoding="utf-8")
-        assert old in text
-        path.write_text(text.replace(old, new, 1), encoding="utf-8")
-        return lambda: path.write_text(text, encoding="utf-8")
-
-    return done
-
-
-def append(name: str, text: str = "\nADDED = 1\n") -> Callable[[Path], Undo]:
     def done(folder: Path) -> Undo:
         path = folder / name
         before = path.read_text(encoding="utf-8")
-        path.write_text(before + text, encoding="utf-8")
+        after = new(before)
+        assert after != before
+        path.write_text(after, encoding="utf-8")
         return lambda: path.write_text(before, encoding="utf-8")
 
     return done
+
+
+def edit(name: str, old: str, new: str) -> Callable[[Path], Undo]:
+    return rewrite(name, lambda text: text.replace(old, new, 1))
+
+
+def append(name: str, more: str = "\nADDED = 1\n") -> Callable[[Path], Undo]:
+    return rewrite(name, lambda text: text + more)
 
 
 def touch(*patterns: str) -> Callable[[Path], Undo]:

@@ -14,13 +14,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import packages_distributions, requires
-from importlib.util import find_spec
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from actrepro.closure import closure
+from actrepro.closure import closure, imported_by, modules_of
 from actrepro.normal_form import what_runs
 
 ROOT = Path(__file__).parents[1]
@@ -67,7 +66,7 @@ def scripts_by_environment() -> dict[str, list[Path]]:
 
 def imported_packages(script: Path) -> set[str]:
     """Names on the package index of what a script imports, itself and through the library."""
-    files = _library(_own(_imports(script))).values()
+    files = _library(imported_by(script, "actrepro")).values()
     names = {name.partition(".")[0] for file in (script, *files) for name in _imports(file)}
     known = _distributions()
     return {
@@ -86,13 +85,8 @@ def _library(modules: Iterable[str]) -> dict[str, Path]:
     modules = set(modules)
     files = closure(modules)
     packages = {package for module, package in LOADS_BY_NAME.items() if module in files}
-    more = {name for package in packages for name in _modules_of(package)}
+    more = {name for package in packages for name in modules_of(package)}
     return files if more <= modules else _library(modules | more)
-
-
-def _modules_of(package: str) -> Iterator[str]:
-    folder = closure([package])[package].parent
-    return (f"{package}.{file.stem}" for file in folder.glob("*.py") if file.stem != "__init__")
 
 
 @cache
@@ -107,21 +101,9 @@ def _imports(file: Path) -> set[str]:
     return names
 
 
-def _own(names: Iterable[str]) -> list[str]:
-    """The library's modules among some names, of which others are functions and classes."""
-    return [name for name in names if name.startswith("actrepro.") and _is_module(name)]
-
-
-def _is_module(name: str) -> bool:
-    try:
-        return find_spec(name) is not None
-    except ModuleNotFoundError:  # of what is below a module that is no package
-        return False
-
-
-def pins() -> dict[str, str]:
-    """Versions by name, of everything that the study runs with."""
-    text = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+def pins(file: str = "requirements.txt") -> dict[str, str]:
+    """Versions by name, of everything that the study runs with; or of another file's."""
+    text = (ROOT / file).read_text(encoding="utf-8")
     return dict(re.findall(r"^([a-z0-9-]+)==(\S+)$", text, re.M))
 
 

@@ -55,6 +55,32 @@ def closure(modules: Iterable[str], leaving_out: Collection[str] = ()) -> dict[s
     return dict(sorted(search.files.items()))
 
 
+def imported_by(script: Path, package: str) -> list[str]:
+    """The modules of a package that a script names in its imports, sorted.
+
+    Raises
+    ------
+    ActreproError
+        When the script cannot be read, or is not valid Python.
+    """
+    search = _Search(frozenset([package]), frozenset())
+    statements = [one.statement for one in _read(script.stem, script).imports]
+    return sorted({name for one in statements for name in search.targets(one, script.stem, "")})
+
+
+def modules_of(package: str) -> list[str]:
+    """A package and the modules that lie in it, sorted.
+
+    Raises
+    ------
+    ActreproError
+        As `closure` does.
+    """
+    folder = closure([package])[package].parent
+    inside = (file.stem for file in folder.glob("*.py") if file.stem != "__init__")
+    return sorted([package, *(f"{package}.{name}" for name in inside)])
+
+
 class _Wanted(NamedTuple):
     """A module to follow; `used` unless it is only the package that another lies in."""
 
@@ -117,10 +143,10 @@ class _Search:
         self.files[module] = place.file
         source = _read(module, place.file)
         for statement, optional in source.imports + (source.on_request if wanted.used else ()):
-            for target in self._targets(statement, module, module if place.folders else parent):
+            for target in self.targets(statement, module, module if place.folders else parent):
                 yield _Wanted(target, used=True, importer=module, optional=optional)
 
-    def _targets(
+    def targets(
         self, statement: ast.Import | ast.ImportFrom, module: str, package: str
     ) -> Iterator[str]:
         """Modules, of the packages searched, that a statement binds or takes names from."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 
 
 class ActreproError(Exception):
@@ -11,6 +12,16 @@ class ActreproError(Exception):
     The message says what was looked at, what was found, what was expected and
     what to do. Jobs print it without a traceback.
     """
+
+
+# In a message.
+MOST_NAMED = 3
+
+
+def few(names: Sequence[str]) -> str:
+    """Some names in a message, the first of many."""
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
 
 
 # How torch says that memory did not suffice where it has no exception of its own for it: on a

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from actrepro import paths
-from actrepro.errors import ActreproError
+from actrepro.errors import ActreproError, few
 from actrepro.files import read_json, write_json
 from actrepro.fingerprint import source_of_script
 
@@ -142,18 +142,17 @@ def _why(reason: str) -> Iterator[str]:
     if reason.startswith(MISSING):
         yield "there is no result yet, or it was deleted"
     elif reason.startswith(UPDATED):
-        yield f"changed since: {_few(reason.removeprefix(UPDATED).split(', '))}"
+        yield f"changed since: {_files(reason, UPDATED)}"
     elif reason.startswith(INCOMPLETE):
-        yield f"a job was stopped at it: {_few(reason.removeprefix(INCOMPLETE).split(', '))}"
+        yield f"a job was stopped at it: {_files(reason, INCOMPLETE)}"
     elif reason.startswith(PARAMS):
         yield from _changes(reason.removeprefix(PARAMS))
     else:
         yield PLAIN.get(reason, reason)
 
 
-def _few(names: list[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(sorted(names)[:SHOWN]) + more
+def _files(reason: str, start: str) -> str:
+    return few(sorted(reason.removeprefix(start).split(", ")))
 
 
 def _changes(text: str) -> Iterator[str]:
@@ -175,7 +174,7 @@ def _code_changes(fingerprints: list[str], alone: bool) -> Iterator[str]:
     """Names of modules and files whose code is not what it was."""
     changed = sorted({name for one in fingerprints for name in _changed_since(one)})
     if changed:
-        yield f"code has changed: {_few(changed)}"
+        yield f"code has changed: {few(changed)}"
     elif alone:
         yield "the code that it depends on has changed"
 

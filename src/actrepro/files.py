@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TextIO
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,6 +34,13 @@ def replacing(path: str | Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: str | Path) -> Iterator[TextIO]:
+    """UTF-8 text for `path`, written piece by piece, with line endings as they are."""
+    with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as stream:
+        yield stream
 
 
 def partial_of(path: Path) -> Path:
@@ -72,7 +79,7 @@ def write_json(path: str | Path, value: Any) -> None:
     """
     encoder = json.JSONEncoder(indent=2, ensure_ascii=False, allow_nan=False)
     # Piece by piece: as one text, a large study's statistics take several times their size.
-    with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as stream:
+    with writing(path) as stream:
         stream.writelines(encoder.iterencode(value))
         stream.write("\n")
 

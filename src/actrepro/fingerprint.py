@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from actrepro.closure import closure, code_sha256
+from actrepro.closure import closure, code_sha256, imported_by, modules_of
 from actrepro.normal_form import sha256_of_tree, what_runs
 from actrepro.registry import registers
 
@@ -91,7 +91,7 @@ def source_of_script(script: Path, also: Iterable[str] = ()) -> Source:
         As `actrepro.closure.closure` does.
     """
     named = [module for name in also for module in _spread(name)]
-    imported = set(_imported(script)) - SHAPES_NO_RESULT.keys()
+    imported = set(imported_by(script, __package__)) - SHAPES_NO_RESULT.keys()
     return Source({script.name: script, **source_of([*imported, *named]).files})
 
 
@@ -129,20 +129,9 @@ def module_of_model(model: str, custom: str | None = None) -> str:
     return custom or f"actrepro.models.{model}"
 
 
-def _imported(script: Path) -> list[str]:
-    """Modules of the library that a script imports from."""
-    tree = what_runs(script.read_bytes())
-    statements = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-    return [name for node in statements if (name := node.module or "").startswith("actrepro.")]
-
-
 def _spread(name: str) -> Sequence[str]:
     """A module, or all of a package's."""
-    if not name.endswith(".*"):
-        return [name]
-    package = name.removesuffix(".*")
-    folder = closure([package])[package].parent
-    return [package, *(f"{package}.{file.stem}" for file in sorted(folder.glob("[!_]*.py")))]
+    return modules_of(name.removesuffix(".*")) if name.endswith(".*") else [name]
 
 
 def _templates(files: Mapping[str, Path]) -> dict[str, Path]:

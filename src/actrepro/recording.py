@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from actrepro import paths
 from actrepro.config import RunConfig
-from actrepro.errors import ActreproError
+from actrepro.errors import ActreproError, few
 from actrepro.files import partial_of, read_json, sha256_of, write_json, write_text
 from actrepro.fingerprint import training_fingerprint
 from actrepro.history import HistoryRow, read_history
@@ -35,7 +35,6 @@ from actrepro.records import (
     below_results,
     content_sha256,
     copied_files,
-    few,
     folder_digest,
     read_record,
 )
@@ -205,10 +204,11 @@ def _fingerprint(model: str, asked: Asked, records: RunRecords) -> str | None:
     custom = asked["custom_models"].get(model)
     own = {run: one for run, one in records.items() if one["config"]["model"] == model}
     try:
-        ours = {run: _made_here(one, custom) for run, one in own.items()}
+        sources = {one: training_fingerprint(model, [one], custom) for one in asked["activations"]}
         source = training_fingerprint(model, asked["activations"], custom)
     except ActreproError:
         return None
+    ours = {run: _made_by(sources[one["config"]["activation"]], one) for run, one in own.items()}
     others = [run for run, made in ours.items() if made is False]
     if others and True in ours.values():
         raise ActreproError(
@@ -219,15 +219,14 @@ def _fingerprint(model: str, asked: Asked, records: RunRecords) -> str | None:
     return source if set(ours.values()) == {True} else None
 
 
-def _made_here(record: Mapping[str, Any], custom: str | None) -> bool | None:
-    """Whether this source of the library trained a run; None where its record does not tell."""
+def _made_by(source: str, record: Mapping[str, Any]) -> bool | None:
+    """Whether a source of the library trained a run; None where its record does not tell."""
     digest = record.get("identity_sha256")
     try:
-        config = RunConfig.model_validate(record["config"])
         parts = identity_parts(
-            config,
+            RunConfig.model_validate(record["config"]),
             record["corpus_sha256"],
-            training_fingerprint(config.model, [config.activation], custom),
+            source,
             record["packages"],
             record["machine"],
             record["device"],

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from actrepro import paths
 from actrepro.config import FileName, Sha256
-from actrepro.errors import ActreproError
+from actrepro.errors import ActreproError, few
 from actrepro.files import read_json, sha256_of
 from actrepro.schema_version import VERSION
 
@@ -32,7 +32,6 @@ FORMAT = 1
 PROVENANCE, STUDY, RUNS, HISTORIES = "provenance.json", "study.json", "runs.json", "histories.csv"
 OF_SCALE = (paths.SCALE_STATS, paths.RUNS_TABLE, paths.PAIRS_TABLE)
 OF_MODEL = (paths.MODEL_STATS,)
-MOST_NAMED = 3
 
 # A name inside the record's folder, never a way out of it.
 Inside = Annotated[str, Field(pattern=r"^([A-Za-z][A-Za-z0-9_-]*/)*[a-z]+\.(json|csv)$")]
@@ -324,12 +323,6 @@ def _require_files(folder: Path, provenance: Provenance) -> None:
     ):
         if files:
             raise _unusable(folder, f"{what} {few(files)}")
-
-
-def few(names: Sequence[str]) -> str:
-    """Some names in a message, the first of many."""
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(names[:MOST_NAMED]) + more
 
 
 def _unusable(folder: Path, found: str) -> ActreproError:

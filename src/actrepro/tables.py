@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from actrepro.files import read_npz, replacing, write_text
+from actrepro.files import read_npz, write_text, writing
 from actrepro.gate import all_failed
 from actrepro.measures import measure_ids, run_measure_ids
 from actrepro.predictions import RULES
@@ -377,7 +377,7 @@ def _listed(names: Sequence[str]) -> str:
 
 def _write(path: Path, table: str, rows: Iterable[Row]) -> None:
     # Row by row: the pairs of a large study are hundreds of megabytes of text.
-    with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as text:
+    with writing(path) as text:
         writer = csv.DictWriter(text, list(COLUMNS[table]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

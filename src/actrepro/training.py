@@ -35,7 +35,7 @@ from actrepro.config import Protocol, RunConfig
 from actrepro.corpus import Corpus, load_corpus
 from actrepro.devices import prepare_torch
 from actrepro.errors import ActreproError, Stopped, is_out_of_memory
-from actrepro.files import read_json, replacing, sha256_of, write_json, write_text
+from actrepro.files import read_json, replacing, sha256_of, write_json, write_text, writing
 from actrepro.history import HistoryRow, history_csv
 from actrepro.identity import identity_sha256
 from actrepro.locks import hold
@@ -99,6 +99,16 @@ class RunOutputs:
         return (self.checkpoint, self.snapshots, self.history, self.record)
 
     @property
+    def exist(self) -> bool:
+        """Whether all four are there."""
+        return all(path.exists() for path in self.files)
+
+    @property
+    def sha256(self) -> str:
+        """The hashes (hex) of all four, one behind the other."""
+        return "".join(map(sha256_of, self.files))
+
+    @property
     def kept(self) -> RunOutputs:
         """Second names of the same files, in a folder that Snakemake does not know.
 
@@ -122,15 +132,15 @@ class RunOutputs:
     def keep(self) -> None:
         """Give the files their second names, with hashes by which damage is seen."""
         self.link(self.kept)
-        if all(path.exists() for path in self.kept.files):
-            with replacing(self._hashes) as partial:
-                partial.write_text("".join(map(sha256_of, self.kept.files)), encoding="utf-8")
+        if self.kept.exist:
+            with writing(self._hashes) as stream:
+                stream.write(self.kept.sha256)
 
     def take_kept(self, identity_sha256: str) -> None:
         """Give the files their names back, where those kept are whole and of that identity."""
         if not self._hashes.exists() or not self.kept.are_of(identity_sha256):
             return
-        if self._hashes.read_text(encoding="utf-8") == "".join(map(sha256_of, self.kept.files)):
+        if self._hashes.read_text(encoding="utf-8") == self.kept.sha256:
             self.kept.link(self)
 
     @property
@@ -139,7 +149,7 @@ class RunOutputs:
 
     def are_of(self, identity_sha256: str) -> bool:
         """Whether all four are there, of a run with that identity that need not be tried again."""
-        if not all(path.exists() for path in self.files):
+        if not self.exist:
             return False
         record = read_json(self.record)
         # Memory that did not suffice once may now.
