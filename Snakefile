@@ -78,6 +78,7 @@ rule elsewhere:
 
 
 include: "rules/corpora.smk"
+include: "rules/models.smk"
 include: "rules/training.smk"
 include: "rules/statistics.smk"
 include: "rules/presentation.smk"

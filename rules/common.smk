@@ -11,7 +11,18 @@ from actrepro.audit.claims import CLAIM_FILES, CLAIMS_FOLDER, SCALES
 from actrepro.config import parse_study
 from actrepro.errors import ActreproError
 from actrepro.explain import remember_code
-from actrepro.figure_names import CURVES, figure_names, figure_title
+from actrepro.figure_names import (
+    BREAKDOWNS,
+    GROUPS,
+    MODELS,
+    OF_ACTIVATION,
+    OF_MODEL,
+    figure_kind,
+    figure_names,
+    figure_need,
+    figure_title,
+)
+from actrepro.figure_names import figure_group as group_of_figure
 from actrepro.files import sha256_of
 from actrepro.fingerprint import digest, module_of_model, source_of_script
 from actrepro.needs import training_megabytes, training_minutes
@@ -84,6 +95,13 @@ def code_of_cell(script):
     """Of a script that builds a model with one activation."""
     return lambda wildcards: code_fingerprint(
         script, (model_module(wildcards.model),), (wildcards.activation,)
+    )
+
+
+def code_of_sizes(script):
+    """Of a script that builds every model of the study with each of its activations."""
+    return lambda wildcards: code_fingerprint(
+        script, tuple(map(model_module, STUDY.models)), tuple(STUDY.activations)
     )
 
 
@@ -275,27 +293,84 @@ def models_of_scale(pattern):
 
 
 def histories_of_figure(wildcards):
-    """Training curves need the histories of their model; other figures need none."""
-    if not wildcards.figure.startswith(CURVES):
+    """Training curves need the histories of their runs; other figures need none."""
+    need = figure_need(wildcards.figure)
+    if need not in (OF_MODEL, OF_ACTIVATION):
         return []
-    model = wildcards.figure.removeprefix(CURVES)
-    patterns = outputs_of_model(paths.HISTORY, part_of(wildcards))
+    part = part_of(wildcards)
+    models, activations = part.models, part.activations
+    _, shown = figure_kind(wildcards.figure)
+    if need == OF_MODEL:
+        models = (shown,)
+    else:
+        activations = (shown,)
     return [
-        paths.at(pattern, scale=wildcards.scale, model=model) for pattern in patterns
+        paths.at(
+            paths.HISTORY,
+            scale=wildcards.scale,
+            model=model,
+            activation=activation,
+            seed=seed,
+        )
+        for model in models
+        for activation in activations
+        for seed in part.seeds
     ]
+
+
+def breakdowns_of_figure(wildcards):
+    """Where runs disagree, of every model, for the figures that show it."""
+    if figure_need(wildcards.figure) != BREAKDOWNS:
+        return []
+    return models_of_scale(paths.BREAKDOWN)(wildcards)
+
+
+def models_of_figure(wildcards):
+    """What the figure of activations is made from; other figures need nothing of it."""
+    return [paths.MODELS] if figure_need(wildcards.figure) == MODELS else []
 
 
 def figures_of_scale(pattern, scale):
     return [
         paths.at(pattern, scale=scale, figure=figure)
-        for figure in figure_names(STUDY.models)
+        for figure in figure_names(STUDY.models, STUDY.activations)
     ]
+
+
+def breakdowns_of_study():
+    """Where seeds disagree, of every model at every scale of the study."""
+    return [
+        paths.at(paths.BREAKDOWN, scale=scale, model=model)
+        for scale in STUDY.scales
+        for model in STUDY.models
+    ]
+
+
+def corpora_of_study(pattern):
+    """A file of each corpus that the study's scales use, once."""
+    corpora = dict.fromkeys(STUDY.protocol(scale).corpus for scale in STUDY.scales)
+    return [paths.at(pattern, corpus=corpus) for corpus in corpora]
+
+
+def sizes_of_study(wildcards):
+    """A slice of every scale of the config and model of the study, with the first activation."""
+    return [
+        STUDY.run_config(scale, model, STUDY.activations[0], seed=0).model_dump(
+            mode="json"
+        )
+        for scale in STUDY.protocols
+        for model in STUDY.models
+    ]
+
+
+def symbols_of_corpora(wildcards):
+    """How many symbols each corpus declares."""
+    return {name: corpus.symbols for name, corpus in STUDY.corpora.items()}
 
 
 def figure_group(wildcards):
     """Where a figure stands in Snakemake's report."""
-    of_model = wildcards.figure.startswith(CURVES)
-    return "Training curves" if of_model else "Figures"
+    return GROUPS[group_of_figure(wildcards.figure)]
 
 
 def figure_labels(wildcards):

@@ -11,6 +11,8 @@ rule figure:
     input:
         stats=paths.SCALE_STATS,
         histories=histories_of_figure,
+        breakdowns=breakdowns_of_figure,
+        models=models_of_figure,
     output:
         svg=report(
             paths.FIGURE_SVG,
@@ -50,14 +52,17 @@ rule report:
             for scale in STUDY.scales
             for path in figures_of_scale(paths.FIGURE_SVG, scale)
         ],
+        breakdowns=breakdowns_of_study(),
+        models=paths.MODELS,
         elsewhere=comparisons(),
     output:
-        report(
+        page=report(
             paths.REPORT,
             caption="../resources/captions/report.rst",
             category="Report",
             labels={"page": "The study's report"},
         ),
+        text=paths.REPORT_TEXT,
     log:
         paths.log_of("report", paths.REPORT),
     benchmark:
@@ -71,6 +76,8 @@ rule report:
     params:
         code=code("report.py"),
         study=STUDY.study,
+        # Times of jobs are read as they are: as inputs they would make the report stale.
+        benchmarks=paths.BENCHMARKS,
         audit=existing_audit,
         elsewhere=existing_comparisons,
         records=existing_records,

@@ -58,6 +58,33 @@ rule model_differences:
         "../workflow/scripts/model_differences.py"
 
 
+rule breakdown:
+    input:
+        corpus=corpus_of,
+        evaluation=evaluation_of(paths.EVALUATION),
+        predictions=runs_of_model(paths.PREDICTIONS),
+    output:
+        paths.BREAKDOWN,
+    log:
+        paths.log_of("breakdown", paths.MODEL),
+    benchmark:
+        paths.benchmark_of("breakdown", paths.MODEL)
+    conda:
+        "../envs/statistics.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=lasting(30),
+    params:
+        code=code("breakdown.py"),
+        activations=activations_of,
+        seeds=seeds_of,
+    message:
+        "Where the runs of {wildcards.scale}/{wildcards.model} disagree"
+    script:
+        "../workflow/scripts/breakdown.py"
+
+
 rule gates_after:
     input:
         corpus=corpus_of,

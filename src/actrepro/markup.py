@@ -11,16 +11,25 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def fill(template: str, **values: Any) -> str:
-    """A page as text: a template of `templates/` with values, which are escaped."""
+    """A page as HTML: a template of `templates/` with values, which are escaped."""
+    return _environment(autoescape=True).get_template(template).render(values)
+
+
+def fill_text(template: str, **values: Any) -> str:
+    """A page as plain text: the template itself escapes what it must."""
+    return _environment(autoescape=False).get_template(template).render(values)
+
+
+def _environment(autoescape: bool) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
+        autoescape=autoescape,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters["look"] = look
-    return environment.get_template(template).render(values)
+    return environment
 
 
 def look(verdict: str) -> str:

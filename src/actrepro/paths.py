@@ -45,6 +45,7 @@ MODEL_DIFFERENCES = f"{MODEL}/differences.npz"
 MATCHED_DIFFERENCES = f"{MODEL}/differences-matched.json"
 
 MODEL_STATS = f"{MODEL}/stats.json"
+BREAKDOWN = f"{MODEL}/breakdown.json"
 SCALE_STATS = f"{SCALE}/stats.json"
 RUNS_TABLE = f"{SCALE}/runs.csv"
 PAIRS_TABLE = f"{SCALE}/pairs.csv"
@@ -60,7 +61,10 @@ ELSEWHERE = f"{SCALE}/elsewhere.json"
 FIGURE_SVG = f"{SCALE}/figures/{{figure}}.svg"
 FIGURE_PNG = f"{SCALE}/figures/{{figure}}.png"
 
+# What models are made of and what a step costs, at every scale of the config.
+MODELS = f"{RESULTS}/models.json"
 REPORT = f"{RESULTS}/report.html"
+REPORT_TEXT = f"{RESULTS}/report.md"
 
 AUDIT = f"{RESULTS}/audit"
 CONTROL = f"{AUDIT}/controls/{{control}}.json"

@@ -1,13 +1,13 @@
 """The report: one self-contained HTML file of what a study ran and found.
 
-Everything is computed before: the report reads `stats.json`, corpus manifests and
+Everything is computed before: the report reads `stats.json`, breakdowns, corpus manifests and
 figures, and turns them into words, tables and pictures. `templates/` holds markup only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,69 +16,69 @@ from markupsafe import Markup
 
 from actrepro import (
     paths,
+    report_answer,
     report_audit,
+    report_cells,
+    report_costs,
+    report_diagrams,
+    report_disagreement,
     report_elsewhere,
     report_gates,
+    report_power,
     report_recorded,
     report_run,
     report_tables,
     report_tests,
 )
-from actrepro.cells import Stats
+from actrepro.cells import Stats, cells_of, sound
 from actrepro.evidence import alpha
+from actrepro.figure_names import figure_group, figure_kind, figure_names, figure_title
 from actrepro.figures import figure_caption
 from actrepro.files import read_json, write_text
-from actrepro.formats import counted, level
+from actrepro.formats import counted, counts_spread, level
 from actrepro.inline_svg import inline_svg
 from actrepro.markup import fill
 from actrepro.predictions import FINAL, MATCHED, RULES
 from actrepro.records import read_records
 from actrepro.report_contrasts import contrasts_tables, verdicts_table
+from actrepro.report_origins import ORIGINS
 from actrepro.report_parts import Table
 from actrepro.report_text import Summary, summary
 
-# What writes which file: where a number of the report can be followed to.
-ORIGINS = (
-    (paths.CORPUS, "actrepro.texts.make_corpus"),
-    (paths.EVALUATION, "actrepro.evaluation.make_evaluation"),
-    (paths.GATES, "actrepro.gates.check_model"),
-    (paths.CHECKPOINT, "actrepro.training.train_run"),
-    (paths.SNAPSHOTS, "actrepro.training.train_run"),
-    (paths.HISTORY, "actrepro.training.train_run"),
-    (paths.RUN_RECORD, "actrepro.training.train_run"),
-    (paths.PREDICTIONS, "actrepro.prediction.predict_cell"),
-    (paths.MATCHED, "actrepro.prediction.predict_matched"),
-    (paths.MATCHED_PREDICTIONS, "actrepro.prediction.predict_matched"),
-    (paths.CELL_DIFFERENCES, "actrepro.differences.cell_differences"),
-    (paths.MODEL_DIFFERENCES, "actrepro.differences.model_differences"),
-    (paths.MATCHED_DIFFERENCES, "actrepro.differences.model_differences"),
-    (paths.GATES_AFTER, "actrepro.gates_after.check_runs"),
-    (paths.MODEL_STATS, "actrepro.statistics.model_statistics"),
-    (paths.SCALE_STATS, "actrepro.scale.scale_statistics"),
-    (paths.RUNS_TABLE, "actrepro.tables.scale_tables"),
-    (paths.PAIRS_TABLE, "actrepro.tables.scale_tables"),
-    (paths.CELLS_TABLE, "actrepro.tables.scale_tables"),
-    (paths.CONTRASTS_TABLE, "actrepro.tables.scale_tables"),
-    (paths.GATES_TABLE, "actrepro.tables.scale_tables"),
-    (paths.ACROSS_TABLE, "actrepro.tables.scale_tables"),
-    (paths.SUMMARY, "actrepro.tables.scale_tables"),
-    (paths.FIGURE_SVG, "actrepro.figures.draw_figure"),
-    (paths.ELSEWHERE, "actrepro.elsewhere.compare_scale"),
-    (paths.CLAIMS_JSON, "actrepro.audit.write.write_verdicts"),
-    (paths.CLAIMS_TABLE, "actrepro.audit.write.write_verdicts"),
-    (paths.AUDIT_PAGE, "actrepro.audit.page.write_page"),
-    (paths.REPORT, "actrepro.report.write_report"),
-    (paths.PROVENANCE, "actrepro.recording.record_study"),
-)
+# Bytes of figures that a page holds; those of a large study that are beyond it are named.
+MOST_DRAWN = 16_000_000
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure in the page."""
+    """A figure in the page, and where it comes from; without its picture where that is too much."""
 
     id: str
+    name: str
+    title: str
     caption: str
+    svg: Markup | None
+    source: str
+    function: str = "actrepro.figures.draw_figure"
+
+
+@dataclass(frozen=True)
+class Diagram:
+    """A small picture with the name of what it shows, and its size in words."""
+
+    name: str
     svg: Markup
+    size: str = ""
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """Where a model's seeds disagree: a page of text, and tables."""
+
+    id: str
+    model: str
+    page: report_disagreement.Page | None
+    tables: Sequence[Table]
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,10 @@ class Model:
     Each of these with what its summary line says.
     """
 
+    id: str
     name: str
+    sentence: str
+    bars: Sequence[report_answer.Bar]
     results: Table
     others: Sequence[tuple[str, Table]]
     across: Table
@@ -109,15 +112,32 @@ class Model:
 
 @dataclass(frozen=True)
 class Scale:
-    """What the page shows of one scale."""
+    """What the page shows of one scale; figures by whether their pictures are in the page."""
 
     stats: Stats
-    figure_paths: Sequence[Path]
+    figure_paths: Mapping[Path, bool]
+    breakdowns: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    outlines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """The scale's name."""
         return str(self.stats["scale"])
+
+    @property
+    def file(self) -> str:
+        """The file that its numbers are from."""
+        return paths.at(paths.SCALE_STATS, scale=self.name)
+
+    @cached_property
+    def headline(self) -> str:
+        """The answer."""
+        return report_answer.headline(self.stats)
+
+    @cached_property
+    def answers(self) -> Table:
+        """Verdicts by model."""
+        return report_answer.answer_table(self.stats)
 
     @cached_property
     def summary(self) -> Summary:
@@ -177,12 +197,82 @@ class Scale:
         return [_model(self.stats, name) for name in self.stats["models"]]
 
     @cached_property
-    def figures(self) -> list[Figure]:
-        """The figures: first those of the primary measure, last those of single models."""
-        first = ("heatmap", "contrasts", "differences", "tradeoff", "loss")
-        rank = {name: place for place, name in enumerate(first)}
-        ordered = sorted(self.figure_paths, key=lambda path: rank.get(path.stem, len(rank)))
-        return [_figure(self.stats, path) for path in ordered]
+    def reproducibility(self) -> Table:
+        """Every cell's differences between seeds."""
+        return report_cells.reproducibility_table(self.stats)
+
+    @cached_property
+    def learning(self) -> Table:
+        """Every cell's loss, accuracy, gap, best checkpoint and calibration."""
+        return report_cells.learning_table(self.stats)
+
+    @cached_property
+    def tradeoff(self) -> Table:
+        """The sound cells by loss, with the front."""
+        return report_cells.tradeoff_table(self.stats)
+
+    @cached_property
+    def ensembles(self) -> Table | None:
+        """What averaging the seeds gains; None without breakdowns."""
+        return report_disagreement.ensembles_table(self.stats, self.breakdowns)
+
+    @cached_property
+    def contrasts(self) -> Table:
+        """Every contrast."""
+        return report_power.all_contrasts_table(self.stats)
+
+    @cached_property
+    def power(self) -> Table | None:
+        """What more seeds would settle."""
+        return report_power.power_table(self.stats)
+
+    @cached_property
+    def disagreement(self) -> list[Disagreement]:
+        """Where seeds disagree, by model."""
+        return [self._disagreement(model, found) for model, found in self.breakdowns.items()]
+
+    def _disagreement(self, model: str, found: Mapping[str, Any]) -> Disagreement:
+        unsound = [name for name, cell in cells_of(self.stats, model).items() if not sound(cell)]
+        return Disagreement(
+            f"disagreement-{self.name}-{model}",
+            model,
+            report_disagreement.page(found, f"page-{self.name}-{model}", unsound),
+            report_disagreement.tables(found, unsound),
+        )
+
+    @cached_property
+    def reliability(self) -> list[Table]:
+        """How often runs are right when they are so sure, by model."""
+        made = (report_disagreement.reliability_table(one) for one in self.breakdowns.values())
+        return [table for table in made if table is not None]
+
+    @cached_property
+    def diagrams(self) -> list[Diagram]:
+        """What the models are made of."""
+        return [
+            Diagram(
+                name,
+                report_diagrams.diagram(name, one["outline"]),
+                f"{counts_spread(one['parameters'].values())} parameters",
+            )
+            for name, one in self.outlines.items()
+            if name in self.stats["models"]
+        ]
+
+    def pictures(self, group: str) -> list[Figure]:
+        """The figures of a place in the page, in their order."""
+        return [one for one in self._figures if figure_group(one.name) == group]
+
+    def pictures_of(self, model: str) -> list[Figure]:
+        """The figures of one model."""
+        return [one for one in self.pictures("model") if figure_kind(one.name)[1] == model]
+
+    @cached_property
+    def _figures(self) -> list[Figure]:
+        names = figure_names(list(self.stats["models"]), list(self.stats["activations"]))
+        rank = {name: place for place, name in enumerate(names)}
+        ordered = sorted(self.figure_paths, key=lambda path: rank[path.stem])
+        return [_figure(self.stats, path, self.figure_paths[path]) for path in ordered]
 
 
 def _model(stats: Stats, name: str) -> Model:
@@ -191,7 +281,10 @@ def _model(stats: Stats, name: str) -> Model:
         *(report_tests.pairs_table(stats, name, score) for score in report_tests.SCORES),
     ]
     return Model(
+        id=f"model-{stats['scale']}-{name}",
         name=name,
+        sentence=report_answer.model_sentence(stats, name),
+        bars=report_answer.model_bars(stats, name),
         results=report_tables.results_table(stats, name, FINAL),
         others=[
             (_where_it_differs(stats, name, rule), report_tables.results_table(stats, name, rule))
@@ -212,37 +305,37 @@ def _where_it_differs(stats: Stats, model: str, rule: str) -> str:
     return f"{model} {which}: not the final one in {differing} of {runs}"
 
 
-def _figure(stats: Stats, path: Path) -> Figure:
-    id_ = f"{stats['scale']}-{path.stem}"
-    caption = figure_caption(path.stem, stats)
-    return Figure(f"figure-{id_}", caption, inline_svg(path, f"{id_}-", caption))
+def _figure(stats: Stats, path: Path, drawn: bool) -> Figure:
+    name, scale = path.stem, stats["scale"]
+    caption = figure_caption(name, stats)
+    return Figure(
+        id=f"figure-{scale}-{name}",
+        name=name,
+        title=figure_title(name),
+        caption=caption,
+        svg=inline_svg(path, f"{scale}-{name}-", caption) if drawn else None,
+        source=paths.at(paths.FIGURE_SVG, scale=scale, figure=name),
+    )
 
 
-def write_report(
-    study: str,
-    stats: Sequence[Path],
-    corpora: Sequence[Path],
-    figures: Sequence[Path],
-    output: Path,
-    audit: Path | None = None,
-    root: Path = Path(),
-    elsewhere: Sequence[Path] = (),
-    records: Sequence[Path] = (),
-) -> None:
-    """Write the report of a study; the same inputs give the same bytes.
+@dataclass(frozen=True)
+class Inputs:
+    """The files that a report is made from.
 
-    Parameters
+    Attributes
     ----------
-    study
-        The study's name, for the title.
     stats
         `stats.json` of each scale.
     corpora
         The corpus manifest of each scale, in the same order; the same one may recur.
     figures
         SVG files of all scales, `…/{scale}/figures/{name}.svg`.
-    output
-        The HTML file.
+    breakdowns
+        `breakdown.json` of models, of any of the scales.
+    models
+        `models.json`, for diagrams and costs; None leaves them out.
+    benchmarks
+        The folder where Snakemake keeps the times of jobs; None leaves them out.
     audit
         `claims.json`, for a section on the earlier study; without it there is none.
     root
@@ -251,53 +344,93 @@ def write_report(
         `elsewhere.json` of scales, for a section on the same runs made elsewhere.
     records
         Folders of records, for a section on recorded results; they are evidence of the audit too.
+    """
+
+    stats: Sequence[Path]
+    corpora: Sequence[Path]
+    figures: Sequence[Path] = ()
+    breakdowns: Sequence[Path] = ()
+    models: Path | None = None
+    benchmarks: Path | None = None
+    audit: Path | None = None
+    root: Path = Path()
+    elsewhere: Sequence[Path] = ()
+    records: Sequence[Path] = ()
+
+
+def write_report(page: Mapping[str, Any], output: Path) -> None:
+    """Write the report as HTML; `page` is what `contents` makes. Same inputs, same bytes."""
+    write_text(output, fill("report.html.j2", **page))
+
+
+def contents(study: str, inputs: Inputs) -> dict[str, Any]:
+    """What the report of a study shows, by the names that its templates know.
+
+    Parameters
+    ----------
+    study
+        The study's name, for the title.
 
     Raises
     ------
     ActreproError
         When a file is missing or damaged.
     """
-    scales = [_scale(read_json(path), figures) for path in stats]
-    manifests = [read_json(path) for path in corpora]
-    recorded = read_records(records)
-    earlier = None if audit is None else report_audit.section(read_json(audit), root, recorded)
-    made = {one["scale"]: one for one in map(read_json, elsewhere)}
-    twice = [
-        report_elsewhere.section(scale.stats, made[scale.name])
-        for scale in scales
-        if scale.name in made
+    models = read_json(inputs.models) if inputs.models else {"scales": {}}
+    scales = _scales(inputs, models)
+    stats = [scale.stats for scale in scales]
+    manifests = [read_json(path) for path in inputs.corpora]
+    recorded = read_records(inputs.records)
+    made = {one["scale"]: one for one in map(read_json, inputs.elsewhere)}
+    return {
+        "study": study,
+        "scales": scales,
+        "models_file": paths.MODELS,
+        "corpora": report_run.corpora_table(manifests),
+        "measures": report_tables.measures_table(stats[0]),
+        "hashes": report_run.hashes_table(manifests, stats),
+        "earlier": _earlier(inputs, recorded),
+        "audit_command": report_audit.COMMAND,
+        "twice": [
+            report_elsewhere.section(one, made[one["scale"]])
+            for one in stats
+            if one["scale"] in made
+        ],
+        "elsewhere_command": report_elsewhere.COMMAND,
+        "recorded": report_recorded.section(recorded, stats),
+        "costs": report_costs.section(stats, models, inputs.benchmarks) if inputs.models else None,
+        "origins": ORIGINS,
+        "confidence": level(stats[0]["confidence"]),
+        "alpha": level(alpha(stats[0])),
+    }
+
+
+def _scales(inputs: Inputs, models: Mapping[str, Any]) -> list[Scale]:
+    broken_down: dict[str, dict[str, Any]] = {}
+    for one in map(read_json, inputs.breakdowns):
+        broken_down.setdefault(one["scale"], {})[one["model"]] = one
+    drawn = _drawn(inputs.figures)
+    return [
+        Scale(
+            stats,
+            {path: on for path, on in drawn.items() if path.parent.parent.name == stats["scale"]},
+            broken_down.get(stats["scale"], {}),
+            models["scales"].get(stats["scale"], {}),
+        )
+        for stats in map(read_json, inputs.stats)
     ]
-    apart = report_recorded.section(recorded, [scale.stats for scale in scales])
-    write_text(output, render(study, scales, manifests, earlier, twice, apart))
 
 
-def _scale(stats: Stats, figures: Sequence[Path]) -> Scale:
-    own = [path for path in figures if path.parent.parent.name == stats["scale"]]
-    return Scale(stats, own)
+def _drawn(figures: Sequence[Path]) -> dict[Path, bool]:
+    """The figures, and whether the page holds them: those of whole scales come first."""
+    drawn, size = {}, 0
+    for path in sorted(figures, key=lambda path: bool(figure_kind(path.stem)[1])):
+        size += path.stat().st_size if path.exists() else 0
+        drawn[path] = size <= MOST_DRAWN
+    return drawn
 
 
-def render(
-    study: str,
-    scales: Sequence[Scale],
-    manifests: Sequence[Mapping[str, Any]],
-    earlier: report_audit.Section | None = None,
-    twice: Sequence[report_elsewhere.Section] = (),
-    recorded: report_recorded.Section | None = None,
-) -> str:
-    """The page as text."""
-    return fill(
-        "report.html.j2",
-        study=study,
-        scales=scales,
-        corpora=report_run.corpora_table(manifests),
-        measures=report_tables.measures_table(scales[0].stats),
-        hashes=report_run.hashes_table(manifests, [scale.stats for scale in scales]),
-        earlier=earlier,
-        audit_command=report_audit.COMMAND,
-        twice=twice,
-        elsewhere_command=report_elsewhere.COMMAND,
-        recorded=recorded,
-        origins=ORIGINS,
-        confidence=level(scales[0].stats["confidence"]),
-        alpha=level(alpha(scales[0].stats)),
-    )
+def _earlier(inputs: Inputs, recorded: Any) -> report_audit.Section | None:
+    if inputs.audit is None:
+        return None
+    return report_audit.section(read_json(inputs.audit), inputs.root, recorded)

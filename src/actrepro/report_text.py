@@ -19,6 +19,16 @@ from actrepro.report_gates import gates_line
 from actrepro.report_verdicts import not_claimed, settling, verdicts, warning
 
 MOST_NAMED = 6
+KEYS = {
+    "What was trained": "models.*.protocol",
+    "Can the numbers be trusted?": "models.*.rules.*.cells.*.gates",
+    "From seed to seed": "models.*.rules.final.cells.*.differences",
+    "Activation against seed": "models.*.rules.final.across",
+    "Do activations differ?": "models.*.rules.*.contrasts",
+    "What would settle it": "models.*.rules.*.contrasts.*.seeds_to_settle",
+    "Have the models learned?": "models.*.rules.final.cells.*.beats",
+    "What is not claimed": "margins",
+}
 
 
 @dataclass(frozen=True)
@@ -33,26 +43,30 @@ class Summary:
         What the study's size does not allow; empty when there is nothing to warn of.
     points
         What was found: a heading and sentences each.
+    keys
+        Where in `stats.json` a heading's numbers stand.
     """
 
     tiles: Sequence[tuple[str, str]]
     warning: str
     points: Sequence[tuple[str, str]]
+    keys: Mapping[str, str]
 
 
 def summary(stats: Stats) -> Summary:
     """What a scale's numbers say."""
-    points = [
-        ("What was trained", trained(stats)),
-        ("Can the numbers be trusted?", gates_line(stats)),
-        ("From seed to seed", between_seeds(stats)),
-        ("Activation against seed", activation_against_seed(stats)),
-        ("Do activations differ?", verdicts(stats)),
-        ("What would settle it", settling(stats)),
-        ("Have the models learned?", learning(stats)),
-        ("What is not claimed", not_claimed(stats)),
-    ]
-    return Summary(tiles(stats), warning(stats), [point for point in points if point[1]])
+    said = (
+        trained,
+        gates_line,
+        between_seeds,
+        activation_against_seed,
+        verdicts,
+        settling,
+        learning,
+        not_claimed,
+    )
+    points = [(heading, say(stats)) for heading, say in zip(KEYS, said, strict=True)]
+    return Summary(tiles(stats), warning(stats), [point for point in points if point[1]], KEYS)
 
 
 def tiles(stats: Stats) -> list[tuple[str, str]]:

@@ -23,6 +23,7 @@ from actrepro.cells import (
 from actrepro.evidence import AT, COMPARED, UNTESTED, verdict_counts
 from actrepro.measures import PRIMARY
 from actrepro.predictions import FINAL
+from actrepro.report_answer import headline
 from actrepro.report_verdicts import at_all
 from actrepro.verdicts import VERDICTS
 
@@ -36,6 +37,8 @@ def summary_text(stats: Mapping[str, Any], rule: str = FINAL) -> str:
     smoke = smoke_note(stats)
     lines = [
         *([smoke, ""] if smoke else []),
+        *_wrapped(headline(stats)),
+        "",
         f"{stats['scale']}: seeds {', '.join(map(str, stats['seeds']))}; "
         f"{rule} checkpoint; {stats['evaluation']['characters']:,} characters of the test half",
         f"loss in nats per character: mean ± sd (n−1); TV: mean total variation over pairs of "

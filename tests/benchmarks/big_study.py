@@ -41,7 +41,8 @@ from actrepro.gate import BEFORE, Outcome
 from actrepro.gates_after import check_runs
 from actrepro.inspection import targets_of
 from actrepro.predictions import MATCHED, OWN_RULES, RULES, Predictions, save_predictions
-from actrepro.report import write_report
+from actrepro.report import Inputs, contents, write_report
+from actrepro.report_markdown import write_markdown
 from actrepro.statistics import model_statistics
 from actrepro.tables import COLUMNS, scale_tables
 
@@ -302,17 +303,18 @@ def make_other_scales(big: Big) -> None:
 
 
 def report(big: Big) -> None:
-    write_report(
-        "big",
-        [big.at(paths.SCALE_STATS, scale=scale) for scale in big.scale_names],
-        [big.at(paths.CORPUS_MANIFEST)] * big.scales,
-        [
+    inputs = Inputs(
+        stats=[big.at(paths.SCALE_STATS, scale=scale) for scale in big.scale_names],
+        corpora=[big.at(paths.CORPUS_MANIFEST)] * big.scales,
+        figures=[
             big.at(paths.FIGURE_SVG, scale=scale, figure=figure)
             for scale in big.scale_names
-            for figure in figure_names(big.model_names)
+            for figure in big.figure_names
         ],
-        big.at(paths.REPORT),
     )
+    page = contents("big", inputs)
+    write_report(page, big.at(paths.REPORT))
+    write_markdown(page, big.at(paths.REPORT_TEXT))
 
 
 # In this order; what a job does has the name of its rule, what only makes things up has none.

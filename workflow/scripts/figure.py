@@ -11,4 +11,6 @@ with job(snakemake.log[0]):
         [Path(path) for path in snakemake.input.histories],
         Path(snakemake.output.svg),
         Path(snakemake.output.png),
+        breakdowns=[Path(path) for path in snakemake.input.breakdowns],
+        models=next(map(Path, snakemake.input.models), None),
     )

@@ -3,17 +3,25 @@ from pathlib import Path
 from actrepro.jobs import job
 
 with job(snakemake.log[0]):
-    from actrepro.report import write_report
+    from actrepro.report import Inputs, contents, write_report
+    from actrepro.report_markdown import write_markdown
 
-    write_report(
+    def listed(paths):
+        return [Path(path) for path in paths]
+
+    page = contents(
         snakemake.params.study,
-        [Path(path) for path in snakemake.input.stats],
-        [Path(path) for path in snakemake.input.corpora],
-        [Path(path) for path in snakemake.input.figures],
-        Path(snakemake.output[0]),
-        audit=next(map(Path, snakemake.params.audit), None),
-        elsewhere=[
-            Path(path) for path in [*snakemake.input.elsewhere, *snakemake.params.elsewhere]
-        ],
-        records=[Path(path) for path in snakemake.params.records],
+        Inputs(
+            stats=listed(snakemake.input.stats),
+            corpora=listed(snakemake.input.corpora),
+            figures=listed(snakemake.input.figures),
+            breakdowns=listed(snakemake.input.breakdowns),
+            models=Path(snakemake.input.models),
+            benchmarks=Path(snakemake.params.benchmarks),
+            audit=next(map(Path, snakemake.params.audit), None),
+            elsewhere=listed([*snakemake.input.elsewhere, *snakemake.params.elsewhere]),
+            records=listed(snakemake.params.records),
+        ),
     )
+    write_report(page, Path(snakemake.output.page))
+    write_markdown(page, Path(snakemake.output.text))

@@ -4,12 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from actrepro.cells import Stats
-from actrepro.drawing.sheet import INK, SOFT, WIDTH, Grid, Header, Look, Sheet, label_width
+from actrepro.drawing.sheet import (
+    FAINT,
+    GROUND,
+    INK,
+    SOFT,
+    WIDTH,
+    Grid,
+    Header,
+    Look,
+    Sheet,
+    label_width,
+)
+from actrepro.drawing.tiles import ON_TILE
 from actrepro.evidence import COMPARED, Contrast, contrasts_of, family, verdict_of
+from actrepro.figure_sizes import contrasts_in_rows
+from actrepro.formats import signed
+from actrepro.inference import Floats
 from actrepro.measures import PRIMARY
 from actrepro.predictions import FINAL, MATCHED
 from actrepro.verdicts import DIFFERENT, EQUIVALENT, UNSOUND
@@ -19,16 +36,28 @@ VERDICT = 0.74  # inches for the longest verdict
 APART = 0.19  # of a row, from its middle to each interval
 ARROW = 0.03  # of a panel's width, from its edge to an arrowhead
 GREY = "#9c9c9c"
-BAND = "#cfe0f0"
+# Light enough for what stands on it, on a white page as on a dark one.
+BAND: Look = {"color": "#0072B2", "alpha": 0.18, "linewidth": 0, "zorder": 0}
+SIDE = 2.3  # inches of a square of tiles
+NAMES = 5  # points, of the activations beside it
+# Between a dark blue for a < b and a dark red for a > b; grey where there is no number.
+COLOURS = "RdBu_r"
+# Of a decided contrast: the marker in its tile.
+DECIDED: Mapping[str, str] = {DIFFERENT: "o", EQUIVALENT: "_"}
 # By checkpoint rule: where in a row, the marker, and its colour.
 LOOKS: Mapping[str, tuple[float, Look, str]] = {
     FINAL: (-APART, {"marker": "o", "markersize": 4.2}, INK),
-    MATCHED: (APART, {"marker": "D", "markersize": 3.8, "markerfacecolor": "white"}, "#0072B2"),
+    MATCHED: (APART, {"marker": "D", "markersize": 3.8, "markerfacecolor": GROUND}, "#0072B2"),
 }
 
 
 def draw_contrasts(header: Header, stats: Stats) -> Sheet:
     """Every contrast of the primary measure, at the fixed step and at matched loss."""
+    return _draw_rows(header, stats) if contrasts_in_rows(stats) else _draw_squares(header, stats)
+
+
+def _draw_rows(header: Header, stats: Stats) -> Sheet:
+    """A row per contrast with both intervals and verdicts."""
     pairs = _pairs(stats)
     labels = label_width([*pairs, "one activation"])
     grid = Grid(
@@ -44,7 +73,7 @@ def draw_contrasts(header: Header, stats: Stats) -> Sheet:
     for index, (model, panel) in enumerate(zip(stats["models"], panels, strict=True)):
         _dress(panel, model, pairs if index % grid.columns == 0 else [""] * len(pairs))
         panel.set_xlim(*limits)
-        panel.axvspan(-_margin(stats), _margin(stats), color=BAND, linewidth=0, zorder=0)
+        panel.axvspan(-_margin(stats), _margin(stats), **BAND)
         panel.axvline(0, color=SOFT, linewidth=0.7, zorder=1)
         for rule in LOOKS:
             for place, contrast in enumerate(family(stats, model, PRIMARY, rule)):
@@ -54,6 +83,60 @@ def draw_contrasts(header: Header, stats: Stats) -> Sheet:
     for panel in panels[-grid.columns :]:
         panel.set_xlabel("a − b, total variation")
     return sheet
+
+
+def _draw_squares(header: Header, stats: Stats) -> Sheet:
+    """A square of tiles per model: what rows would be too many for."""
+    names = list(stats["activations"])
+    grid = Grid(0.75, 0.0, len(stats["models"]), SIDE, below=0.95, gap=0.8)
+    sheet = Sheet(header, WIDTH, grid.height + 0.5)
+    reach = max(map(abs, _limits(stats)))
+    colours = matplotlib.colormaps[COLOURS].with_extremes(bad=FAINT)
+    for model, panel in zip(stats["models"], grid.panels(sheet, 0.0), strict=True):
+        panel.set_title(model)
+        panel.set_xticks(range(len(names)), names, rotation=90)
+        panel.set_yticks(range(len(names)), names)
+        panel.tick_params(length=0, labelsize=NAMES)
+        panel.spines[:].set_visible(False)
+        values, marks = _square(stats, model)
+        panel.imshow(values, cmap=colours, vmin=-reach, vmax=reach, aspect="auto")
+        for marker, (x, y) in marks.items():
+            look: Look = {"markersize": 2.6, "linestyle": "none", "color": ON_TILE}
+            panel.plot(x, y, marker, **look)
+    _draw_scale(sheet, grid.height, reach)
+    return sheet
+
+
+def _square(stats: Stats, model: str) -> tuple[Floats, dict[str, tuple[list[int], list[int]]]]:
+    """Differences a − b, a the row above the diagonal and the column below it; and the verdicts.
+
+    Above the diagonal stand those at the fixed step, below it those at matched loss.
+    """
+    places = {name: place for place, name in enumerate(stats["activations"])}
+    values = np.full((len(places), len(places)), np.nan)
+    marks: dict[str, tuple[list[int], list[int]]] = {one: ([], []) for one in DECIDED.values()}
+    for rule in LOOKS:
+        for contrast in family(stats, model, PRIMARY, rule):
+            line, column = places[contrast["a"]], places[contrast["b"]]
+            if rule == MATCHED:
+                line, column = column, line
+            if contrast["value"] is None or contrast["verdict"] == UNSOUND:
+                continue
+            values[line, column] = contrast["value"]
+            if contrast["verdict"] in DECIDED:
+                x, y = marks[DECIDED[contrast["verdict"]]]
+                x.append(column)
+                y.append(line)
+    return values, marks
+
+
+def _draw_scale(sheet: Sheet, top: float, reach: float) -> None:
+    """What the colours stand for."""
+    scale = sheet.panel(2.6, top, 3.4, 0.12)
+    scale.imshow(np.linspace(-1, 1, 64)[None], cmap=COLOURS, aspect="auto", extent=(-1, 1, 0, 1))
+    scale.set_yticks([])
+    scale.set_xticks([-1, 0, 1], [signed(-reach, 3), "0", signed(reach, 3)])
+    scale.set_xlabel("a − b, total variation; ● different, − equivalent, grey: no number")
 
 
 def _pairs(stats: Stats) -> list[str]:

@@ -1,4 +1,7 @@
-"""Training curves of a model: a panel per activation, the others in grey behind it."""
+"""Training curves: of a model by activation, or of an activation by model.
+
+A panel for each, the others in grey behind it.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,16 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from actrepro.cells import FAILED, Stats, cells_of, gate_mark, lost_counts
+from actrepro.cells import FAILED, Cell, Stats, cells_of, gate_mark, lost_counts
 from actrepro.drawing.palette import activation_colours
 from actrepro.drawing.sheet import FAINT, INK, MARGIN, SOFT, WIDTH, Grid, Header, Look, Sheet
+from actrepro.figure_sizes import curves_shown
 from actrepro.history import HistoryRow
 from actrepro.status import LOST
 
+# By what a panel shows, an activation or a model, and by seed.
 Histories = Mapping[str, Mapping[int, Sequence[HistoryRow]]]
-# By activation and seed, `diverged` or `failed`.
+# By the same, `diverged` or `failed`.
 Lost = Mapping[str, Mapping[int, str]]
 
 OTHERS: Look = {"color": FAINT, "linewidth": 0.8, "zorder": 1}
@@ -29,36 +34,54 @@ LABEL_GAP = 0.09  # of the panel's height, at least, between two n-gram tables' 
 
 @dataclass(frozen=True)
 class _Panel:
-    """One activation's place among its model's curves.
+    """One activation's place among its model's curves, or a model's among its activation's.
 
     `lost` are its seeds whose runs diverged or failed, `failed` the gates of its cell.
     """
 
     axes: Axes
-    activation: str
+    name: str
     colour: str
     lost: Mapping[int, str]
     failed: str
 
 
 def draw_curves(header: Header, stats: Stats, model: str, histories: Histories) -> Sheet:
-    """Selection and train loss against step, every run a line."""
-    activations = stats["activations"]
-    colours = activation_colours(activations)
+    """A model's selection and train loss against step, a panel per activation."""
     cells = cells_of(stats, model)
+    colours = activation_colours(list(cells))
     lost = _lost(stats["models"][model]["runs"])
+    return _draw(header, stats, cells, colours, lost, histories)
+
+
+def draw_training(header: Header, stats: Stats, activation: str, histories: Histories) -> Sheet:
+    """An activation's selection and train loss against step, a panel per model."""
+    cells = {model: cells_of(stats, model)[activation] for model in stats["models"]}
+    colour = activation_colours(stats["activations"])[activation]
+    lost = {model: _lost(one["runs"]).get(activation, {}) for model, one in stats["models"].items()}
+    return _draw(header, stats, cells, dict.fromkeys(cells, colour), lost, histories)
+
+
+def _draw(
+    header: Header,
+    stats: Stats,
+    cells: Mapping[str, Cell],
+    colours: Mapping[str, str],
+    lost: Lost,
+    histories: Histories,
+) -> Sheet:
     baselines = {name: one["loss"] for name, one in stats["evaluation"]["baselines"].items()}
     limits = _limits(histories, lost, list(baselines.values()))
-    grid = Grid(labels=0.45, right=0.75, count=len(activations), panel_height=1.55, below=0.5)
+    behind = _lines_behind(histories, lost)
+    grid = Grid(labels=0.45, right=0.75, count=len(cells), panel_height=1.55, below=0.5)
     sheet = Sheet(header, WIDTH, grid.height + 0.4)
     places = grid.panels(sheet, 0.0)
-    for index, (activation, axes) in enumerate(zip(activations, places, strict=True)):
-        failed = gate_mark(cells[activation])
-        panel = _Panel(axes, activation, colours[activation], lost.get(activation, {}), failed)
-        _draw_panel(panel, histories, limits)
+    for index, ((name, cell), axes) in enumerate(zip(cells.items(), places, strict=True)):
+        panel = _Panel(axes, name, colours[name], lost.get(name, {}), gate_mark(cell))
+        _draw_panel(panel, histories, behind, limits)
         _dress(axes, index, grid)
         _draw_tables(axes, baselines, named=(index + 1) % grid.columns == 0)
-    if len(activations) < grid.columns or len(activations) % grid.columns:
+    if len(cells) < grid.columns or len(cells) % grid.columns:
         _name_tables(places[-1], baselines)
     _draw_legend(sheet, grid.height)
     return sheet
@@ -72,6 +95,33 @@ def _lost(runs: Sequence[Mapping[str, Any]]) -> Lost:
     return found
 
 
+def _lines_behind(histories: Histories, lost: Lost) -> Mapping[str, list[list[HistoryRow]]]:
+    """What stands in grey for each name: its runs, or their mean where there are very many."""
+    runs = {name: [list(rows) for rows in seeds.values()] for name, seeds in histories.items()}
+    if curves_shown(len(runs), max(map(len, runs.values()), default=0)):
+        return runs
+    return {
+        name: _mean_curve([rows for seed, rows in seeds.items() if seed not in lost.get(name, {})])
+        for name, seeds in histories.items()
+    }
+
+
+def _mean_curve(runs: Sequence[Sequence[HistoryRow]]) -> list[list[HistoryRow]]:
+    """The mean of runs, over the steps at which all were evaluated; nothing of no runs."""
+    if not runs:
+        return []
+    return [
+        [
+            HistoryRow(rows[0].step, *(sum(losses) / len(rows) for losses in _losses(rows)))
+            for rows in zip(*runs, strict=False)
+        ]
+    ]
+
+
+def _losses(rows: Sequence[HistoryRow]) -> tuple[list[float], list[float]]:
+    return [row.train_loss for row in rows], [row.selection_loss for row in rows]
+
+
 def _limits(histories: Histories, lost: Lost, baselines: Sequence[float]) -> tuple[float, float]:
     """From the finished runs' lowest loss to their highest at the end, n-gram tables included.
 
@@ -79,9 +129,9 @@ def _limits(histories: Histories, lost: Lost, baselines: Sequence[float]) -> tup
     """
     finished = [
         [loss for row in rows for loss in row[1:]]
-        for activation, runs in histories.items()
+        for name, runs in histories.items()
         for seed, rows in runs.items()
-        if seed not in lost.get(activation, {})
+        if seed not in lost.get(name, {})
     ]
     lowest = min([*baselines, *(loss for losses in finished for loss in losses)])
     highest = max([*baselines, *(loss for losses in finished for loss in losses[-2:])])
@@ -89,28 +139,38 @@ def _limits(histories: Histories, lost: Lost, baselines: Sequence[float]) -> tup
     return lowest - room, highest + room
 
 
-def _draw_panel(panel: _Panel, histories: Histories, limits: tuple[float, float]) -> None:
+def _draw_panel(
+    panel: _Panel,
+    histories: Histories,
+    behind: Mapping[str, list[list[HistoryRow]]],
+    limits: tuple[float, float],
+) -> None:
     mark = f" {FAILED}" if panel.failed else ""
-    panel.axes.set_title(f"{panel.activation}{mark}", color=INK)
+    panel.axes.set_title(f"{panel.name}{mark}", color=INK)
     panel.axes.set_ylim(*limits)
-    for activation, runs in histories.items():
-        for seed, rows in runs.items():
-            if activation != panel.activation:
-                _draw_line(panel.axes, rows, 2, OTHERS)
-                continue
-            _draw_line(panel.axes, rows, 1, {"color": panel.colour, **TRAIN})
-            _draw_line(panel.axes, rows, 2, {"color": panel.colour, **SELECTION})
-            if seed in panel.lost:
-                _mark_end(panel, rows, limits)
+    _draw_behind(
+        panel.axes, [rows for name in behind if name != panel.name for rows in behind[name]]
+    )
+    for seed, rows in histories.get(panel.name, {}).items():
+        _draw_line(panel.axes, rows, 1, {"color": panel.colour, **TRAIN})
+        _draw_line(panel.axes, rows, 2, {"color": panel.colour, **SELECTION})
+        if seed in panel.lost:
+            _mark_end(panel, rows, limits)
     _remark(panel.axes, _said_of(panel, histories))
 
 
+def _draw_behind(axes: Axes, lines: Sequence[Sequence[HistoryRow]]) -> None:
+    """The others' selection loss, all as one line with gaps: a hundred lines are slow to draw."""
+    gap = HistoryRow(0, math.nan, math.nan)
+    _draw_line(axes, [row for rows in lines for row in (*rows, gap)], 2, OTHERS)
+
+
 def _said_of(panel: _Panel, histories: Histories) -> str:
-    if panel.activation not in histories:
+    if panel.name not in histories:
         return "no training history"
     if not panel.lost:
         return panel.failed
-    every = len(histories[panel.activation])
+    every = len(histories[panel.name])
     return ", ".join(lost_counts(panel.lost.values(), lambda runs: f"{runs} of {every}"))
 
 
@@ -171,7 +231,7 @@ def _draw_legend(sheet: Sheet, top: float) -> None:
     lines = [
         Line2D([], [], color=SOFT, label="selection loss", **SELECTION),
         Line2D([], [], color=SOFT, label="train loss", **TRAIN),
-        Line2D([], [], label="other activations, selection loss", **OTHERS),
+        Line2D([], [], label="the others, selection loss", **OTHERS),
         Line2D([], [], color=SOFT, linestyle=":", linewidth=0.9, label="n-gram table"),
     ]
     where = sheet.place(MARGIN + 0.35, top + 0.02)

@@ -33,7 +33,10 @@ CHARACTER = 0.078  # inches, a generous character of a label
 Header = tuple[str, str]  # title and note
 Look = dict[str, Any]  # keyword arguments of matplotlib
 
-INK, SOFT, FAINT = "#1a1a1a", "#5a5a5a", "#d9d9d9"
+# In a page these follow its theme (`actrepro.inline_svg`); what must not has a colour of its own.
+INK, SOFT, FAINT, GRID, GROUND = "#1a1a1a", "#5a5a5a", "#d9d9d9", "#e8e8e8", "#ffffff"
+MOST_PIXELS = 20_000  # of a PNG's height; Agg draws none of 65,536 or more
+DOTS = 160  # of a PNG in an inch, where its height allows
 
 # Any: the type of the key differs between versions of matplotlib.
 STYLE: Any = {
@@ -52,7 +55,7 @@ STYLE: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.axisbelow": True,
-    "grid.color": "#e8e8e8",
+    "grid.color": GRID,
     "grid.linewidth": 0.7,
     "xtick.color": SOFT,
     "ytick.color": SOFT,
@@ -90,7 +93,7 @@ class Sheet:
         self.width = width
         self.header = 0.45 + LINE * len(lines)
         self.height = self.header + height
-        self.figure = Figure(figsize=(width, self.height), facecolor="white")
+        self.figure = Figure(figsize=(width, self.height), facecolor=GROUND)
         self.figure.text(*self._from_top(0.28), title, fontsize=12, fontweight="bold")
         self.figure.text(
             *self._from_top(0.4), "\n".join(lines), va="top", color=SOFT, linespacing=1.35
@@ -127,13 +130,16 @@ class Sheet:
         unsaid = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         with replacing(svg) as partial:
             self.figure.savefig(partial, format="svg", metadata=unsaid)
+        dots = min(DOTS, MOST_PIXELS / self.height)
+        # A tenth larger than at the default level, and written in half the time.
+        quick: Look = {"metadata": {"Software": None}, "pil_kwargs": {"compress_level": 3}}
         with replacing(png) as partial:
-            self.figure.savefig(partial, format="png", dpi=160, metadata={"Software": None})
+            self.figure.savefig(partial, format="png", dpi=dots, **quick)
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Equal panels, three to a line, between labels of given lengths; all in inches."""
+    """Equal panels, at most `most` to a line, between labels of given lengths; all in inches."""
 
     labels: float
     right: float
@@ -142,11 +148,12 @@ class Grid:
     top: float = 0.28
     below: float = 0.62
     gap: float = GAP
+    most: int = COLUMNS
 
     @property
     def columns(self) -> int:
         """Panels in a line."""
-        return min(COLUMNS, self.count)
+        return min(self.most, self.count)
 
     @property
     def lines(self) -> int:
@@ -175,7 +182,7 @@ class Grid:
 
 def mean_look(colour: str, filled: bool) -> Look:
     """A mean's marker: hollow where the cell failed a gate."""
-    inside = colour if filled else "white"
+    inside = colour if filled else GROUND
     return {"markerfacecolor": inside, "markeredgecolor": colour, "markeredgewidth": 1.3}
 
 

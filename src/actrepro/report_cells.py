@@ -1,0 +1,190 @@
+"""The report's tables over all cells of a scale, to be sorted: differences, learning, trade-off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from actrepro.cells import Cell, Stats, cells_of, learned, named_cells, remark, sound
+from actrepro.evidence import ACCURACY, CHURN, LOSS
+from actrepro.formats import (
+    MISSING,
+    counts_spread,
+    interval,
+    level,
+    mean_sd,
+    number,
+    signed,
+)
+from actrepro.measures import PRIMARY
+from actrepro.pareto import front
+from actrepro.predictions import FINAL
+from actrepro.report_parts import Entry, Row, Table, stats_key
+from actrepro.report_tables import DIFFERENCE_COLUMNS, marked
+from actrepro.status import FINISHED
+
+BEST = "best"
+CALIBRATION = "calibration.all"
+KAPPA = "kappa-fleiss.all"
+
+
+def reproducibility_table(stats: Stats) -> Table:
+    """Every cell's differences between seeds at the final step."""
+    confidence = level(stats["confidence"])
+    others = [name for id_, name in DIFFERENCE_COLUMNS.items() if id_ != CHURN]
+    return Table(
+        "Differences between seeds, all cells",
+        f"Means over pairs of seeds at the final step, with {confidence} jackknife intervals over "
+        "seeds below them; kappa is the agreement of all seeds, where more is more alike. Cells "
+        "that failed a gate are marked † and rank with nothing.",
+        ["model", "activation", "n", "total variation", "churn", *others, "kappa"],
+        [
+            _cell_row(model, activation, cell, _differences(cell))
+            for model, activation, cell in _cells(stats)
+        ],
+        names=2,
+        source=stats_key(stats, f"models.*.rules.{FINAL}.cells.*"),
+        keys=_keys(stats, "differences"),
+    )
+
+
+def _cells(stats: Stats) -> Iterator[tuple[str, str, Cell]]:
+    for model in stats["models"]:
+        for activation, cell in cells_of(stats, model).items():
+            yield model, activation, cell
+
+
+def _keys(stats: Stats, part: str) -> list[str]:
+    """Where in `stats.json` a row's numbers stand."""
+    return [
+        f"models.{model}.rules.{FINAL}.cells.{activation}.{part}"
+        for model, activation, _ in _cells(stats)
+    ]
+
+
+def _cell_row(model: str, activation: str, cell: Cell, cells: list[str | Entry]) -> Row:
+    named = Entry(marked(activation, cell), remark(cell))
+    return Row([model, named, *cells], failed=not sound(cell))
+
+
+def _differences(cell: Cell) -> list[str | Entry]:
+    ids = (PRIMARY, *DIFFERENCE_COLUMNS)
+    return [
+        str(cell["n"]),
+        *(_estimate(cell["differences"][id_]) for id_ in ids),
+        _estimate(cell["group"].get(KAPPA)),
+    ]
+
+
+def _estimate(found: Mapping[str, Any] | None) -> str | Entry:
+    """A value with its interval below it."""
+    if found is None:
+        return MISSING
+    bounds = found["interval"]
+    return Entry(number(found["value"]), interval(bounds) if bounds else "")
+
+
+def learning_table(stats: Stats) -> Table:
+    """Every cell's loss and accuracy, its train–validation gap, best checkpoint, calibration."""
+    return Table(
+        "Loss, accuracy and fit, all cells",
+        "Means over n seeds ± standard deviation (n − 1), on the test text: loss in nats per "
+        "character. Gap: selection loss less training loss at the last evaluation, on windows of "
+        "both texts. Best: test loss at the checkpoint with the lowest selection loss less that at "
+        "the final step, with its steps. Calibration: expected error of a run’s own confidence. "
+        "Every run: the strongest n-gram table that all of the cell’s runs beat.",
+        ["model", "activation", "n", "loss", "accuracy", "gap", "best", "calibration", "every run"],
+        [
+            _cell_row(model, activation, cell, _learning(stats, model, activation, cell))
+            for model, activation, cell in _cells(stats)
+        ],
+        names=2,
+        source=stats_key(stats, f"models.*.rules.{FINAL}.cells.*"),
+        keys=_keys(stats, "metrics"),
+    )
+
+
+def _learning(stats: Stats, model: str, activation: str, cell: Cell) -> list[str | Entry]:
+    if not cell["n"]:
+        return [str(cell["n"]), *[MISSING] * 6]
+    metrics = cell["metrics"]
+    return [
+        str(cell["n"]),
+        _mean(metrics[LOSS]),
+        _mean(metrics[ACCURACY], share=True),
+        signed(_gap(stats, model, activation)),
+        _best(stats, model, activation, cell),
+        _mean(metrics[CALIBRATION]),
+        learned(cell["beats"]),
+    ]
+
+
+def _mean(metric: Mapping[str, Any], share: bool = False) -> str | Entry:
+    """A mean with its interval below it."""
+    bounds = metric["interval"]
+    if bounds is None:
+        return mean_sd(metric, share)
+    scale, digits = (100, 2) if share else (1, 4)
+    return Entry(mean_sd(metric, share), interval([end * scale for end in bounds], digits))
+
+
+def _runs(stats: Stats, model: str, activation: str) -> list[Mapping[str, Any]]:
+    return [
+        run
+        for run in stats["models"][model]["runs"]
+        if run["activation"] == activation and run["status"] == FINISHED
+    ]
+
+
+def _gap(stats: Stats, model: str, activation: str) -> float | None:
+    """Mean over runs of selection loss less training loss where their histories end."""
+    lasts = [run["last_history"] for run in _runs(stats, model, activation)]
+    gaps = [last["selection_loss"] - last["train_loss"] for last in lasts if last is not None]
+    return sum(gaps) / len(gaps) if gaps else None
+
+
+def _best(stats: Stats, model: str, activation: str, cell: Cell) -> str | Entry:
+    """What the best checkpoint gains over the final one."""
+    best = cells_of(stats, model, BEST)[activation]
+    if best["n"] != cell["n"]:
+        return MISSING
+    gain = best["metrics"][LOSS]["value"] - cell["metrics"][LOSS]["value"]
+    steps = {run["best_step"] for run in _runs(stats, model, activation)}
+    return Entry(signed(gain), f"step {counts_spread(steps)}")
+
+
+def tradeoff_table(stats: Stats) -> Table:
+    """The sound cells by loss: which of them no other one beats in loss and total variation."""
+    cells = {
+        name: cell
+        for name, cell in named_cells(stats).items()
+        if sound(cell) and cell["n"] and cell["differences"][PRIMARY] is not None
+    }
+    points = [_point(cell) for cell in cells.values()]
+    on_front = set(front(points))
+    ranked = sorted(range(len(points)), key=points.__getitem__)
+    named = list(cells.items())
+    return Table(
+        "Reproducibility against loss",
+        "Sound cells from the lowest test loss on. On the front: no other cell has both a lower "
+        "loss and a smaller total variation between seeds. The front takes the means as they are; "
+        "where intervals overlap, another set of seeds may give another one.",
+        ["cell", "loss", "total variation", "on the front"],
+        [_tradeoff_row(*named[place], place in on_front) for place in ranked],
+        source=stats_key(stats, f"models.*.rules.{FINAL}.cells.*"),
+        keys=[_place(named[place][0]) for place in ranked],
+    )
+
+
+def _point(cell: Cell) -> tuple[float, float]:
+    return cell["metrics"][LOSS]["value"], cell["differences"][PRIMARY]["value"]
+
+
+def _tradeoff_row(name: str, cell: Cell, on_front: bool) -> Row:
+    shown = Entry("yes", kind="equivalent") if on_front else Entry("no")
+    return Row([name, _mean(cell["metrics"][LOSS]), _estimate(cell["differences"][PRIMARY]), shown])
+
+
+def _place(name: str) -> str:
+    model, _, activation = name.partition(" ")
+    return f"models.{model}.rules.{FINAL}.cells.{activation}"

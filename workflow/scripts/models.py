@@ -1,0 +1,18 @@
+from pathlib import Path
+
+from actrepro.jobs import job
+
+with job(snakemake.log[0]):
+    from actrepro.config import RunConfig
+    from actrepro.sizes import Asked, write_sizes
+
+    write_sizes(
+        Asked(
+            runs=[RunConfig.model_validate(run) for run in snakemake.params.runs],
+            activations=snakemake.params.activations,
+            scales=snakemake.params.scales,
+            symbols=snakemake.params.symbols,
+        ),
+        [Path(path) for path in snakemake.input.corpora],
+        Path(snakemake.output[0]),
+    )
