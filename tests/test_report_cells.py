@@ -115,9 +115,7 @@ def test_every_contrast_stands_in_one_table(scale: Scale) -> None:
     assert len(rows) == 2 * 3 * 6
 
 
-def test_a_table_too_long_for_a_page_says_so(
-    scale: Scale, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_table_too_long_for_a_page_says_so(scale: Scale, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report_power, "MOST_ROWS", 10)
     made = all_contrasts_table(scale.numbers)
     assert len(made.rows) == 10

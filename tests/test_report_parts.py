@@ -18,7 +18,10 @@ def table(rows: int, cell: str = "1") -> Table:
         "Name",
         "What it is.",
         ["a|b", "n"],
-        [Row([f"row_{place}", Entry(cell, "[0, 2]", "hint", "different")]) for place in range(rows)],
+        [
+            Row([f"row_{place}", Entry(cell, "[0, 2]", "hint", "different")])
+            for place in range(rows)
+        ],
         source="results/tiny/stats.json: models.charlm.rules.final.cells",
         keys=[f"models.{place}" for place in range(rows)],
     )

@@ -95,9 +95,7 @@ def section(every: Sequence[Stats], models: Models, benchmarks: Path | None) -> 
 
 def _names(every: Sequence[Stats]) -> set[str]:
     """The scales and the corpora of a study."""
-    corpora = {
-        model["protocol"]["corpus"] for stats in every for model in stats["models"].values()
-    }
+    corpora = {model["protocol"]["corpus"] for stats in every for model in stats["models"].values()}
     return {*(stats["scale"] for stats in every), *corpora}
 
 
@@ -214,7 +212,7 @@ def _estimated(
     operations = {name: _operations(one) for name, one in sizes.items()}
     total = runs * sum(operations.values())
     counts = sorted(one / 1e12 for one in operations.values())
-    ends = [number(one, 1) for one in (counts[0], counts[-1])]
+    ends = [f"{one:.3g}" if one < 1000 else count(round(one)) for one in (counts[0], counts[-1])]
     return Row(
         [
             scale,

@@ -127,7 +127,7 @@
       });
       this.status = make("span", { className: "soft" });
       this.status.setAttribute("role", "status");
-      this.frame.before(make("div", { className: "tools" }, search, this.status));
+      this.frame.prepend(make("div", { className: "tools" }, search, this.status));
       if (!this.data) return;
       this.more = make("button", { type: "button", textContent: `Show ${PAGE} more` });
       this.more.addEventListener("click", () => {
@@ -135,7 +135,7 @@
         this.show();
       });
       this.frame.querySelector("p.rest").remove();
-      this.frame.after(make("div", { className: "tools" }, this.more));
+      this.frame.append(make("div", { className: "tools" }, this.more));
       const first = this.body.rows.length;
       const total = Number(this.frame.dataset.rows);
       this.status.textContent = `the first ${first} of ${total} rows`;
