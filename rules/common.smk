@@ -127,6 +127,12 @@ def code_of_benchmark(script):
     return fingerprint
 
 
+def code_of_sizes(script):
+    """Of a script that builds the study's models with its activations."""
+    models = tuple(map(model_module, STUDY.models))
+    return lambda wildcards: code_fingerprint(script, models, tuple(STUDY.activations))
+
+
 def model_module(model):
     return module_of_model(model, STUDY.custom_models.get(model))
 
@@ -422,6 +428,32 @@ def first_runs(wildcards):
         ).model_dump(mode="json")
         for activation in activations_of(wildcards)
     ]
+
+
+def sizes_of_study(wildcards):
+    """The slice of a run of each model of the study at each scale there is.
+
+    On what device a study trains changes no size.
+    """
+    first = STUDY.activations[0]
+    return [
+        STUDY.run_config(scale, model, first, seed=0)
+        .model_copy(update={"device": "auto"})
+        .model_dump(mode="json")
+        for scale in STUDY.protocols
+        for model in STUDY.models
+    ]
+
+
+def symbols_of_corpora(wildcards):
+    """How many symbols each corpus declares."""
+    return {name: corpus.symbols for name, corpus in STUDY.corpora.items()}
+
+
+def corpora_of_study(pattern):
+    """A file of each corpus of the study, once."""
+    names = dict.fromkeys(STUDY.protocols[scale].corpus for scale in STUDY.scales)
+    return [paths.at(pattern, corpus=name) for name in names]
 
 
 def corpus_config(wildcards):

@@ -39,7 +39,7 @@ def opened(browser: Browser, path: Path, width: int = 1440, **context: Any) -> I
         page.on("request", lambda asked: complaints.extend(_outside(asked.url, url)))
         page.goto(url)
         yield page
-        assert complaints == []
+        assert not complaints, complaints
 
 
 def _outside(url: str, own: str) -> list[str]:

@@ -103,7 +103,7 @@ def verdict(id_: str, about: Context | None = None) -> str:
 LOOKED_UP = {
     "rules": ("report", "leaderboard"),
     "results": ("results/{scale}/{model}/stats.json", "results/{scale}/plots.png"),
-    "figures": ("curves-{model}", "accuracy"),
+    "figures": ("curves-{model}", "violins"),
     "columns": ("runs.seconds", "runs.watts"),
     "keys": ("models.*.rules.best.cells.*.metrics.*.interval", "models.*.rules.worst.cells"),
     "measures": ("edit-levenshtein-pairs.generated", "kl-nats-pairs.all"),
@@ -234,7 +234,7 @@ def test_a_checkout_is_the_folder_of_the_snakefile() -> None:
 WITHOUT: list[tuple[str, str, Any]] = [
     ("feat-activations", "activation_names", lambda: ("relu", "gelu")),
     ("feat-model-hybridlm", "model_names", lambda: ("charlm",)),
-    ("feat-plot-tradeoff", "figure_names", lambda models: ["loss"]),
+    ("feat-plot-tradeoff", "figure_names", lambda models, activations: ["loss"]),
     ("feat-deterministic", "GATES", {"wired": ""}),
     ("feat-process-flag-no-plots", "RESERVED", ("all",)),
     ("feat-partial-vs-full", "COLUMNS", {}),
@@ -605,7 +605,7 @@ def names_of(wildcard: str) -> list[str]:
         "model": list(model_names()),
         "activation": list(activation_names()),
         "corpus": list(study.corpora),
-        "figure": figure_names(model_names()),
+        "figure": figure_names(model_names(), activation_names()),
         "seed": ["42", "43", "44"],
     }
     return known.get(wildcard, [])

@@ -17,7 +17,7 @@ LAYERS = (
     "corpus fetch plays texts evaluation activations masks quickstart history needs",
     "models matching",
     "devices optimiser stepping resuming checkpoints training predictions prediction probing "
-    "gates facts",
+    "gates facts flops outline sizes",
     "measures inspection differences breakdown gates_after "
     "inference permutation equivalence power classical decomposition "
     "model_runs contrasts statistics scale unpaired controls counterparts elsewhere benchmarking "
@@ -45,6 +45,9 @@ BESIDE = {
     ("cards", "errors"),
     ("cards", "locks"),
     ("classical", "decomposition"),
+    ("outline", "probing"),
+    ("sizes", "flops"),
+    ("sizes", "outline"),
     ("classical", "inference"),
     ("config", "errors"),
     ("config", "registry"),
@@ -113,6 +116,9 @@ BESIDE = {
     ("unpaired", "measures"),
 }
 WITH_TORCH = {
+    "flops",
+    "outline",
+    "sizes",
     "activations",
     "masks",
     "models",

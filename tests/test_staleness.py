@@ -16,9 +16,13 @@ FRESH = {"gates": 1}
 # Two activations with two seeds each.
 TRAINED = {"train": 4, "predict": 2, "cell_differences": 2}
 OF_ONE_CELL = {"train": 2, "predict": 1, "cell_differences": 1}
-COMPARED = {"predict_matched": 1, "model_differences": 1, "gates_after": 1}
+COMPARED = {"predict_matched": 1, "model_differences": 1, "breakdown": 1, "gates_after": 1}
 MODEL = {"model_stats": 1}
-DRAWN = {"figure": 7, "report": 1, "all": 1}
+# Fifteen of the scale, two of each model, one of each activation.
+DRAWN = {"figure": 15 + 2 * 2 + 2, "report": 1, "all": 1}
+# What models are made of, which one figure and the report show.
+SIZES = {"models": 1}
+SHOWN = {**SIZES, "figure": 1, "report": 1, "all": 1}
 END = {"scale_stats": 1, **DRAWN}
 NOTHING: dict[str, int] = {}
 
@@ -121,12 +125,12 @@ CHANGES = {
     ),
     "one model": Change(
         append("src/actrepro/models/convlm.py"),
-        jobs(ONE_MODEL, END),
+        jobs(SIZES, ONE_MODEL, END),
         "code has changed: actrepro.models.convlm",
     ),
     "one activation": Change(
         edit(ACTIVATIONS, "return F.relu(x)", "return F.relu(x) * 1"),
-        jobs(*2 * [FRESH, OF_ONE_CELL, COMPARED, MODEL], END),
+        jobs(SIZES, *2 * [FRESH, OF_ONE_CELL, COMPARED, MODEL], END),
         "code has changed: actrepro.activations",
     ),
     "an activation that is not in the study": Change(
@@ -152,18 +156,18 @@ CHANGES = {
     ),
     "an activation more": Change(
         None,
-        jobs(*2 * [FRESH, OF_ONE_CELL, COMPARED, MODEL], END),
+        jobs(SIZES, *2 * [FRESH, OF_ONE_CELL, COMPARED, MODEL], END, {"figure": 1}),
         "there is no result yet",
         (*SEEDS, "activations=relu,swiglu,gelu"),
     ),
     "a model more": Change(
         None,
-        jobs(ONE_MODEL, END, {"figure": 1}),
+        jobs(SIZES, ONE_MODEL, END, {"figure": 2}),
         "there is no result yet",
         (*SEEDS, "models=charlm,convlm,nanotransformer"),
     ),
     "a model less": Change(
-        None, jobs(END, {"figure": -1}), "made from other files", (*SEEDS, "models=charlm")
+        None, jobs(SIZES, END, {"figure": -2}), "made from other files", (*SEEDS, "models=charlm")
     ),
     "one model's option": Change(
         edit(
@@ -171,11 +175,13 @@ CHANGES = {
             "    history_windows: 16\n",
             "    history_windows: 16\n    overrides: {convlm: {learning_rate: 2.0e-2}}\n",
         ),
-        jobs(ONE_MODEL, END),
+        jobs(SIZES, ONE_MODEL, END),
         "the config has changed: protocol.learning_rate was 0.01, is 0.02",
     ),
     "a scale that is not in the study": Change(
-        edit("config/config.yaml", "iterations: 5000", "iterations: 4000"), NOTHING
+        edit("config/config.yaml", "iterations: 5000", "iterations: 4000"),
+        # Only what a study there would cost.
+        SHOWN,
     ),
     "how often snapshots are taken": Change(append(TINY, "snapshot_seconds: 7\n"), NOTHING),
     "a margin": Change(
@@ -198,7 +204,7 @@ CHANGES = {
     ),
     "the text": Change(
         append("made-up.txt", "Another line.\n"),
-        jobs({"corpus": 1, "evaluation_set": 1}, BOTH, END),
+        jobs({"corpus": 1, "evaluation_set": 1}, SIZES, BOTH, END),
         "changed since: made-up.txt",
     ),
 }

@@ -11,6 +11,7 @@ from study_folder import TINY, Study
 
 from actrepro import load_study
 from actrepro.evaluation import load_evaluation
+from actrepro.figure_names import GROUPS, figure_group, figure_names
 from actrepro.gate import GATES
 from actrepro.measures import loss
 from actrepro.predictions import open_predictions
@@ -57,18 +58,28 @@ def test_a_study_makes_every_file_of_the_dag(finished: Study) -> None:
         "results/tiny/figures/tradeoff.svg",
         "results/tiny/figures/contrasts.svg",
         "results/tiny/figures/heatmap.png",
+        "results/tiny/charlm/breakdown.json",
+        "results/models.json",
         "results/report.html",
+        "results/report.md",
     ]
     missing = [path for path in expected if not (finished.folder / path).stat().st_size]
     assert not missing
+
+
+def figures_by_group() -> dict[str, list[str]]:
+    """The figures of the tiny study as Snakemake's report sorts them."""
+    grouped: dict[str, list[str]] = {}
+    for name in figure_names(("charlm", "convlm"), ("relu", "swiglu")):
+        grouped.setdefault(f"Scale tiny: {GROUPS[figure_group(name)]}", []).append(name)
+    return {group: sorted(names) for group, names in grouped.items()}
 
 
 def test_snakemakes_report_has_figures_tables_and_pages_with_captions(finished: Study) -> None:
     grouped, items = finished.snakemakes_report()
     assert grouped == {
         "Report: Other": ["report"],
-        "Scale tiny: Figures": ["contrasts", "differences", "heatmap", "loss", "tradeoff"],
-        "Scale tiny: Training curves": ["curves-charlm", "curves-convlm"],
+        **figures_by_group(),
         "Scale tiny: Tables": ["cells", "contrasts", "gates", "runs", "tests"],
     }
     for path, item in items.items():
@@ -77,9 +88,9 @@ def test_snakemakes_report_has_figures_tables_and_pages_with_captions(finished: 
         assert ("n = 3 seeds" in says) == path.endswith(".svg")
         assert "tiny" in says
         assert not re.search(r"[.)][A-Z]", says), "a space is missing"
-    figures = {path: item["caption"] for path, item in items.items() if path.endswith(".svg")}
-    curves = {path for path in figures if "curves-" in path}
-    assert {path for path, says in figures.items() if "95%" not in says} == curves
+    figures = {Path(path).stem: one["caption"] for path, one in items.items() if ".svg" in path}
+    with_intervals = ("heatmap", "contrasts", "differences", "loss", "accuracy", "tradeoff")
+    assert all("95%" in figures[name] for name in (*with_intervals, "model-charlm"))
     assert "smoke study" in items["results/report.html"]["caption"]
     assert items["results/tiny/figures/loss.svg"]["labels"] == {"figure": "Test loss by activation"}
 

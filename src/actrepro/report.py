@@ -231,8 +231,12 @@ class Scale:
         """Where seeds disagree, by model."""
         return [self._disagreement(model, found) for model, found in self.breakdowns.items()]
 
+    def _unsound(self, model: str) -> list[str]:
+        """The activations whose cells failed a gate."""
+        return [name for name, cell in cells_of(self.stats, model).items() if not sound(cell)]
+
     def _disagreement(self, model: str, found: Mapping[str, Any]) -> Disagreement:
-        unsound = [name for name, cell in cells_of(self.stats, model).items() if not sound(cell)]
+        unsound = self._unsound(model)
         return Disagreement(
             f"disagreement-{self.name}-{model}",
             model,
@@ -243,7 +247,10 @@ class Scale:
     @cached_property
     def reliability(self) -> list[Table]:
         """How often runs are right when they are so sure, by model."""
-        made = (report_disagreement.reliability_table(one) for one in self.breakdowns.values())
+        made = (
+            report_disagreement.reliability_table(one, self._unsound(model))
+            for model, one in self.breakdowns.items()
+        )
         return [table for table in made if table is not None]
 
     @cached_property
@@ -256,7 +263,7 @@ class Scale:
                 f"{counts_spread(one['parameters'].values())} parameters",
             )
             for name, one in self.outlines.items()
-            if name in self.stats["models"]
+            if name in self.stats["models"] and one["outline"]
         ]
 
     def pictures(self, group: str) -> list[Figure]:

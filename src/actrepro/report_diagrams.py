@@ -29,7 +29,7 @@ def diagram(name: str, outline: Sequence[Node]) -> Markup:
     for node in outline:
         boxes.append(_box(node, top))
         top += _height(node) + GAP
-    height = top - GAP + 2
+    height = max(top - GAP + 2, 1)
     arrows = _arrows(outline)
     return Markup(
         f'<svg viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" role="img" '

@@ -22,8 +22,9 @@ from actrepro.files import read_json, write_json
 from actrepro.flops import count_flops
 from actrepro.models import build_from_protocol, count_parameters
 from actrepro.outline import outline
-from actrepro.schema_version import VERSION
 
+# One more whenever a key comes, or changes its name, place or meaning.
+VERSION = 1
 # The grid on which activations are shown.
 X = np.linspace(-4, 4, 161)
 DIGITS = 5

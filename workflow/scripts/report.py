@@ -6,21 +6,19 @@ with job(snakemake.log[0]):
     from actrepro.report import Inputs, contents, write_report
     from actrepro.report_markdown import write_markdown
 
-    def listed(paths):
-        return [Path(path) for path in paths]
-
+    given = snakemake.input
     page = contents(
         snakemake.params.study,
         Inputs(
-            stats=listed(snakemake.input.stats),
-            corpora=listed(snakemake.input.corpora),
-            figures=listed(snakemake.input.figures),
-            breakdowns=listed(snakemake.input.breakdowns),
-            models=Path(snakemake.input.models),
+            stats=[Path(path) for path in given.stats],
+            corpora=[Path(path) for path in given.corpora],
+            figures=[Path(path) for path in given.figures],
+            breakdowns=[Path(path) for path in given.breakdowns],
+            models=Path(given.models),
             benchmarks=Path(snakemake.params.benchmarks),
             audit=next(map(Path, snakemake.params.audit), None),
-            elsewhere=listed([*snakemake.input.elsewhere, *snakemake.params.elsewhere]),
-            records=listed(snakemake.params.records),
+            elsewhere=[Path(path) for path in [*given.elsewhere, *snakemake.params.elsewhere]],
+            records=[Path(path) for path in snakemake.params.records],
         ),
     )
     write_report(page, Path(snakemake.output.page))

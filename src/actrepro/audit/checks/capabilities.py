@@ -165,7 +165,7 @@ PARTS: Mapping[str, Part] = {
         "figure",
         "figures",
         "src/actrepro/figure_names.py",
-        lambda _, name: name in figure_names(["{model}"]),
+        lambda _, name: name in figure_names(["{model}"], ["{activation}"]),
     ),
     "columns": Part("column", "columns", "src/actrepro/tables.py", _has_column),
     "keys": Part(
