@@ -5,11 +5,14 @@ GPUS ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: study explain test check schema envs rulegraph clean-environment
+.PHONY: study environment explain test check schema reference envs rulegraph clean-environment
 
 study: $(VENV)/study.stamp
 	$(BIN)/snakemake --cores $(CORES) --resources gpu=$(GPUS)
 	@echo "The report: file://$(CURDIR)/results/report.html"
+
+# What `make study` sets up, and nothing else.
+environment: $(VENV)/study.stamp
 
 # What a run would do and why; ARGS go to snakemake (ARGS="cpu --configfile my-study.yaml").
 explain: $(VENV)/study.stamp
@@ -29,6 +32,10 @@ check: $(VENV)/test.stamp
 schema: $(VENV)/study.stamp
 	$(BIN)/python -m actrepro.config > config/schema.json
 	$(BIN)/python -m actrepro.results_schema > resources/stats.schema.json
+
+# docs/reference, from the same types and the tables' columns.
+reference: $(VENV)/study.stamp
+	$(BIN)/python tools/reference.py
 
 # The conda environments, from requirements.txt and what the scripts import.
 envs: $(VENV)/study.stamp

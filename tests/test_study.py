@@ -36,6 +36,7 @@ from actrepro.verdicts import UNSOUND
 
 ROOT = Path(__file__).parents[1]
 DOC = (ROOT / "docs/results.md").read_text(encoding="utf-8")
+REFERENCE = (ROOT / "docs/reference/results.md").read_text(encoding="utf-8")
 GONE = ("tinylstm", "relu", 43)
 FAILED_RUN = ("tinylstm", "smelu_05", 44)
 
@@ -269,9 +270,9 @@ def test_the_documentations_example_runs(results: Path) -> None:
     assert sum(row.split()[1:4] == ["charlm", "relu", "smelu_05"] for row in rows) == 2
 
 
-def section(heading: str) -> str:
+def section(heading: str, page: str = DOC) -> str:
     """The text below a heading, up to the next one."""
-    [_, after] = DOC.split(f"\n{heading}\n")
+    [_, after] = page.split(f"\n{heading}\n")
     return re.split(r"\n#", after)[0]
 
 
@@ -289,8 +290,10 @@ def names(text: str) -> list[str]:
 @pytest.mark.parametrize("table", COLUMNS)
 def test_every_column_is_documented_in_its_place(table: str) -> None:
     ids = {*run_measure_ids(), *measure_ids(), *group_measure_ids()}
-    assert names(section(f"### `{table}.csv`")) == [c for c in COLUMNS[table] if c not in ids]
-    assert any(id_ in COLUMNS[table] for id_ in ids) == ("*ids of" in section(f"### `{table}.csv`"))
+    told = section(f"### `{table}.csv`", REFERENCE)
+    assert names(told) == [column for column in COLUMNS[table] if column not in ids]
+    assert any(id_ in COLUMNS[table] for id_ in ids) == ("*ids of" in told)
+    assert f"| `{table}.csv` |" in section("## Tables")
 
 
 def test_every_measure_is_documented() -> None:
@@ -323,7 +326,7 @@ def test_rules_verdicts_and_kinds_are_documented() -> None:
     ]
     given = {verdict(**case, alpha=0.05) for case in cases}
     assert set(names(section("## Verdicts"))) == {*given, UNSOUND}
-    assert re.findall(r"`(\w+)`: ", section("### `across.csv`")) == list(KINDS)
+    assert re.findall(r"`(\w+)`: ", section("### `across.csv`", REFERENCE)) == list(KINDS)
 
 
 def test_every_results_file_is_documented() -> None:

@@ -29,7 +29,7 @@ VERSION = 1
 X = np.linspace(-4, 4, 161)
 DIGITS = 5
 # Texts that are counted for the operations of longer ones.
-LENGTHS = (2, 4, 6)
+LENGTHS = (1, 2, 3)
 
 
 @dataclass(frozen=True)

@@ -9,18 +9,18 @@ from collections.abc import Mapping
 
 ROWS: Mapping[str, str] = {
     "runs": "A row per run and rule.",
-    "pairs": "A row per two runs of a model and rule, across activations too. Differences go from a "
-    "to b, where they have a direction.",
+    "pairs": "A row per two runs of a model and rule, across activations too. Differences go from "
+    "a to b, where they have a direction.",
     "cells": "A row per cell, rule and measure.",
     "contrasts": "A row per two activations of a model, rule and measure. At `.last` only measures "
     "with a margin are compared.",
     "gates": "A row per cell, rule and gate. Gates before training are the same under every rule.",
     "across": "The activation's own effect on predictions beside the seed's: a row per two "
     "activations of a model, rule, measure of two runs, and kind.",
-    "tests": "Whether activations differ at all, over the sound cells of a model and the seeds they "
-    "share: a row per model, rule, measure and test, and of tests of all pairs a row per pair.",
-    "variance": "The variance of loss and of accuracy over the largest complete grid of sound cells "
-    "of a scale: a row per rule, measure and source.",
+    "tests": "Whether activations differ at all, over the sound cells of a model and the seeds "
+    "they share: a row per model, rule, measure and test, and of tests of all pairs one per pair.",
+    "variance": "The variance of loss and of accuracy over the largest complete grid of sound "
+    "cells of a scale: a row per rule, measure and source.",
 }
 
 _ESTIMATE = "`n`, `value`, `standard_error`, `low`, `high`"
@@ -75,8 +75,8 @@ COLUMN_TEXTS: Mapping[str, Mapping[str, str]] = {
         "`p_equivalent_holm`": "the same adjusted for its family",
         "`significant`": "whether `p_holm` < α",
         "`verdict`": "as in [how to read results](../results.md#verdicts)",
-        "`seeds_to_settle_different`": "seeds that would find this difference with 80% power; empty "
-        "above 1,000",
+        "`seeds_to_settle_different`": "seeds that would find this difference with 80% power; "
+        "empty above 1,000",
         "`seeds_to_settle_equivalent`": "seeds that would show it to be within the margin; empty "
         "where none would",
         "`seeds_to_settle_either`": "the smaller of both",

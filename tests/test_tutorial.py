@@ -1,0 +1,87 @@
+"""The tutorial, carried out as it stands: its files, its commands, in their order."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from checkout import Checkout
+from study_folder import REPOSITORY
+
+pytestmark = pytest.mark.workflow
+
+PAGE = REPOSITORY / "docs/tutorial.md"
+# A block, with what is to be done with it where it is no command.
+BLOCK = re.compile(r"(?:<!-- (file|append): (\S+) -->\n)?```(\w+)\n(.*?)```", re.DOTALL)
+STEP = re.compile(r"^## (\d)\. ", re.MULTILINE)
+
+
+def steps() -> dict[int, str]:
+    """The text of each step by its number; 0 is what stands before the first."""
+    _, *parts = STEP.split("## 0. " + PAGE.read_text(encoding="utf-8"))
+    return {int(number): text for number, text in zip(parts[::2], parts[1::2], strict=True)}
+
+
+def script_of(text: str, folder: Path) -> str:
+    """The commands of a step; its files are written where they are named, in its order."""
+    lines = []
+    for number, (what, name, language, block) in enumerate(BLOCK.findall(text)):
+        if what:
+            kept = folder / f"block-{abs(hash(text))}-{number}"
+            kept.write_text(block if what == "file" else f"\n\n{block}", encoding="utf-8")
+            lines.append(f"cat {kept} {'>' if what == 'file' else '>>'} {name}")
+        else:
+            assert language == "sh", f"a block of {language} that says nothing of its file"
+            lines.append(block)
+    return "\n".join(lines)
+
+
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
+    """What each step printed; a command that fails ends its step."""
+    checkout = Checkout(tmp_path_factory.mktemp("checkout"))
+    blocks = tmp_path_factory.mktemp("blocks")
+    before = steps()[0]
+    found = {}
+    for number, text in steps().items():
+        # Each step is a new terminal, where only the environment is entered again.
+        enter = "source .venv/bin/activate\n" if number else ""
+        code, found[number] = checkout.run("set -e\n" + enter + script_of(text, blocks))
+        assert code == 0, f"step {number} of the tutorial:\n{found[number]}"
+    assert "source .venv/bin/activate" in before
+    return found
+
+
+def trained(output: str) -> set[str]:
+    """The cells whose runs a study trained, by the logs of their jobs."""
+    return set(re.findall(r"Training (\S+)", output))
+
+
+def test_the_first_study_says_that_nothing_is_settled(printed: dict[int, str]) -> None:
+    assert re.search(r"^train_cell +2$", printed[1], re.MULTILINE)
+    assert "smoke study" in printed[1]
+    assert "results/report.html" in printed[1]
+    contrasts = re.findall(r"relu gelu +2 .* inconclusive$", printed[1], re.MULTILINE)
+    assert len(contrasts) == 4
+
+
+def test_a_new_activation_trains_its_own_runs_alone(printed: dict[int, str]) -> None:
+    assert re.search(r"^train_cell +1$", printed[2], re.MULTILINE)
+    assert re.search(r"^charlm +squareplus", printed[2], re.MULTILINE)
+
+
+def test_the_own_model_passes_the_gates(printed: dict[int, str]) -> None:
+    [gates] = re.findall(r"^(\{.*\})$", printed[3], re.MULTILINE)
+    assert "'passed': False" not in gates
+    assert gates.count("'passed': True") >= 10
+    assert re.search(r"^pairs +gelu", printed[3], re.MULTILINE)
+
+
+def test_the_own_text_has_results_of_its_own(printed: dict[int, str]) -> None:
+    assert re.search(r"^own: seeds 42, 43; .* 3,000 characters", printed[4], re.MULTILINE)
+
+
+def test_more_seeds_train_the_new_ones_alone(printed: dict[int, str]) -> None:
+    assert "jobs would run. What is stale, and why:" in printed[5]
+    assert re.search(r"^train_cell +2$", printed[5], re.MULTILINE)
