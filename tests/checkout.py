@@ -25,15 +25,8 @@ COPIED = (
 )
 FILES = ("Makefile", "README.md", "Snakefile", "pyproject.toml")
 PINS = ("requirements.txt", "requirements-dev.txt")
-# As the scale `quick`, in seconds.
-SMALL = {
-    "width": 16,
-    "context": 16,
-    "batch": 8,
-    "iterations": 30,
-    "evaluate_every": 10,
-    "history_windows": 16,
-}
+# Of the scale `quick`: enough to learn the invented words, and less than a second.
+SMALL = {"width": 32, "iterations": 150, "evaluate_every": 50, "history_windows": 16}
 ACTIVATE = 'export PATH="{bin}:$PATH"\n'
 STARTS = {"python": "{python}", "snakemake": "{python} -m snakemake"}
 

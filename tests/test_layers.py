@@ -48,6 +48,7 @@ BESIDE = {
     ("outline", "probing"),
     ("sizes", "flops"),
     ("sizes", "outline"),
+    ("sizes", "probing"),
     ("classical", "inference"),
     ("config", "errors"),
     ("config", "registry"),

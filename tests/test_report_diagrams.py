@@ -53,5 +53,11 @@ def test_it_is_told_in_words() -> None:
     ) in told
 
 
+def test_a_part_that_is_called_again_says_so() -> None:
+    looped = [node("block", calls=12)]
+    assert texts(diagram("looped", looped))[0] == "block, called 12 times"
+    assert "block (Linear, 1,200 parameters, called 12 times)" in described("looped", looped)
+
+
 def test_a_model_without_parts_is_no_error() -> None:
     assert texts(diagram("odd", [])) == []

@@ -34,17 +34,18 @@ read them, and describes the other files, measures, gates and verdicts.
 
 Columns that several tables have:
 
-- `scale`, `model`, `activation`, `seed`, `rule`: what the row is of; `failed_gates` the gates that failed.
+- `scale`, `model`, `activation`, `seed`, `rule`: what the row is of; `failed_gates` the gates that
+  failed.
 - `n`: seeds behind the value. `value` is in the measure's unit, `standard_error` too.
-- `low`, `high`: the interval at the study's confidence. Empty with too few seeds: two are needed, and
-  three where runs are compared in pairs or groups.
+- `low`, `high`: the interval at the study's confidence. Empty with too few seeds: two are needed,
+  and three where runs are compared in pairs or groups.
 """
 KEYS_HEAD = """
 # Keys of `stats.json`
 
 Of `results/{scale}/stats.json` (`StatsFile`) and `results/{scale}/{model}/stats.json`
-(`ModelStatsFile`), from the types in `src/actrepro/results_schema.py`, which a test holds against real
-files.
+(`ModelStatsFile`), from the types in `src/actrepro/results_schema.py`, which a test holds against
+real files.
 """
 BOUNDS = {
     "minimum": "≥",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name every PyTorch reader knows
 from torch import Tensor, nn
@@ -25,8 +27,9 @@ def count_flops(model: nn.Module, codes: Tensor) -> int:
         `[batch, time + 1]`, integers: each position's symbol, and what is to be predicted.
     """
     # torch's counter knows nothing of oneDNN's LSTM and of a CPU's fused attention, which are
-    # one operation each.
+    # one operation each. Without oneDNN, torch warns of a precision that nothing here uses.
     with (
+        warnings.catch_warnings(action="ignore", category=UserWarning),
         torch.backends.mkldnn.flags(enabled=False),
         sdpa_kernel(SDPBackend.MATH),
         FlopCounterMode(display=False) as counter,

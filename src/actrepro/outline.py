@@ -104,13 +104,14 @@ class _Trace:
         return _merged([node for _, node in sorted(placed, key=lambda pair: pair[0])])
 
     def _placed(self, module: nn.Module, levels: int) -> Iterator[tuple[int, Node]]:
-        """Parts with when they were entered; one that never was stands where it is declared."""
+        """Parts with when they were entered; one that never was follows what is declared before."""
         place = -1
         for name, part in _parts(module):
-            place = self.entered.get(part, place)
             idle = part not in self.entered and not count_parameters(part)
-            if not idle and not isinstance(part, LEFT_OUT):
-                yield place, self._node(name, part, self.calls[module], levels)
+            if idle or isinstance(part, LEFT_OUT):
+                continue
+            place = self.entered.get(part, place)
+            yield place, self._node(name, part, self.calls[module], levels)
 
     def _node(self, name: str, module: nn.Module, passes: int, levels: int) -> Node:
         kind = module.layer if isinstance(module, Activated) else module

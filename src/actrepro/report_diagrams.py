@@ -42,7 +42,7 @@ def described(name: str, outline: Sequence[Node]) -> str:
     """The picture in words.
 
     >>> described("tiny", [{"name": "head", "kind": "Linear", "parameters": 8, "repeats": 2,
-    ...     "activation": True, "children": []}])
+    ...     "calls": 1, "activation": True, "children": []}])
     'tiny, from input to output: head (2 times, Linear, 8 parameters each, with the activation)'
     """
     return f"{name}, from input to output: {listed([_told(node) for node in outline] or ['-'])}"
@@ -55,6 +55,8 @@ def _told(node: Node) -> str:
     if node["parameters"]:
         each = " each" if node["repeats"] > 1 else ""
         parts.append(f"{counted(node['parameters'], 'parameter')}{each}")
+    if node["calls"] > 1:
+        parts.append(f"called {node['calls']} times")
     if node["activation"]:
         parts.append("with the activation")
     inner = [_told(child) for child in node["children"]]
@@ -79,11 +81,12 @@ def _box(node: Node, top: int) -> str:
 
 
 def _line(node: Node, left: int, baseline: int, bold: bool = False) -> str:
-    """A part's name, how often it stands there, and its parameters."""
+    """A part's name, how often it stands there and is called, and its parameters."""
     colour = "var(--accent)" if node["activation"] else "var(--ink)"
     weight = ' font-weight="650"' if bold else ""
     repeats = f" × {node['repeats']}" if node["repeats"] > 1 else ""
-    named = _short(node["name"]) + repeats
+    calls = f", called {node['calls']} times" if node["calls"] > 1 else ""
+    named = _short(node["name"]) + repeats + calls
     parameters = count(node["parameters"]) if node["parameters"] else ""
     return (
         f'<text x="{left}" y="{baseline}" fill="{colour}"{weight}>{escape(named)}</text>'

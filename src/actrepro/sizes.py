@@ -22,13 +22,14 @@ from actrepro.files import read_json, write_json
 from actrepro.flops import count_flops
 from actrepro.models import build_from_protocol, count_parameters
 from actrepro.outline import outline
+from actrepro.probing import uncompiled
 
 # One more whenever a key comes, or changes its name, place or meaning.
 VERSION = 1
 # The grid on which activations are shown.
 X = np.linspace(-4, 4, 161)
 DIGITS = 5
-# Texts that are counted for the operations of longer ones.
+# Of texts that are counted for the operations of longer ones; no context is as short.
 LENGTHS = (1, 2, 3)
 
 
@@ -153,14 +154,12 @@ def _flops_per_character(
     """
 
     def counted(length: int) -> int:
-        with device:
+        with device, uncompiled():
             return count_flops(model, torch.arange(length + 1).remainder(symbols)[None])
 
-    short = device.type == "meta" and context > max(LENGTHS)
-    total = (
-        through(LENGTHS, [counted(one) for one in LENGTHS], context) if short else counted(context)
-    )
-    return total / context
+    if device.type != "meta":
+        return counted(context) / context
+    return through(LENGTHS, [counted(one) for one in LENGTHS], context) / context
 
 
 def through(places: Sequence[int], values: Sequence[int], x: int) -> float:
@@ -179,9 +178,7 @@ def through(places: Sequence[int], values: Sequence[int], x: int) -> float:
 
 def _outline(run: RunConfig, symbols: int, activation: str) -> list[dict[str, Any]]:
     device = _device(run, own=True)
-    length = (
-        min(LENGTHS[-1], run.protocol.context) if device.type == "meta" else run.protocol.context
-    )
+    length = LENGTHS[-1] if device.type == "meta" else run.protocol.context
     with device:
         codes = torch.arange(length).remainder(symbols)[None]
         return outline(

@@ -30,11 +30,19 @@ import made_up
 import made_up_scale
 
 from actrepro import paths
+from actrepro.breakdown import model_breakdown
 from actrepro.contrasts import Settings
 from actrepro.corpus import Corpus, load_corpus
 from actrepro.differences import cell_differences, model_differences
 from actrepro.evaluation import load_evaluation, make_evaluation
-from actrepro.figure_names import figure_names
+from actrepro.figure_names import (
+    OF_ACTIVATION,
+    OF_MODEL,
+    figure_group,
+    figure_kind,
+    figure_names,
+    figure_need,
+)
 from actrepro.figures import draw_figure
 from actrepro.files import read_json, write_json, write_text
 from actrepro.gate import BEFORE, Outcome
@@ -79,6 +87,10 @@ class Big:
     @property
     def activation_names(self) -> list[str]:
         return [f"activation{number:02}" for number in range(self.activations)]
+
+    @property
+    def figure_names(self) -> list[str]:
+        return figure_names(self.model_names, self.activation_names)
 
     @property
     def seed_numbers(self) -> list[int]:
@@ -283,21 +295,62 @@ def scale_stats(big: Big) -> None:
     )
 
 
+def break_down(big: Big) -> None:
+    model_breakdown(
+        big.made,
+        big.runs,
+        big.of_runs(paths.PREDICTIONS),
+        big.at(paths.CORPUS),
+        big.at(paths.EVALUATION),
+        big.at(paths.BREAKDOWN),
+    )
+
+
+def make_models(big: Big) -> None:
+    """What models are made of, the same for all; and other models' breakdowns."""
+    outline = [{"name": "head", "kind": "Linear", "parameters": 9, "repeats": 1, "calls": 1}]
+    outline[0] |= {"activation": True, "children": []}
+    size = {
+        "parameters": dict.fromkeys(big.activation_names, 9),
+        "flops_per_character": dict.fromkeys(big.activation_names, 6e7),
+        "characters": 10**6,
+        "outline": outline,
+    }
+    curve = {"x": [-1, 0, 1], "y": [0, 0, 1], "derivative": [0, 0, 1], "gated": False}
+    scales = dict.fromkeys(big.scale_names, dict.fromkeys(big.model_names, size))
+    activations = dict.fromkeys(big.activation_names, curve)
+    write_json(big.at(paths.MODELS), {"schema": 1, "scales": scales, "activations": activations})
+    found = read_json(big.at(paths.BREAKDOWN))
+    for scale, model in product(big.scale_names, big.model_names):
+        path = big.at(paths.BREAKDOWN, scale=scale, model=model)
+        write_json(path, {**found, "scale": scale, "model": model})
+
+
 def draw(big: Big, name: str) -> None:
     places = (big.at(paths.FIGURE_SVG, figure=name), big.at(paths.FIGURE_PNG, figure=name))
-    histories = big.of_runs(paths.HISTORY) if name.startswith("curves-") else []
-    draw_figure(name, big.at(paths.SCALE_STATS), histories, *places)
+    need = figure_need(name)
+    of_activation = big.of_runs(paths.HISTORY) if need == OF_ACTIVATION else []
+    own = [path for path in of_activation if path.parent.parent.name == figure_kind(name)[1]]
+    draw_figure(
+        name,
+        big.at(paths.SCALE_STATS),
+        big.of_runs(paths.HISTORY) if need == OF_MODEL else own,
+        *places,
+        breakdowns=[big.at(paths.BREAKDOWN, model=model) for model in big.model_names],
+        models=big.at(paths.MODELS),
+    )
 
 
 def make_other_scales(big: Big) -> None:
     """The one scale's statistics and figures under other names."""
-    curves = f"curves-{big.made['model']}"
+    first = {"model": big.model_names[0], "activation": big.activation_names[0]}
     for scale in big.scale_names:
         if scale != big.made["scale"]:
             stats = read_json(big.at(paths.SCALE_STATS))
             write_json(big.at(paths.SCALE_STATS, scale=scale), {**stats, "scale": scale})
-        for figure in figure_names(big.model_names):
-            like = curves if figure.startswith("curves-") else figure
+        for figure in big.figure_names:
+            kind, shown = figure_kind(figure)
+            like = f"{kind}{first[figure_group(figure)]}" if shown else figure
             text = big.at(paths.FIGURE_SVG, figure=like).read_text(encoding="utf-8")
             write_text(big.at(paths.FIGURE_SVG, figure=figure, scale=scale), text)
 
@@ -311,6 +364,12 @@ def report(big: Big) -> None:
             for scale in big.scale_names
             for figure in big.figure_names
         ],
+        breakdowns=[
+            big.at(paths.BREAKDOWN, scale=scale, model=model)
+            for scale in big.scale_names
+            for model in big.model_names
+        ],
+        models=big.at(paths.MODELS),
     )
     page = contents("big", inputs)
     write_report(page, big.at(paths.REPORT))
@@ -322,6 +381,7 @@ MADE: dict[str, Callable[[Big], None]] = {
     "-text": make_text,
     "-runs": make_runs,
     "-rest": make_rest,
+    "breakdown": break_down,
     "cell_differences": first_cell,
     "-other-cells": other_cells,
     "model_differences": all_pairs,
@@ -329,12 +389,14 @@ MADE: dict[str, Callable[[Big], None]] = {
     "model_stats": model_stats,
     "-other-models": make_other_models,
     "scale_stats": scale_stats,
+    "-models": make_models,
 }
 
 
 def stages(big: Big) -> list[str]:
     """What is done, one process each; figures are drawn of one model."""
-    figures = [f"figure {name}" for name in figure_names(big.model_names[:1])]
+    one_of_each = figure_names(big.model_names[:1], big.activation_names[:1])
+    figures = [f"figure {name}" for name in one_of_each]
     return [*MADE, *figures, "-other-scales", "report"]
 
 
