@@ -566,7 +566,7 @@ def parse_study(config: dict[str, Any], origin: str = "the config") -> Study:
         problems = "\n".join(f"  - {_problem(part)}" for part in error.errors())
         raise ActreproError(
             f"{origin} is not a valid study:\n{problems}\n"
-            "Every key is described in config/README.md."
+            "Every key is described in docs/reference/config.md."
         ) from None
 
 
