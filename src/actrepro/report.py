@@ -46,7 +46,7 @@ from actrepro.report_parts import Table
 from actrepro.report_text import Summary, summary
 
 # Bytes of figures that a page holds; those of a large study that are beyond it are named.
-MOST_DRAWN = 16_000_000
+MOST_DRAWN = 8_000_000
 
 
 @dataclass(frozen=True)
