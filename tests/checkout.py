@@ -60,11 +60,13 @@ class Checkout:
         """No package index and no network: the built-in corpora are one text of invented words."""
         file = self.folder / "config/config.yaml"
         config = yaml.safe_load(file.read_text(encoding="utf-8"))
+        text = made_up_text()
         corpus = {"source": "file", "path": "made-up.txt", "test_characters": 500}
+        corpus["symbols"] = len({*text})
         config["corpora"] = dict.fromkeys(config["corpora"], corpus)
         config["protocols"]["quick"].update(SMALL)
         file.write_text(yaml.safe_dump({**config, **study}), encoding="utf-8")
-        (self.folder / "made-up.txt").write_text(made_up_text(), encoding="utf-8")
+        (self.folder / "made-up.txt").write_text(text, encoding="utf-8")
 
     def environment(self) -> dict[str, str]:
         """Where Python finds this checkout's library, not that of the environment."""

@@ -22,7 +22,8 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```\n?", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"^ {4}(.*)$", re.MULTILINE)
 CODE = re.compile(r"`([^`]+)`")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
-LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+# Not what stands before: a link's text may be a picture.
+LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
 def name_of(page: Path) -> str:
@@ -41,6 +42,19 @@ def commands(page: Path) -> Iterator[str]:
         command = re.sub(r"\s+#.*", "", line).strip()
         if COMMAND.match(command):
             yield command
+
+
+def options(page: Path) -> Iterator[str]:
+    """Options that a page names alone, with what follows them."""
+    text = INDENTED.sub("", FENCE.sub("", page.read_text(encoding="utf-8")))
+    yield from (" ".join(code.split()) for code in CODE.findall(text) if code.startswith("--"))
+
+
+def files(page: Path, language: str) -> dict[str, str]:
+    """The files that a page shows whole: blocks that begin with a comment, their name."""
+    blocks = [block for found, block in FENCE.findall(page.read_text("utf-8")) if found == language]
+    named = {block: re.match(r"# (\S+\.\w+)\n", block) for block in blocks}
+    return {name[1]: block for block, name in named.items() if name}
 
 
 def anchor(heading: str) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from checkout import Checkout
-from documents import PAGES, anchor, anchors, commands, links, name_of
+from documents import FENCE, PAGES, anchor, anchors, commands, files, links, name_of, options
+from snakemake.cli import get_argument_parser
 from study_folder import REPOSITORY
 from test_recipes import recipes
 from test_tutorial import PAGE as TUTORIAL
@@ -42,12 +44,31 @@ PLACEHOLDERS = {"/path/to/results": "brought", "=NAME": "=h100", "…": "quick"}
 COMPLETED = {
     "snakemake elsewhere": "snakemake elsewhere --config elsewhere=/path/to/results",
     "snakemake record": "snakemake record --config record=h100",
+    "--resources gpu=": "--resources gpu=4",
 }
 DOES_NOTHING_YET = {"--dry-run", "--unlock"}
+# Blocks in these languages have commands; in these others they are run or read in the test named.
+COMMANDS = {"", "sh"}
+OTHERS = {
+    "mermaid": "tests/test_ecosystem.py",
+    "python": "tests/test_recipes.py, tests/test_study.py, tests/test_tutorial.py",
+    "text": "formulas; tests/test_method.py",
+    "yaml": "tests/test_recipes.py, tests/test_tutorial.py, and here",
+}
+# Options that are no option of Snakemake's, and whose they are.
+OF_OTHERS = {
+    "--device": "podman",
+    "--gpus": "docker",
+    "--name": "scancel",
+    "--requeue": "sbatch",
+    "--user": "docker",
+    "--userns": "podman",
+    "--volume": "docker",
+}
 STUDY = {"models": ["charlm"], "activations": ["relu", "gelu"], "seeds": [42, 43]}
-PARTITIONS = "partitions: {short: {max_gpu: 0}, gpu: {max_gpu: 4}}\n"
 
 typed_in = {page: sorted({*commands(page)}) for page in PAGES}
+shown = {name: text for page in PAGES for name, text in files(page, "yaml").items()}
 all_commands = sorted({command for found in typed_in.values() for command in found})
 of_tutorial = {*typed()}
 
@@ -63,6 +84,8 @@ def harmless(command: str) -> str | None:
     for placeholder, ours in PLACEHOLDERS.items():
         command = command.replace(placeholder, ours)
     match command.split():
+        case ["make", "explain", *_]:
+            return command
         case ["make", *_]:
             return command.replace("make", "make --dry-run", 1)
         case ["snakemake", *options] if DOES_NOTHING_YET & {*options}:
@@ -92,9 +115,9 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     corpora = "".join(block.partition("protocols:\n")[0] for block in blocks)
     text = made.folder / "made-up.txt"
     for name, content in {
-        "my-study.yaml": f"{corpora}protocols:\n{protocols}",
+        **shown,
+        "my-study.yaml": f"{shown['my-study.yaml']}{corpora}protocols:\n{protocols}",
         "first.yaml": "seeds: [42, 43]\n",
-        "partitions.yaml": PARTITIONS,
         "diary.txt": text.read_text(encoding="utf-8"),
     }.items():
         (made.folder / name).write_text(content, encoding="utf-8")
@@ -129,8 +152,25 @@ def test_what_is_not_run_is_in_a_document(start: str) -> None:
 
 
 def test_what_is_run_elsewhere_names_a_test_that_there_is() -> None:
-    named = re.findall(r"(?:tests|\.ci)/\w+(?:\.py)?", " ".join(ELSEWHERE.values()))
+    reasons = " ".join([*ELSEWHERE.values(), *OTHERS.values()])
+    named = re.findall(r"(?:tests|\.ci)/\w+(?:\.py)?", reasons)
     assert [path for path in named if not (REPOSITORY / path).exists()] == []
+
+
+def test_blocks_with_commands_are_known_by_their_language() -> None:
+    languages = {found for page in PAGES for found, _ in FENCE.findall(page.read_text("utf-8"))}
+    assert languages - COMMANDS == {*OTHERS}
+
+
+@pytest.mark.parametrize("named", sorted({named for page in PAGES for named in options(page)}))
+def test_an_option_named_alone_is_one(named: str) -> None:
+    option, *values = shlex.split(COMPLETED.get(named, named))
+    if option in OF_OTHERS:
+        return
+    parser = get_argument_parser()
+    assert option in parser._option_string_actions
+    if values:
+        parser.parse_args([option, *values])
 
 
 def test_the_tutorials_commands_are_found() -> None:

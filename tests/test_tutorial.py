@@ -5,15 +5,23 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import made_up
 import pytest
+import torch
 from checkout import Checkout
 from study_folder import REPOSITORY
+
+from actrepro.config import default_study
+from actrepro.gates import check_activation
 
 pytestmark = pytest.mark.workflow
 
 PAGE = REPOSITORY / "docs/tutorial.md"
 # A block, with what is to be done with it where it is no command.
 BLOCK = re.compile(r"(?:<!-- (file|append): (\S+) -->\n)?```(\w+)\n(.*?)```", re.DOTALL)
+# How the tutorial's own model finds the symbol before, and how it would see the future.
+SHIFTED = "nn.functional.pad(last, (0, 0, 1, 0))[:, :-1]"
+ROLLED = "torch.roll(last, 1, dims=1)"
 STEP = re.compile(r"^## (\d)\. ", re.MULTILINE)
 
 
@@ -27,6 +35,13 @@ def typed() -> list[str]:
     """The lines that the tutorial's blocks tell to type."""
     blocks = [block for what, _, _, block in BLOCK.findall(PAGE.read_text("utf-8")) if not what]
     return [line for block in blocks for line in block.splitlines()]
+
+
+def file(name: str) -> str:
+    """The text of a file that the tutorial has one write."""
+    found = BLOCK.findall(PAGE.read_text(encoding="utf-8"))
+    [text] = [block for what, path, _, block in found if (what, path) == ("file", name)]
+    return text
 
 
 def script_of(text: str, folder: Path) -> str:
@@ -44,11 +59,15 @@ def script_of(text: str, folder: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def printed(tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    return Checkout(tmp_path_factory.mktemp("checkout"))
+
+
+@pytest.fixture(scope="module")
+def printed(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
     """What each step printed; a command that fails ends its step."""
-    checkout = Checkout(tmp_path_factory.mktemp("checkout"))
     blocks = tmp_path_factory.mktemp("blocks")
-    found = {}
+    found: dict[int, str] = {}
     for number, text in steps().items():
         # Each step is a new terminal, where the environment is entered again.
         script = f"set -e\nsource .venv/bin/activate\n{script_of(text, blocks)}"
@@ -85,3 +104,28 @@ def test_the_own_text_has_results_of_its_own(printed: dict[int, str]) -> None:
 def test_more_seeds_train_the_new_ones_alone(printed: dict[int, str]) -> None:
     assert "jobs would run. What is stale, and why:" in printed[5]
     assert re.search(r"^train_cell +2$", printed[5], re.MULTILINE)
+
+
+def test_the_readmes_python_reads_what_the_tutorial_has_made(
+    checkout: Checkout, printed: dict[int, str]
+) -> None:
+    [code] = re.findall(r"```python\n(.*?)```", (REPOSITORY / "README.md").read_text("utf-8"), re.S)
+    (checkout.folder / "readme.py").write_text(f"{code}print(*study.stats)\n", encoding="utf-8")
+    assert checkout.run("source .venv/bin/activate\npython readme.py") == (0, "own quick\n")
+
+
+@pytest.mark.parametrize(
+    ("before", "failed"), [(SHIFTED, []), (ROLLED, ["causal"])], ids=["shifted", "rolled"]
+)
+def test_the_gates_find_the_leak_that_the_tutorial_tells_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: str, failed: list[str]
+) -> None:
+    code = file("pairs.py")
+    assert SHIFTED in code
+    name = f"pairs_with_{len(failed)}_failed"
+    (tmp_path / f"{name}.py").write_text(code.replace(SHIFTED, before), encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    request = default_study().run_config("quick", "charlm", "relu", 42)
+    request = request.model_copy(update={"model": name, "custom_models": {name: name}})
+    found = check_activation(request, made_up.corpus(), torch.device("cpu"))
+    assert [gate for gate, outcome in found.items() if not outcome.passed] == failed

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from actrepro import config, results_schema
 from actrepro.table_texts import COLUMN_TEXTS, ROWS
 
@@ -22,8 +24,9 @@ Schema = Mapping[str, Any]
 CONFIG_HEAD = """# Config keys
 
 Every key of a study's YAML file, from the types in `src/actrepro/config.py` that check it.
-[config/README.md](../../config/README.md) says how studies are written; `config/config.yaml` is the
-default one, and what it sets is the default of keys that are called required here.
+[config/README.md](../../config/README.md) says how studies are written. A study names only what it
+changes: the defaults of its keys are what `config/config.yaml` sets. A key that is required has
+none, in what you define anew.
 """
 RESULTS_HEAD = """# Columns and keys of result files
 
@@ -57,12 +60,26 @@ BOUNDS = {
 
 def pages() -> dict[Path, str]:
     """The pages as the types have them now."""
-    of_config = json.loads(config.schema())
+    of_config = _with_defaults(json.loads(config.schema()))
     of_results = json.loads(results_schema.schema())
     return {
         FOLDER / "config.md": _page(CONFIG_HEAD, {"Study": of_config, **of_config["$defs"]}),
         FOLDER / "results.md": _tables() + _page(KEYS_HEAD, of_results["$defs"], "StatsFile"),
     }
+
+
+def _with_defaults(schema: dict[str, Any]) -> dict[str, Any]:
+    """A study's schema, with what the default study sets for keys that hold no definitions."""
+    default = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
+    simple = {key: value for key, value in default.items() if not isinstance(value, dict)}
+    for key, value in simple.items():
+        schema["properties"][key]["in config.yaml"] = value
+    schema["required"] = [key for key in schema["required"] if key not in simple]
+    return schema
+
+
+def _written(value: Any) -> str:
+    return f"[{', '.join(map(str, value))}]" if isinstance(value, list) else str(value)
 
 
 def _tables() -> str:
@@ -100,6 +117,8 @@ def _section(name: str, schema: Schema) -> str:
 def _default(key: str, schema: Schema, required: set[str]) -> str:
     if key in required:
         return "required"
+    if "in config.yaml" in schema:
+        return f"`{_written(schema['in config.yaml'])}`"
     value = schema.get("default")
     return "none" if value in (None, [], {}) else f"`{json.dumps(value)}`"
 

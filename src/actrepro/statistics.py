@@ -331,7 +331,7 @@ def across(model: ModelRuns, id_: str, confidence: float) -> list[dict[str, Any]
     `same_seed` is the mean from a's run to b's with the same seed,
     `other_seed` with another; `effect` is `other_seed` less the mean of both
     cells' differences between seeds: what the activation adds to what the seed
-    does alone (an energy distance where the measure is a metric; Székely & Rizzo 2013).
+    does alone (half an energy distance where the measure is a metric; Székely & Rizzo 2013).
     """
     return [
         {
