@@ -144,7 +144,7 @@ CHANGES = {
     ),
     "a measure": Change(
         append("src/actrepro/measures/pairs.py"),
-        jobs(*2 * [{"cell_differences": 2, "model_differences": 1, "gates_after": 1}, MODEL], END),
+        jobs(*2 * [{"cell_differences": 2, **COMPARED}, MODEL], {"predict_matched": -2}, END),
         "code has changed: actrepro.measures.pairs",
     ),
     "a seed more": Change(
