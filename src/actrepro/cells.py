@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from actrepro.formats import counted, listed
 from actrepro.gate import GATES
 from actrepro.predictions import FINAL
-from actrepro.status import LOST
+from actrepro.status import FINISHED, LOST
 
 Stats = Mapping[str, Any]
 Cell = Mapping[str, Any]
@@ -25,13 +25,26 @@ def cells_of(stats: Stats, model: str, rule: str = FINAL) -> Mapping[str, Cell]:
     return cells
 
 
+def every_cell(stats: Stats, rule: str = FINAL) -> Iterator[tuple[str, str, Cell]]:
+    """All cells of a scale, each with its model and activation."""
+    for model in stats["models"]:
+        for activation, cell in cells_of(stats, model, rule).items():
+            yield model, activation, cell
+
+
 def named_cells(stats: Stats, rule: str = FINAL) -> dict[str, Cell]:
     """All cells of a scale by their names, `model activation`."""
-    return {
-        f"{model} {activation}": cell
-        for model in stats["models"]
-        for activation, cell in cells_of(stats, model, rule).items()
-    }
+    return {f"{model} {activation}": cell for model, activation, cell in every_cell(stats, rule)}
+
+
+def finished_runs(stats: Stats, model: str) -> list[Mapping[str, Any]]:
+    """A model's runs that did not diverge or fail."""
+    return [run for run in stats["models"][model]["runs"] if run["status"] == FINISHED]
+
+
+def compared_cells(breakdown: Mapping[str, Any]) -> dict[str, Cell]:
+    """The cells of a model's `breakdown.json` that have two runs to compare."""
+    return {name: cell for name, cell in breakdown["cells"].items() if cell["n"] > 1}
 
 
 def absence(cell: Cell, needed: int = 1) -> str:

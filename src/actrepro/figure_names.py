@@ -71,6 +71,8 @@ OF_ACTIVATIONS: Mapping[str, Kind] = {
     TRAINING: Kind("Training curves with {}", "activation", OF_ACTIVATION),
 }
 
+KINDS: Mapping[str, Kind] = {**OF_SCALE, **OF_MODELS, **OF_ACTIVATIONS}
+
 
 def figure_names(models: Sequence[str], activations: Sequence[str] = ()) -> list[str]:
     """The figures of a scale with these models and activations, in the order of the report."""
@@ -109,4 +111,4 @@ def figure_need(name: str) -> str | None:
 
 
 def _kind(name: str) -> Kind:
-    return {**OF_SCALE, **OF_MODELS, **OF_ACTIVATIONS}[figure_kind(name)[0]]
+    return KINDS[figure_kind(name)[0]]

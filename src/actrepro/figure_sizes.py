@@ -21,6 +21,8 @@ MOST_CROSSES = 100
 MOST_NUMBERED = 12
 # More lines than these in a panel of a breakdown cannot be told apart.
 MOST_LINES = 8
+# More symbols than these, the most frequent first, have no room in a panel or table.
+MOST_SYMBOLS = 12
 
 
 def runs_shown(stats: Stats, models: int | None = None) -> bool:

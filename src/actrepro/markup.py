@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -30,6 +33,12 @@ def _environment(autoescape: bool) -> Environment:
     )
     environment.filters["look"] = look
     return environment
+
+
+def script_data(data: Mapping[str, Any]) -> Markup:
+    """Data as JSON for a script element, which it neither ends nor opens, whatever its texts."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c"))
 
 
 def look(verdict: str) -> str:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from actrepro.cells import Cell, Stats, cells_of, learned, named_cells, remark, sound
+from actrepro.cells import (
+    Cell,
+    Stats,
+    cells_of,
+    every_cell,
+    finished_runs,
+    learned,
+    named_cells,
+    remark,
+    sound,
+)
 from actrepro.evidence import ACCURACY, CHURN, LOSS
 from actrepro.formats import (
     MISSING,
@@ -13,15 +23,13 @@ from actrepro.formats import (
     interval,
     level,
     mean_sd,
-    number,
     signed,
 )
 from actrepro.measures import PRIMARY
 from actrepro.pareto import front
 from actrepro.predictions import FINAL
 from actrepro.report_parts import Entry, Row, Table, stats_key
-from actrepro.report_tables import DIFFERENCE_COLUMNS, marked
-from actrepro.status import FINISHED
+from actrepro.report_tables import DIFFERENCE_COLUMNS, below, marked
 
 BEST = "best"
 CALIBRATION = "calibration.all"
@@ -40,7 +48,7 @@ def reproducibility_table(stats: Stats) -> Table:
         ["model", "activation", "n", "total variation", "churn", *others, "kappa"],
         [
             _cell_row(model, activation, cell, _differences(cell))
-            for model, activation, cell in _cells(stats)
+            for model, activation, cell in every_cell(stats)
         ],
         names=2,
         source=stats_key(stats, f"models.*.rules.{FINAL}.cells.*"),
@@ -48,17 +56,11 @@ def reproducibility_table(stats: Stats) -> Table:
     )
 
 
-def _cells(stats: Stats) -> Iterator[tuple[str, str, Cell]]:
-    for model in stats["models"]:
-        for activation, cell in cells_of(stats, model).items():
-            yield model, activation, cell
-
-
 def _keys(stats: Stats, part: str) -> list[str]:
     """Where in `stats.json` a row's numbers stand."""
     return [
         f"models.{model}.rules.{FINAL}.cells.{activation}.{part}"
-        for model, activation, _ in _cells(stats)
+        for model, activation, _ in every_cell(stats)
     ]
 
 
@@ -71,17 +73,9 @@ def _differences(cell: Cell) -> list[str | Entry]:
     ids = (PRIMARY, *DIFFERENCE_COLUMNS)
     return [
         str(cell["n"]),
-        *(_estimate(cell["differences"][id_]) for id_ in ids),
-        _estimate(cell["group"].get(KAPPA)),
+        *(below(cell["differences"][id_]) for id_ in ids),
+        below(cell["group"].get(KAPPA)),
     ]
-
-
-def _estimate(found: Mapping[str, Any] | None) -> str | Entry:
-    """A value with its interval below it."""
-    if found is None:
-        return MISSING
-    bounds = found["interval"]
-    return Entry(number(found["value"]), interval(bounds) if bounds else "")
 
 
 def learning_table(stats: Stats) -> Table:
@@ -96,7 +90,7 @@ def learning_table(stats: Stats) -> Table:
         ["model", "activation", "n", "loss", "accuracy", "gap", "best", "calibration", "every run"],
         [
             _cell_row(model, activation, cell, _learning(stats, model, activation, cell))
-            for model, activation, cell in _cells(stats)
+            for model, activation, cell in every_cell(stats)
         ],
         names=2,
         source=stats_key(stats, f"models.*.rules.{FINAL}.cells.*"),
@@ -129,11 +123,7 @@ def _mean(metric: Mapping[str, Any], share: bool = False) -> str | Entry:
 
 
 def _runs(stats: Stats, model: str, activation: str) -> list[Mapping[str, Any]]:
-    return [
-        run
-        for run in stats["models"][model]["runs"]
-        if run["activation"] == activation and run["status"] == FINISHED
-    ]
+    return [run for run in finished_runs(stats, model) if run["activation"] == activation]
 
 
 def _gap(stats: Stats, model: str, activation: str) -> float | None:
@@ -182,7 +172,7 @@ def _point(cell: Cell) -> tuple[float, float]:
 
 def _tradeoff_row(name: str, cell: Cell, on_front: bool) -> Row:
     shown = Entry("yes", kind="equivalent") if on_front else Entry("no")
-    return Row([name, _mean(cell["metrics"][LOSS]), _estimate(cell["differences"][PRIMARY]), shown])
+    return Row([name, _mean(cell["metrics"][LOSS]), below(cell["differences"][PRIMARY]), shown])
 
 
 def _place(name: str) -> str:

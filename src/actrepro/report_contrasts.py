@@ -106,7 +106,7 @@ def _entries(
     smallest = contrast["p_smallest"]
     gap = [Entry(signed(loss_gap(stats, model, contrast, rule)))] if len(compared.rules) > 1 else []
     return [
-        Entry(compared.signed(contrast["value"]), _interval(compared, bounds)),
+        Entry(compared.signed(contrast["value"]), interval_of(compared, bounds)),
         Entry(p_value(contrast["p"]), "" if smallest is None else f"≥ {p_value(smallest)}"),
         Entry(p_value(contrast["p_holm"])),
         Entry(p_value(contrast["p_equivalent_holm"])),
@@ -115,7 +115,7 @@ def _entries(
     ]
 
 
-def _interval(compared: Compared, bounds: list[float] | None) -> str:
+def interval_of(compared: Compared, bounds: list[float] | None) -> str:
     if bounds is None:
         return ""
     digits = 4 if compared.scale == 1 else 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +11,16 @@ from typing import Any
 from markupsafe import Markup
 
 from actrepro import paths
-from actrepro.cells import Stats
+from actrepro.cells import Stats, finished_runs
 from actrepro.costs import Stage, stages
 from actrepro.evidence import alpha, seeds_needed
 from actrepro.formats import MISSING, count, counted, counts_spread, duration, listed, number
 from actrepro.inference import smallest_p
+from actrepro.markup import script_data
 from actrepro.measures import PRIMARY
 from actrepro.planning import POWER, plan_of
 from actrepro.power import detectable
 from actrepro.report_parts import Row, Table, stats_key
-from actrepro.status import FINISHED
 
 # What the calculator knows of.
 SEEDS = range(2, 31)
@@ -113,7 +112,7 @@ def line(every: Sequence[Stats]) -> str:
 
 def training_table(stats: Stats) -> Table:
     """Seconds and speed of a model's runs."""
-    rows = [_training(name, _finished(model)) for name, model in stats["models"].items()]
+    rows = [_training(name, finished_runs(stats, name)) for name in stats["models"]]
     return Table(
         f"Training at scale {stats['scale']}",
         "Of finished runs: training time of one, mean and range over activations and seeds, and "
@@ -123,10 +122,6 @@ def training_table(stats: Stats) -> Table:
         source=stats_key(stats, "models.*.runs"),
         keys=[f"models.{name}.runs" for name in stats["models"]],
     )
-
-
-def _finished(model: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [run for run in model["runs"] if run["status"] == FINISHED]
 
 
 def _training(name: str, runs: Sequence[Mapping[str, Any]]) -> Row:
@@ -196,9 +191,10 @@ def rates_of(stats: Stats, models: Models) -> dict[str, float]:
     found = {}
     for name, one in models["scales"].get(stats["scale"], {}).items():
         flops = one.get("flops_per_character", {})
+        runs = finished_runs(stats, name) if name in stats["models"] else []
         rates = [
             flops[run["activation"]] * run["characters_per_second"]
-            for run in _finished(stats["models"].get(name, {"runs": []}))
+            for run in runs
             if run["activation"] in flops
         ]
         if rates:
@@ -255,7 +251,7 @@ def calculator(stats: Stats, models: Models) -> Calculator | None:
         activations=stats["activations"],
         scales=list(seconds),
         seeds=min(max(len(stats["seeds"]), SEEDS[0]), SEEDS[-1]),
-        data=_safe(data),
+        data=script_data(data),
         table=calculator_table(stats, seconds[stats["scale"]], spreads),
     )
 
@@ -284,7 +280,7 @@ def seconds_of(
     for scale, sizes in models["scales"].items():
         for name, rate in rates.items():
             if scale == stats["scale"]:
-                runs = _finished(stats["models"][name])
+                runs = finished_runs(stats, name)
                 found.setdefault(scale, {})[name] = fmean(run["seconds"] for run in runs)
             elif "flops_per_character" in sizes.get(name, {}):
                 found.setdefault(scale, {})[name] = _operations(sizes[name]) / rate
@@ -331,8 +327,3 @@ def _choice(
             ends,
         ]
     )
-
-
-def _safe(data: Mapping[str, Any]) -> Markup:
-    """JSON that ends no script element."""
-    return Markup(json.dumps(data, separators=(",", ":")).replace("<", "\\u003c"))

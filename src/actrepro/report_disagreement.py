@@ -6,7 +6,6 @@ from compact data, since as markup it would be many times as long.
 
 from __future__ import annotations
 
-import json
 import string
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,14 +14,15 @@ from typing import Any
 from markupsafe import Markup
 
 from actrepro import paths
-from actrepro.cells import FAILED, Stats, cells_of, remark, sound
+from actrepro.cells import FAILED, Stats, cells_of, compared_cells, remark, sound
+from actrepro.figure_sizes import MOST_SYMBOLS
 from actrepro.formats import MISSING, count, counted, number, percent, signed
+from actrepro.markup import script_data
 from actrepro.report_parts import Entry, Row, Table
 from actrepro.report_tables import marked
 
 Breakdown = Mapping[str, Any]
 
-MOST_SYMBOLS = 12
 INVISIBLE = {" ": "space", "\n": "new line", "\t": "tab"}
 DIGITS = string.digits + string.ascii_lowercase
 PER_MILLE = 1000
@@ -48,7 +48,7 @@ def tables(found: Breakdown, unsound: Collection[str] = ()) -> list[Table]:
 
     `unsound` are activations whose cells failed a gate: they are marked.
     """
-    if not _compared(found):
+    if not compared_cells(found):
         return []
     return [
         symbols_table(found, unsound),
@@ -59,7 +59,7 @@ def tables(found: Breakdown, unsound: Collection[str] = ()) -> list[Table]:
 
 def symbols_table(found: Breakdown, unsound: Collection[str] = ()) -> Table:
     """Differences between seeds by true symbol, of the most frequent ones."""
-    by_symbol = {name: cell["by_symbol"] for name, cell in _compared(found).items()}
+    by_symbol = {name: cell["by_symbol"] for name, cell in compared_cells(found).items()}
     first = next(iter(by_symbol.values()))
     symbols = len(first)
     which = f"the {MOST_SYMBOLS} most frequent of {symbols}" if symbols > MOST_SYMBOLS else "all"
@@ -85,7 +85,7 @@ def symbols_table(found: Breakdown, unsound: Collection[str] = ()) -> Table:
 
 def confidence_table(found: Breakdown, unsound: Collection[str] = ()) -> Table:
     """Differences between seeds by how sure they are."""
-    bins = {name: cell["by_confidence"] for name, cell in _compared(found).items()}
+    bins = {name: cell["by_confidence"] for name, cell in compared_cells(found).items()}
     places = range(len(next(iter(bins.values()))))
     filled = [place for place in places if any(cells[place]["share"] for cells in bins.values())]
     rows = [
@@ -111,7 +111,7 @@ def stretches_table(found: Breakdown, unsound: Collection[str] = ()) -> Table:
     """The stretches of text in which seeds agree most and least."""
     rows = []
     stretches = 0
-    for activation, cell in _compared(found).items():
+    for activation, cell in compared_cells(found).items():
         ordered = sorted(cell["by_position"], key=lambda one: float(one["total_variation"]))
         stretches = len(ordered)
         ends = (ordered[0], ordered[-1])
@@ -216,7 +216,7 @@ def page(found: Breakdown, id_: str, unsound: Collection[str] = ()) -> Page | No
         f"mean total variation over pairs of seeds, from 0 to {number(most, 2)} on this page.",
         source=f"{_file(found)}: page",
         activations=_headings(shown["cells"], unsound),
-        data=_safe(
+        data=script_data(
             {
                 "context": shown["context"],
                 "text": shown["text"],
@@ -251,12 +251,6 @@ def packed(values: Iterable[int]) -> str:
     return "".join(DIGITS[value // 36] + DIGITS[value % 36] for value in values)
 
 
-def _safe(data: Mapping[str, Any]) -> Markup:
-    """JSON that ends no script element and opens no comment, whatever the text."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return Markup(text.replace("<", "\\u003c"))
-
-
 def symbol_name(symbol: str) -> str:
     """A character as a table shows it.
 
@@ -264,11 +258,6 @@ def symbol_name(symbol: str) -> str:
     ('space', 'e', 'U+200B')
     """
     return INVISIBLE.get(symbol) or (symbol if symbol.isprintable() else f"U+{ord(symbol):04X}")
-
-
-def _compared(found: Breakdown) -> dict[str, Mapping[str, Any]]:
-    """The cells whose runs could be compared."""
-    return {name: cell for name, cell in found["cells"].items() if cell["n"] > 1}
 
 
 def _left_out(found: Breakdown) -> str:

@@ -66,11 +66,6 @@ class Table:
     keys: Sequence[str] = ()
 
     @property
-    def file(self) -> str:
-        """The file that the numbers are from; empty where none is named."""
-        return self.source.partition(": ")[0]
-
-    @property
     def function(self) -> str:
         """The function that computed them."""
         return origin(self.source)

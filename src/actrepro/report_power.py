@@ -7,8 +7,8 @@ from statistics import median_high
 
 from actrepro.cells import Stats
 from actrepro.evidence import AT, COMPARED, Compared, Contrast, family, verdict_of
-from actrepro.formats import MISSING, count, interval, level, number, p_value
-from actrepro.report_contrasts import verdict_entry
+from actrepro.formats import MISSING, count, level, number, p_value
+from actrepro.report_contrasts import interval_of, verdict_entry
 from actrepro.report_parts import Entry, Row, Table, stats_key
 from actrepro.verdicts import INCONCLUSIVE, UNSOUND
 
@@ -49,16 +49,13 @@ def _contrasts(stats: Stats, chosen: Sequence[Compared]) -> list[tuple[Row, str]
 
 
 def _row(stats: Stats, model: str, compared: Compared, rule: str, one: Contrast) -> Row:
-    digits = 4 if compared.scale == 1 else 2
-    bounds = one["interval"]
-    shown = "" if bounds is None else interval([end * compared.scale for end in bounds], digits)
     return Row(
         [
             model,
             f"{one['a']} − {one['b']}",
             compared.name,
             AT[rule].removeprefix("at "),
-            Entry(compared.signed(one["value"]), shown),
+            Entry(compared.signed(one["value"]), interval_of(compared, one["interval"])),
             p_value(one["p"]),
             p_value(one["p_holm"]),
             p_value(one["p_equivalent_holm"]),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from actrepro.cells import FAILED, Cell, Stats, cells_of, learned, remark, sound
+from actrepro.cells import FAILED, Cell, Stats, cells_of, finished_runs, learned, remark, sound
 from actrepro.formats import (
     MISSING,
     counts_spread,
@@ -18,7 +18,6 @@ from actrepro.formats import (
 from actrepro.measures import PRIMARY
 from actrepro.predictions import FINAL, MATCHED
 from actrepro.report_parts import Entry, Row, Table, stats_key
-from actrepro.status import FINISHED
 
 RULE_NAMES = {
     FINAL: "Final checkpoint",
@@ -47,7 +46,7 @@ def results_table(stats: Stats, model: str, rule: str) -> Table:
 
 
 def _steps(stats: Stats, model: str, rule: str) -> str:
-    steps = {run[f"{rule}_step"] for run in _finished(stats, model)}
+    steps = {run[f"{rule}_step"] for run in finished_runs(stats, model)}
     if not steps:
         return ""
     common = stats["models"][model]["common_loss"] if rule == MATCHED else None
@@ -87,11 +86,7 @@ def _with_interval(estimate: Mapping[str, Any]) -> str:
 
 def rules_differ(stats: Stats, model: str, rule: str) -> int:
     """How many of a model's runs have another checkpoint under a rule than at their end."""
-    return sum(run[f"{rule}_step"] != run["final_step"] for run in _finished(stats, model))
-
-
-def _finished(stats: Stats, model: str) -> list[Mapping[str, Any]]:
-    return [run for run in stats["models"][model]["runs"] if run["status"] == FINISHED]
+    return sum(run[f"{rule}_step"] != run["final_step"] for run in finished_runs(stats, model))
 
 
 def across_table(stats: Stats, model: str) -> Table:
@@ -115,14 +110,16 @@ def _across(one: Mapping[str, Any], cells: Mapping[str, Cell]) -> Row:
     return Row(
         [
             *(marked(one[end], cells[one[end]]) for end in "ab"),
-            *(_below(one[kind], write) for kind, write in zip(kinds, writers, strict=True)),
+            *(below(one[kind], write) for kind, write in zip(kinds, writers, strict=True)),
         ],
         failed=not all(sound(cells[one[end]]) for end in "ab"),
     )
 
 
-def _below(estimate: Mapping[str, Any] | None, write: Any) -> str | Entry:
-    """An estimate with its interval below it."""
+def below(
+    estimate: Mapping[str, Any] | None, write: Callable[[float], str] = number
+) -> str | Entry:
+    """An estimate with its interval below it; a dash where there is none."""
     if estimate is None:
         return MISSING
     bounds = estimate["interval"]

@@ -9,11 +9,12 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from actrepro.cells import Stats, cells_of, sound
+from actrepro.cells import Stats, cells_of, compared_cells, sound
 from actrepro.drawing.legends import draw_legend, legend_height, lines_of
 from actrepro.drawing.palette import activation_colours
-from actrepro.drawing.sheet import FAINT, GROUND, INK, SOFT, WIDTH, Grid, Header, Look, Sheet
-from actrepro.figure_sizes import MOST_LINES
+from actrepro.drawing.sheet import FAINT, INK, SOFT, WIDTH, Grid, Header, Look, Sheet
+from actrepro.drawing.words import name_y, say, say_in_corner
+from actrepro.figure_sizes import MOST_LINES, MOST_SYMBOLS
 from actrepro.formats import number, spread
 
 # `breakdown.json` by model.
@@ -21,7 +22,6 @@ Breakdowns = Mapping[str, Mapping[str, Any]]
 # Points of a panel, by activation.
 Lines = Mapping[str, tuple[Sequence[float], Sequence[float]]]
 
-MOST_SYMBOLS = 12
 # Of all characters; a mean over fewer is noise.
 LEAST_SHARE = 0.01
 SHOWN = {" ": "␣", "\n": "⏎", "\t": "⇥"}
@@ -37,13 +37,13 @@ def draw_where(header: Header, stats: Stats, breakdowns: Breakdowns) -> Sheet:
     highest = 0.0
     for index, model in enumerate(stats["models"]):
         symbols, confidence, along = panels[3 * index : 3 * index + 3]
-        cells = _compared(breakdowns[model])
+        cells = compared_cells(breakdowns[model])
         symbols.set_title(model)
         symbols.set_ylabel("total variation")
         for other in (confidence, along):
             other.tick_params(labelleft=False)
         if not cells:
-            _say(symbols, NOBODY)
+            say(symbols, NOBODY)
         styles = _styles(stats, model, colours)
         for panel, lines in (
             (symbols, _by_symbol(symbols, cells)),
@@ -66,11 +66,6 @@ def draw_where(header: Header, stats: Stats, breakdowns: Breakdowns) -> Sheet:
         panel.set_xlabel(name)
     draw_legend(sheet, grid.height, lines_of(colours))
     return sheet
-
-
-def _compared(breakdown: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """The cells whose runs can be compared."""
-    return {name: cell for name, cell in breakdown["cells"].items() if cell["n"] > 1}
 
 
 def _by_symbol(panel: Axes, cells: Mapping[str, Mapping[str, Any]]) -> Lines:
@@ -170,10 +165,10 @@ def draw_calibration(header: Header, stats: Stats, breakdowns: Breakdowns) -> Sh
         panel.set(xlim=(0, 1), ylim=(0, 1))
         panel.grid()
         panel.plot([0, 1], [0, 1], color=SOFT, linewidth=0.8, linestyle=":")
-        _name_y(panel, index, grid, "accuracy")
+        name_y(panel, index, grid, "accuracy")
         cells = {name: one for name, one in breakdowns[model]["cells"].items() if one["n"]}
         if not cells:
-            _say(panel, "no run finished")
+            say(panel, "no run finished")
         for name, look in _styles(stats, model, colours).items():
             if name in cells:
                 bins = cells[name]["calibration"]["bins"]
@@ -216,11 +211,11 @@ def draw_ensemble(header: Header, stats: Stats, breakdowns: Breakdowns) -> Sheet
         panel.grid(axis="y")
         panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         panel.yaxis.set_major_locator(MaxNLocator(4))
-        _name_y(panel, index, grid, "loss, nats per character", share=False)
-        cells = _compared(breakdowns[model])
+        name_y(panel, index, grid, "loss, nats per character", share=False)
+        cells = compared_cells(breakdowns[model])
         judged = {name for name, cell in cells_of(stats, model).items() if sound(cell)}
         if not cells:
-            _say(panel, "no cell has two runs to average")
+            say(panel, "no cell has two runs to average")
         for name, look in _styles(stats, model, colours).items():
             if name in cells:
                 sizes = cells[name]["ensemble"]["sizes"]
@@ -233,23 +228,7 @@ def draw_ensemble(header: Header, stats: Stats, breakdowns: Breakdowns) -> Sheet
     return sheet
 
 
-def _name_y(panel: Axes, index: int, grid: Grid, name: str, share: bool = True) -> None:
-    """Name the vertical scale in the first column; others only have numbers of their own."""
-    if index % grid.columns == 0:
-        panel.set_ylabel(name)
-    elif share:
-        panel.tick_params(labelleft=False)
-
-
 def _say_gain(panel: Axes, gains: Sequence[float]) -> None:
     """What all seeds together gain on one, in the sound cells; nothing where there is none."""
     if gains:
-        ground = {"facecolor": GROUND, "edgecolor": "none", "pad": 1.5, "alpha": 0.85}
-        look: Look = {"fontsize": 7.5, "style": "italic", "color": SOFT, "ha": "right", "va": "top"}
-        text = f"gain {spread(gains, 3)}"
-        panel.text(0.98, 0.97, text, transform=panel.transAxes, bbox=ground, **look)
-
-
-def _say(panel: Axes, text: str) -> None:
-    look: Look = {"transform": panel.transAxes, "ha": "center", "va": "center", "color": SOFT}
-    panel.text(0.5, 0.5, text, fontsize=7.5, style="italic", **look)
+        say_in_corner(panel, f"gain {spread(gains, 3)}")

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from actrepro.cells import Stats, absence, cells_of, sound
+from actrepro.cells import Stats, absence, cells_of, every_cell, sound
 from actrepro.drawing.legends import dots_of, draw_legend, legend_height
 from actrepro.drawing.palette import activation_colours, model_markers
 from actrepro.drawing.sheet import (
@@ -23,7 +23,7 @@ from actrepro.drawing.sheet import (
     label_width,
     mean_look,
 )
-from actrepro.drawing.tiles import MOST_COLUMNS, draw_tiles, named
+from actrepro.drawing.tiles import MOST_COLUMNS, draw_tiles
 from actrepro.figure_sizes import pairs_shown, tiles_numbered
 from actrepro.measures import PRIMARY
 from actrepro.sensitivity import Averages, Sensitivity, averages, sensitivities
@@ -74,7 +74,7 @@ def _draw_means(panel: Axes, stats: Stats) -> None:
     markers = model_markers(list(stats["models"]))
     places = {name: place for place, name in enumerate(stats["activations"])}
     colours = activation_colours(stats["activations"])
-    for model, activation, cell in named(stats):
+    for model, activation, cell in every_cell(stats):
         if not absence(cell, 2):
             look = {**mean_look(colours[activation], sound(cell)), "markeredgewidth": 0.8}
             value = cell["differences"][PRIMARY]["value"]

@@ -23,6 +23,7 @@ from actrepro.drawing.sheet import (
     Sheet,
     label_width,
 )
+from actrepro.drawing.words import name_y, say, say_in_corner
 from actrepro.evidence import ACCURACY, LOSS
 from actrepro.formats import number
 from actrepro.planning import MOST_SEEDS, Plan, plan_of
@@ -55,10 +56,7 @@ def draw_power(header: Header, stats: Stats) -> Sheet:
         panel.axhline(margin, color=ACCENT, linewidth=1, linestyle=":")
         panel.axvline(len(stats["seeds"]), color=SOFT, linewidth=1, linestyle=(0, (4, 2)))
         panel.yaxis.set_major_locator(MaxNLocator(5))
-        if index % grid.columns:
-            panel.tick_params(labelleft=False)
-        else:
-            panel.set_ylabel("total variation")
+        name_y(panel, index, grid, "total variation")
         _draw_plan(panel, plans[model])
     for panel in panels[-grid.columns :]:
         panel.set_xlabel("seeds")
@@ -74,16 +72,13 @@ def _largest(plan: Plan) -> float:
 def _draw_plan(panel: Axes, plan: Plan | None) -> None:
     if plan is None or not plan.seeds:
         why = "no contrast could be tested" if plan is None else f"no n ≤ {MOST_SEEDS} reaches α"
-        look: Look = {"ha": "center", "va": "center", "fontsize": 7.5, "color": SOFT}
-        panel.text(0.55, 0.6, why, transform=panel.transAxes, style="italic", **look)
+        say(panel, why, (0.55, 0.6))
         return
     low, high = (plan.detectable(sd) for sd in (plan.sds[0], plan.sds[-1]))
     panel.fill_between(plan.seeds, low, high, color=FAINT, linewidth=0)
     panel.plot(plan.seeds, plan.detectable(plan.typical), ".-", color=INK, linewidth=1.3)
     tests = f"{plan.family} contrast{'' if plan.family == 1 else 's'}, from n = {plan.seeds[0]}"
-    look = {"fontsize": 7.5, "style": "italic", "color": SOFT, "ha": "right", "va": "top"}
-    ground = {"facecolor": GROUND, "edgecolor": "none", "pad": 1.5, "alpha": 0.85}
-    panel.text(0.98, 0.97, tests, transform=panel.transAxes, bbox=ground, **look)
+    say_in_corner(panel, tests)
 
 
 def _key() -> list[Line2D]:

@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from actrepro.cells import Cell, Stats, cells_of, remark, sound
+from actrepro.cells import Cell, Stats, cells_of, finished_runs, remark, sound
 from actrepro.drawing.palette import activation_colours
 from actrepro.drawing.sheet import (
     GROUND,
@@ -26,7 +26,6 @@ from actrepro.evidence import ACCURACY, CHURN, LOSS
 from actrepro.figure_sizes import pairs_shown, runs_shown
 from actrepro.inference import mean_estimate
 from actrepro.measures import PRIMARY
-from actrepro.status import FINISHED
 
 DIFFERENCES = {PRIMARY: "total variation", CHURN: "churn"}
 HEADING = 0.42  # inches for the name of a measure above its panels
@@ -141,9 +140,8 @@ def _checkpoint_gap(stats: Stats, model: str) -> Choose:
 def _finished(stats: Stats, model: str) -> dict[str, list[Mapping[str, Any]]]:
     """A model's finished runs by activation."""
     found: dict[str, list[Mapping[str, Any]]] = {}
-    for run in stats["models"][model]["runs"]:
-        if run["status"] == FINISHED:
-            found.setdefault(run["activation"], []).append(run)
+    for run in finished_runs(stats, model):
+        found.setdefault(run["activation"], []).append(run)
     return found
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 
-from actrepro.cells import FAILED, Cell, Stats, absence, cells_of, sound
+from actrepro.cells import FAILED, Cell, Stats, absence, every_cell, sound
 from actrepro.drawing.sheet import (
     FAINT,
     GROUND,
@@ -33,13 +33,6 @@ ON_TILE = "#111111"
 TILE_CHARACTERS = 17  # of text in the narrowest tile
 
 Colour = tuple[float, float, float]
-
-
-def named(stats: Stats) -> Iterator[tuple[str, str, Cell]]:
-    """Every cell of a scale with its model and activation."""
-    for model in stats["models"]:
-        for activation, cell in cells_of(stats, model).items():
-            yield model, activation, cell
 
 
 def draw_heatmap(header: Header, stats: Stats) -> Sheet:
@@ -72,7 +65,7 @@ def draw_tiles(panel: Axes, stats: Stats, short: bool = False) -> None:
 
 def _table(stats: Stats) -> tuple[list[str], list[str], dict[tuple[str, str], Cell]]:
     """Names of lines and of columns, and their cells; many activations become the lines."""
-    cells = {(model, activation): cell for model, activation, cell in named(stats)}
+    cells = {(model, activation): cell for model, activation, cell in every_cell(stats)}
     lines, columns = list(stats["models"]), list(stats["activations"])
     if len(columns) <= MOST_COLUMNS:
         return lines, columns, cells

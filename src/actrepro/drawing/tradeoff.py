@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from actrepro.cells import Cell, Stats, absence, gate_mark, sound
+from actrepro.cells import Cell, Stats, absence, every_cell, gate_mark, sound
 from actrepro.drawing.palette import activation_colours, model_markers
 from actrepro.drawing.sheet import (
     MARGIN,
@@ -19,7 +19,6 @@ from actrepro.drawing.sheet import (
     label_width,
     mean_look,
 )
-from actrepro.drawing.tiles import named
 from actrepro.figure_sizes import crosses_shown
 from actrepro.formats import listed, number
 from actrepro.measures import PRIMARY
@@ -44,7 +43,7 @@ def draw_tradeoff(header: Header, stats: Stats) -> Sheet:
     panel.grid()
     panel.set_xlabel("test loss, nats per character")
     panel.set_ylabel("total variation between seeds")
-    drawn = [one for one in named(stats) if not absence(one[2], 2) and one not in beyond]
+    drawn = [one for one in every_cell(stats) if not absence(one[2], 2) and one not in beyond]
     for model, activation, cell in drawn:
         if crosses_shown(stats):
             _draw_cross(panel, cell, colours[activation])
@@ -62,7 +61,7 @@ def draw_tradeoff(header: Header, stats: Stats) -> Sheet:
 def _absent(stats: Stats) -> list[str]:
     """The cells without a difference, by reason."""
     reasons: dict[str, list[str]] = {}
-    for model, activation, cell in named(stats):
+    for model, activation, cell in every_cell(stats):
         if reason := absence(cell, 2):
             reasons.setdefault(reason, []).append(f"{model} {activation}")
     return [f"not shown ({reason}): {listed(names, 5)}" for reason, names in reasons.items()]
@@ -70,7 +69,7 @@ def _absent(stats: Stats) -> list[str]:
 
 def _beyond(stats: Stats) -> list[tuple[str, str, Cell]]:
     """Cells that failed a gate so far from all sound ones that these would be squeezed."""
-    there = [one for one in named(stats) if not absence(one[2], 2)]
+    there = [one for one in every_cell(stats) if not absence(one[2], 2)]
     judged = [_estimates(cell) for _, _, cell in there if sound(cell)]
     if not judged:
         return []
