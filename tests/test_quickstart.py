@@ -1,5 +1,7 @@
 """A quick start of torch trains the same bytes, and leaves a user's own model all of torch."""
 
+import ctypes
+import platform
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -40,10 +42,13 @@ print(hash_weights(run.checkpoint.final), rules)
 
 def _train(model: str, start: str, own: dict[str, str] | None = None) -> list[str]:
     tests = str(Path(__file__).parent)
-    code = TRAIN.format(tests=tests, model=model, start=start, own=own or {})
+    return _output_of(TRAIN.format(tests=tests, model=model, start=start, own=own or {})).split()
+
+
+def _output_of(code: str) -> str:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    return done.stdout.split()
+    return done.stdout
 
 
 @pytest.mark.parametrize("model", ["charlm", "hybridlm"])
@@ -58,6 +63,53 @@ def test_a_users_own_model_gets_all_of_torch() -> None:
     own = {"convlm": "actrepro.models.convlm"}
     _, with_rules = _train("convlm", "quickstart.start_torch([request])", own)
     assert with_rules == "True"
+
+
+PAGES = """
+import resource
+from actrepro import quickstart
+from actrepro.config import default_study
+
+request = default_study().run_config("quick", "charlm", "gelu", 1)
+sizes = dict(layers=1, width=256, context=128, batch=64)
+protocol = request.protocol.model_copy(update=sizes)
+{start}
+import numpy as np
+import torch
+from actrepro.models import build_from_protocol
+from actrepro.optimiser import AdamW
+from actrepro.stepping import Stepper
+
+model = build_from_protocol("charlm", protocol, "gelu", 65, seed=1)
+text, starts = torch.arange(1000) % 65, np.zeros((20, protocol.batch), dtype=np.int64)
+stepper = Stepper(model, AdamW(model, 1e-3), text, starts, protocol.context, "fp32")
+
+def pages_of(steps):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for step in steps:
+        stepper.take(step)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+# In the first steps it settles what lies where.
+pages_of(range(4))
+print(pages_of(range(4, 8)))
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the setting is glibc's")
+def test_a_step_takes_the_memory_that_the_one_before_has_freed() -> None:
+    kept, plain = (
+        int(_output_of(PAGES.format(start=start)))
+        for start in ("quickstart.start_torch([request])", "")
+    )
+    assert kept < plain / 10
+
+
+def test_where_the_system_has_no_such_setting_nothing_is_changed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
+    quickstart.keep_freed_memory()
 
 
 class Cards:
