@@ -1,7 +1,8 @@
 """Where a training step's time goes on one core: `python tests/benchmarks/profile_training.py`.
 
 For each model, milliseconds a step and the share of each kind of operation, by torch's
-profiler; what is left is Python and what the profiler itself costs.
+profiler; what is left is Python and what the profiler itself costs. The products of attention
+in training are numpy's, of which the profiler does not know, and count as attention.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from actrepro.config import default_study
 from actrepro.devices import prepare_torch
 from actrepro.models import build_from_protocol
 from actrepro.optimiser import AdamW
+from actrepro.quickstart import keep_freed_memory
 from actrepro.registry import model_names
 from actrepro.stepping import Stepper
 
@@ -39,6 +41,7 @@ def main() -> None:
     parser.add_argument("--activation", default="gelu")
     parser.add_argument("--steps", type=int, default=10)
     arguments = parser.parse_args()
+    keep_freed_memory()
     prepare_torch("cpu", 1)
     for model in model_names():
         stepper = _stepper(model, arguments.scale, arguments.activation, 2 * arguments.steps + 1)
