@@ -19,7 +19,7 @@ explain: $(VENV)/study.stamp
 	@$(BIN)/snakemake --dry-run $(ARGS) 2>&1 | $(BIN)/python -m actrepro.explain
 
 test: $(VENV)/test.stamp
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=$(CORES)
 
 # What CI checks besides the tests.
 check: $(VENV)/test.stamp

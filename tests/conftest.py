@@ -16,6 +16,12 @@ settings.register_profile("actrepro", deadline=None, max_examples=50)
 settings.load_profile("actrepro")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that run workflows come first: side by side with them, short ones fill the end."""
+    long = {item.path for item in items if item.get_closest_marker("workflow")}
+    items.sort(key=lambda item: item.path not in long)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """What computes on a GPU is skipped where there is none."""
     if item.get_closest_marker("cuda") and not torch.cuda.is_available():

@@ -245,7 +245,7 @@ WITHOUT: list[tuple[str, str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("row", "name", "without"), WITHOUT, ids=lambda one: str(one)[:30])
+@pytest.mark.parametrize(("row", "name", "without"), WITHOUT, ids=[row for row, *_ in WITHOUT])
 def test_a_row_falls_with_what_provides_it(
     row: str, name: str, without: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

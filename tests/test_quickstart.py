@@ -81,7 +81,7 @@ from actrepro.optimiser import AdamW
 from actrepro.stepping import Stepper
 
 model = build_from_protocol("charlm", protocol, "gelu", 65, seed=1)
-text, starts = torch.arange(1000) % 65, np.zeros((20, protocol.batch), dtype=np.int64)
+text, starts = torch.arange(1000) % 65, np.zeros((5, protocol.batch), dtype=np.int64)
 stepper = Stepper(model, AdamW(model, 1e-3), text, starts, protocol.context, "fp32")
 
 def pages_of(steps):
@@ -91,8 +91,8 @@ def pages_of(steps):
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 # In the first steps it settles what lies where.
-pages_of(range(4))
-print(pages_of(range(4, 8)))
+pages_of(range(3))
+print(pages_of(range(3, 5)))
 """
 
 

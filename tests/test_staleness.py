@@ -11,6 +11,8 @@ from typing import NamedTuple
 import pytest
 from study_folder import Study, copied_workflow, counted
 
+pytestmark = pytest.mark.workflow
+
 SEEDS = ("--config", "seeds=1,2")
 FRESH = {"gates": 1}
 # Two activations with two seeds each.
