@@ -591,7 +591,7 @@ def corpora_of_benchmark(wildcards):
 
 
 def all_cores(wildcards):
-    """A job that must have the machine to itself."""
+    """All cores of the machine, for a job that must have it to itself."""
     return workflow.cores
 
 

@@ -103,7 +103,7 @@ def test_the_readme_gives_each_dependency_a_reason() -> None:
     table = (ROOT / "README.md").read_text(encoding="utf-8").split("## Dependencies")[1]
     named = {
         name
-        for row in re.findall(r"^\| ([a-z0-9, ]+) \|", table, re.MULTILINE)
+        for row in re.findall(r"^\| ([a-z0-9, -]+) \|", table, re.MULTILINE)
         for name in row.split(", ")
     }
     assert named - {"package"} == _names(DECLARED["dependencies"])

@@ -341,3 +341,14 @@ def test_the_machine_that_submits_does_not_guess_the_device(happened: Happened) 
         assert output.ended() == 1
     assert "say --config device=cuda" in output.text
     assert "submitted" not in output.text
+
+
+def test_the_benchmark_asks_for_as_many_cores_as_it_is_given(happened: Happened) -> None:
+    """More than the machine that submits has: `cores: all` of profiles/default is no limit."""
+    study = happened.stopped
+    arguments = ["benchmark", "--cores", "3", *_on_slurm(study, "train:runtime=1")]
+    with _begun(study, "benchmark", *arguments, *_settings(study)) as output:
+        assert output.ended() == 0, output.text
+    (job,) = re.findall(r"submitted with SLURM jobid (\d+)", output.text)
+    asked = _slurm("squeue", "--states=all", "--noheader", "--format=%C", f"--jobs={job}")
+    assert asked == "3"
