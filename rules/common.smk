@@ -24,7 +24,7 @@ from actrepro.figure_names import (
 )
 from actrepro.figure_names import figure_group as group_of_figure
 from actrepro.files import sha256_of
-from actrepro.fingerprint import digest, module_of_model, source_of_script
+from actrepro.fingerprint import module_of_model, source_of_script
 from actrepro.needs import training_megabytes, training_minutes
 from actrepro.provenance import cuda_build, cuda_usable
 from actrepro.records import copied_files, record_digests
@@ -65,8 +65,9 @@ def code_of(script, modules):
 @cache
 def code_fingerprint(script, modules=(), activations=None):
     """The parameter that makes a result stale when the code it depends on has changed."""
-    hashes = code_of(script, modules).hashes(activations)
-    fingerprint = digest(hashes)[:16]
+    source = code_of(script, modules)
+    fingerprint = told(source.digest, activations)[:16]
+    hashes = source.hashes(activations)
     CODE[fingerprint] = (hashes, script_path(script), modules, activations)
     return fingerprint
 

@@ -24,7 +24,6 @@ ELSEWHERE = {
     "conda ": "needs conda; tests/test_ecosystem.py has a stand-in for it",
     "docker ": "needs containers; tests/test_ecosystem.py checks the recipe",
     ".venv/bin/pip install ": "needs the package index",
-    "pip install ": "needs the package index",
     "python3 -m venv .venv": "the Makefile does so, before these tests could run",
     '.venv/bin/python -c "import torch; print(torch.version.cuda': "needs a CUDA GPU",
     "pytest -m cuda": "needs a CUDA GPU",

@@ -15,7 +15,6 @@ from actrepro.closure import closure
 from actrepro.errors import ActreproError
 from actrepro.fingerprint import (
     SHAPES_NO_RESULT,
-    digest,
     source_of,
     source_of_script,
     training_fingerprint,
@@ -118,12 +117,12 @@ def edit(folder: Path, name: str, old: str, new: str) -> None:
 
 
 def source_fingerprint(modules: list[str]) -> str:
-    return digest(source_of(modules).hashes())
+    return source_of(modules).digest()
 
 
 def closure_of(folder: Path, files: dict[str, str], *modules: str) -> str:
     write(folder, files)
-    return " ".join(closure(modules))
+    return " ".join(closure(modules).files)
 
 
 @pytest.mark.parametrize("change", SAME)
@@ -149,11 +148,58 @@ def test_a_docstring_does_for_a_body_as_pass_does(folder: Path) -> None:
     assert source_fingerprint(["made"]) == before
 
 
-def test_a_module_under_another_name_is_another(folder: Path) -> None:
-    write(
-        folder, {"made/__init__.py": "", "made/one.py": "SIZE = 1\n", "made/two.py": "SIZE = 1\n"}
-    )
-    assert source_fingerprint(["made.one"]) != source_fingerprint(["made.two"])
+MOVED = {
+    "made/__init__.py": "",
+    "made/inner/__init__.py": '"""A package of its own."""\n',
+    "made/inner/renamed.py": "SIZE = 1\n",
+    "made/inner/size.py": "SIZE = 2\n",
+    "made/model.py": (
+        "import json\nfrom made.inner import size as other\nfrom made.inner.renamed import SIZE\n"
+        "def build():\n    return json.dumps(SIZE + other.SIZE)\n"
+    ),
+}
+
+
+def test_a_module_that_moves_changes_nothing(folder: Path) -> None:
+    flat = {
+        "made/__init__.py": "",
+        "made/one.py": "SIZE = 1\n",
+        "made/size.py": "SIZE = 2\n",
+        "made/model.py": (
+            "import json\nfrom made.one import SIZE\nfrom made import size as other\n"
+            "def build():\n    return json.dumps(SIZE + other.SIZE)\n"
+        ),
+    }
+    write(folder, flat)
+    before = source_fingerprint(["made.model"])
+    (folder / "made/one.py").unlink()
+    (folder / "made/size.py").unlink()
+    write(folder, MOVED)
+    assert source_fingerprint(["made.model"]) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("made/model.py", "inner.renamed import SIZE", "inner.size import SIZE"),
+        ("made/model.py", "import size as other", "import renamed as other"),
+        ("made/model.py", "import SIZE", "import SIZE as WIDTH"),
+        ("made/model.py", "import json", "import simplejson as json"),
+        ("made/inner/__init__.py", '"""A package of its own."""', "WIDTH = 1"),
+    ],
+)
+def test_a_name_from_another_module_is_another(folder: Path, name: str, old: str, new: str) -> None:
+    write(folder, MOVED)
+    before = source_fingerprint(["made.model"])
+    edit(folder, name, old, new)
+    assert source_fingerprint(["made.model"]) != before
+
+
+def test_two_modules_that_change_places_change_what_imports_them(folder: Path) -> None:
+    write(folder, MOVED)
+    before = source_fingerprint(["made.model"])
+    write(folder, {"made/inner/renamed.py": "SIZE = 2\n", "made/inner/size.py": "SIZE = 1\n"})
+    assert source_fingerprint(["made.model"]) != before
 
 
 def test_where_the_files_lie_does_not_count(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +208,7 @@ def test_where_the_files_lie_does_not_count(folder: Path, monkeypatch: pytest.Mo
     monkeypatch.syspath_prepend(folder / "here")
     here = source_fingerprint(["made.model"])
     monkeypatch.syspath_prepend(folder / "there")
-    assert closure(["made"]) == {"made": folder / "there/made/__init__.py"}
+    assert closure(["made"]).files == {"made": folder / "there/made/__init__.py"}
     assert source_fingerprint(["made.model"]) == here
 
 
@@ -176,7 +222,7 @@ def test_it_is_a_hash_of_all_that_is_named_in_any_order(folder: Path) -> None:
 
 def test_a_closure_is_what_runs_with_its_files(folder: Path) -> None:
     assert closure_of(folder, PACKAGE, "made.model") == CLOSURE
-    files = closure(["made.model"])
+    files = closure(["made.model"]).files
     assert files["made.tools"] == folder / "made/tools/__init__.py"
     assert files["made.late"] == folder / "made/late.py"
 
@@ -394,7 +440,7 @@ def test_an_edit_retrains_what_depends_on_it(copy: Path, file: str, retrains: se
 
 
 def test_the_closure_of_training_is_its_own_source_and_no_more() -> None:
-    files = closure(["actrepro.training", "actrepro.models.charlm"])
+    files = closure(["actrepro.training", "actrepro.models.charlm"]).files
     assert files["actrepro.training"] == SOURCE / "training.py"
     assert {"actrepro", "actrepro.models._blocks", "actrepro.corpus"} <= files.keys()
     assert not {"actrepro.study", "actrepro.gates", "actrepro.models.tinylstm"} & files.keys()
@@ -407,7 +453,8 @@ def test_all_that_training_really_imports_is_in_its_closure() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (
-        set(done.stdout.split()) <= closure(["actrepro.training", "actrepro.models.charlm"]).keys()
+        set(done.stdout.split())
+        <= closure(["actrepro.training", "actrepro.models.charlm"]).files.keys()
     )
 
 

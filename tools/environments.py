@@ -66,7 +66,7 @@ def scripts_by_environment() -> dict[str, list[Path]]:
 
 def imported_packages(script: Path) -> set[str]:
     """Names on the package index of what a script imports, itself and through the library."""
-    files = _library(imported_by(script, "actrepro")).values()
+    files = _library(wire.source for wire in imported_by(script, "actrepro")).values()
     names = {name.partition(".")[0] for file in (script, *files) for name in _imports(file)}
     known = _distributions()
     return {
@@ -83,7 +83,7 @@ def _distributions() -> Mapping[str, list[str]]:
 def _library(modules: Iterable[str]) -> dict[str, Path]:
     """The library's modules that are used with some of them, those loaded by name among them."""
     modules = set(modules)
-    files = closure(modules)
+    files = closure(modules).files
     packages = {package for module, package in LOADS_BY_NAME.items() if module in files}
     more = {name for package in packages for name in modules_of(package)}
     return files if more <= modules else _library(modules | more)

@@ -10,7 +10,6 @@ module that stands alone on Python's path is a package of its own, whatever lies
 from __future__ import annotations
 
 import ast
-import hashlib
 import pkgutil
 import sys
 from collections.abc import Collection, Iterable, Iterator
@@ -22,11 +21,26 @@ from pathlib import Path
 from typing import NamedTuple
 
 from actrepro.errors import ActreproError
-from actrepro.normal_form import sha256_of_tree, what_runs
+from actrepro.normal_form import sha256_of_tree, what_runs, without_imports
 
 
-def closure(modules: Iterable[str], leaving_out: Collection[str] = ()) -> dict[str, Path]:
-    """The modules that run when `modules` are used, and their files, sorted by name.
+class Wire(NamedTuple):
+    """A name that a module or script takes from a module of the searched packages."""
+
+    importer: str
+    name: str
+    source: str
+
+
+class Closure(NamedTuple):
+    """Modules and their files, sorted by name, and the names that they take from each other."""
+
+    files: dict[str, Path]
+    wires: frozenset[Wire]
+
+
+def closure(modules: Iterable[str], leaving_out: Collection[str] = ()) -> Closure:
+    """Find the modules that run when `modules` are used, and what they take from each other.
 
     These are the modules themselves, what they import of their own top-level packages, the
     packages that these lie in, and so on. Imports inside functions count, since a module that is
@@ -49,14 +63,13 @@ def closure(modules: Iterable[str], leaving_out: Collection[str] = ()) -> dict[s
         is imported inside a `try` is taken to be optional.
     """
     named = sorted(set(modules))
-    packages = frozenset(name.partition(".")[0] for name in named)
-    search = _Search(packages, frozenset(leaving_out) - frozenset(named))
+    search = _Search(packages_of(named), frozenset(leaving_out) - frozenset(named))
     search.follow([_Wanted(name, used=True) for name in named])
-    return dict(sorted(search.files.items()))
+    return Closure(dict(sorted(search.files.items())), frozenset(search.wires))
 
 
-def imported_by(script: Path, package: str) -> list[str]:
-    """The modules of a package that a script names in its imports, sorted.
+def imported_by(script: Path, package: str) -> list[Wire]:
+    """Find the names that a script takes from the modules of a package, sorted.
 
     Raises
     ------
@@ -64,8 +77,8 @@ def imported_by(script: Path, package: str) -> list[str]:
         When the script cannot be read, or is not valid Python.
     """
     search = _Search(frozenset([package]), frozenset())
-    statements = [one.statement for one in _read(script.stem, script).imports]
-    return sorted({name for one in statements for name in search.targets(one, script.stem, "")})
+    statements = [one.statement for one in _read(script.name, script).imports]
+    return sorted({wire for one in statements for wire in search.wired(one, script.name, "")})
 
 
 def modules_of(package: str) -> list[str]:
@@ -76,9 +89,14 @@ def modules_of(package: str) -> list[str]:
     ActreproError
         As `closure` does.
     """
-    folder = closure([package])[package].parent
+    folder = closure([package]).files[package].parent
     inside = (file.stem for file in folder.glob("*.py") if file.stem != "__init__")
     return sorted([package, *(f"{package}.{name}" for name in inside)])
+
+
+def packages_of(modules: Iterable[str]) -> frozenset[str]:
+    """Return the top-level packages that modules lie in."""
+    return frozenset(module.partition(".")[0] for module in modules)
 
 
 class _Wanted(NamedTuple):
@@ -96,9 +114,8 @@ class _Import(NamedTuple):
 
 
 class _Source(NamedTuple):
-    """A module's code: its hash, its imports, and those inside its `__getattr__`."""
+    """A module's imports, and those inside its `__getattr__`."""
 
-    sha256: str
     imports: tuple[_Import, ...] = ()
     on_request: tuple[_Import, ...] = ()
 
@@ -117,6 +134,7 @@ class _Search:
         self._packages = packages
         self._left_out = left_out
         self.files: dict[str, Path] = {}
+        self.wires: set[Wire] = set()
         self._places: dict[str, _Place | None] = {}
 
     def follow(self, waiting: list[_Wanted]) -> None:
@@ -143,22 +161,26 @@ class _Search:
         self.files[module] = place.file
         source = _read(module, place.file)
         for statement, optional in source.imports + (source.on_request if wanted.used else ()):
-            for target in self.targets(statement, module, module if place.folders else parent):
-                yield _Wanted(target, used=True, importer=module, optional=optional)
+            wires = [*self.wired(statement, module, module if place.folders else parent)]
+            self.wires.update(wires)
+            for wire in wires:
+                yield _Wanted(wire.source, used=True, importer=module, optional=optional)
 
-    def targets(
+    def wired(
         self, statement: ast.Import | ast.ImportFrom, module: str, package: str
-    ) -> Iterator[str]:
-        """Modules, of the packages searched, that a statement binds or takes names from."""
+    ) -> Iterator[Wire]:
+        """Find the names that a statement takes from modules of the packages searched."""
         if isinstance(statement, ast.Import):
             for alias in statement.names:
                 if self._searches(alias.name):
-                    yield from _bound(alias)
+                    name = alias.asname or alias.name
+                    yield from (Wire(module, name, source) for source in _bound(alias))
             return
         source = _absolute(statement, module, package)
         if self._searches(source):
             for alias in statement.names:
-                yield from self._taken(source, alias.name)
+                name = f"{alias.name} {alias.asname}"
+                yield from (Wire(module, name, one) for one in self._taken(source, alias.name))
 
     def _taken(self, source: str, name: str) -> Iterator[str]:
         """Which modules `from source import name` uses: the name may be a module itself."""
@@ -227,22 +249,30 @@ def _missing(wanted: _Wanted) -> ActreproError:
     )
 
 
-def code_sha256(module: str, file: Path) -> str:
-    """SHA-256 (hex) of a module's code without comments, docstrings and formatting.
+def code_sha256(module: str, file: Path, packages: frozenset[str]) -> str:
+    """Compute the SHA-256 (hex) of a module's code, without comments, docstrings and formatting.
+
+    Imports from `packages` do not count: a module that moves changes no result. `wires` has what
+    they take from where.
 
     Raises
     ------
     ActreproError
-        When its file cannot be read, or is not valid Python.
+        When the module's file cannot be read, or is not valid Python.
     """
-    return _read(module, file).sha256
+    _read(module, file)
+    return _sha256_without_imports(file.read_bytes(), packages)
+
+
+@cache
+def _sha256_without_imports(code: bytes, packages: frozenset[str]) -> str:
+    return sha256_of_tree(without_imports(what_runs(code), packages))
 
 
 def _read(module: str, file: Path) -> _Source:
     try:
-        code = file.read_bytes()
-        # What is compiled can only be compared byte by byte.
-        return _parsed(code) if file.suffix == ".py" else _Source(hashlib.sha256(code).hexdigest())
+        # Compiled modules have no imports that can be read.
+        return _parsed(file.read_bytes()) if file.suffix == ".py" else _Source()
     except OSError as error:
         found = f"cannot be read ({error.strerror})"
     except (SyntaxError, ValueError) as error:
@@ -259,7 +289,6 @@ def _parsed(code: bytes) -> _Source:
     on_request = [node for node in tree.body if _is_getattr(node)]
     others = [node for node in tree.body if not _is_getattr(node)]
     return _Source(
-        sha256=sha256_of_tree(tree),
         imports=tuple(_imports(others)),
         on_request=tuple(_imports(on_request)),
     )

@@ -2,7 +2,8 @@
 
 It tells whether a result has to be made anew: a change of code changes it; a change of comments,
 docstrings or formatting does not, and neither does code that is not imported
-(`actrepro.closure`). Two refinements keep what is not concerned from being trained again:
+(`actrepro.closure`). A module counts by its contents, so one that moves to another package, or gets
+another name, changes nothing. Two refinements keep what is not concerned from being trained again:
 
 - Modules that say when, where or whether something is computed, and never what, do not count
   (`SHAPES_NO_RESULT`).
@@ -18,11 +19,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from actrepro.closure import closure, code_sha256, imported_by, modules_of
-from actrepro.normal_form import sha256_of_tree, what_runs
+from actrepro.closure import Wire, closure, code_sha256, imported_by, modules_of, packages_of
+from actrepro.normal_form import sha256_of_tree, what_runs, without_imports
 from actrepro.registry import registers
 
 ACTIVATIONS = "actrepro.activations"
+NO_CODE = sha256_of_tree(what_runs(b""))
 # Each with the reason. A rule that names one of them all the same is told of its changes.
 SHAPES_NO_RESULT: Mapping[str, str] = {
     "actrepro.cards": "which card a job takes",
@@ -48,6 +50,7 @@ class Source:
     """Code by name: modules, and files that are none."""
 
     files: Mapping[str, Path]
+    wires: frozenset[Wire]
 
     def hashes(self, activations: Collection[str] | None = None) -> dict[str, str]:
         """SHA-256 (hex) of each part.
@@ -62,7 +65,39 @@ class Source:
         ActreproError
             When a file cannot be read, or is not valid Python.
         """
-        return {name: _hash(name, file, activations) for name, file in self.files.items()}
+        packages = packages_of(name for name, file in self.files.items() if name != file.name)
+        return {name: _hash(name, file, packages, activations) for name, file in self.files.items()}
+
+    def digest(self, activations: Collection[str] | None = None) -> str:
+        """Compute one SHA-256 (hex) of the contents of all parts and of what they import.
+
+        The names and the order of modules do not count, nor do modules without code. Other files
+        are read by their names, so these count.
+
+        Parameters
+        ----------
+        activations
+            Those in use; without them all count.
+
+        Raises
+        ------
+        ActreproError
+            When a file cannot be read, or is not valid Python.
+        """
+        hashes = self.hashes(activations)
+        modules = {name: file for name, file in self.files.items() if file.suffix == ".py"}
+        lines = {hashes[name] for name in modules} - {NO_CODE}
+        lines |= {
+            f"{file.name} {hashes[name]}"
+            for name, file in self.files.items()
+            if name not in modules
+        }
+        # Which module a name comes from: two modules may define the same name.
+        lines |= {
+            f"{hashes[importer]} {name} {hashes.get(source, '')}"
+            for importer, name, source in self.wires
+        }
+        return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()
 
 
 def source_of(modules: Iterable[str]) -> Source:
@@ -73,8 +108,8 @@ def source_of(modules: Iterable[str]) -> Source:
     ActreproError
         As `actrepro.closure.closure` does.
     """
-    files = closure(modules, SHAPES_NO_RESULT)
-    return Source({**files, **_templates(files)})
+    files, wires = closure(modules, SHAPES_NO_RESULT)
+    return Source({**files, **_templates(files)}, wires)
 
 
 def source_of_script(script: Path, also: Iterable[str] = ()) -> Source:
@@ -91,14 +126,10 @@ def source_of_script(script: Path, also: Iterable[str] = ()) -> Source:
         As `actrepro.closure.closure` does.
     """
     named = [module for name in also for module in _spread(name)]
-    imported = set(imported_by(script, __package__)) - SHAPES_NO_RESULT.keys()
-    return Source({script.name: script, **source_of([*imported, *named]).files})
-
-
-def digest(hashes: Mapping[str, str]) -> str:
-    """One SHA-256 (hex) of all parts' names and hashes, in any order."""
-    lines = [f"{name} {one}\n" for name, one in sorted(hashes.items())]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    wires = imported_by(script, __package__)
+    imported = {wire.source for wire in wires} - SHAPES_NO_RESULT.keys()
+    library = source_of([*imported, *named])
+    return Source({script.name: script, **library.files}, library.wires.union(wires))
 
 
 def training_fingerprint(
@@ -121,7 +152,7 @@ def training_fingerprint(
         As `actrepro.closure.closure` does.
     """
     modules = ["actrepro.training", module_of_model(model, custom)]
-    return digest(source_of(modules).hashes(activations))
+    return source_of(modules).digest(activations)
 
 
 def module_of_model(model: str, custom: str | None = None) -> str:
@@ -150,18 +181,20 @@ def _templates(files: Mapping[str, Path]) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
-def _hash(name: str, file: Path, activations: Collection[str] | None) -> str:
+def _hash(
+    name: str, file: Path, packages: frozenset[str], activations: Collection[str] | None
+) -> str:
     if name == ACTIVATIONS and activations is not None:
-        return _sha256_of_some(file.read_bytes(), frozenset(activations))
+        return _sha256_of_some(file.read_bytes(), packages, frozenset(activations))
     if file.suffix == ".py":
-        return code_sha256(name, file)
+        return code_sha256(name, file, packages)
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 @cache
-def _sha256_of_some(code: bytes, activations: frozenset[str]) -> str:
-    """Hash of a module of activations without those not in use, and what only they call."""
-    tree = what_runs(code)
+def _sha256_of_some(code: bytes, packages: frozenset[str], activations: frozenset[str]) -> str:
+    """Hash a module of activations without those not in use, and what only they call."""
+    tree = without_imports(what_runs(code), packages)
     definitions = {
         node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from collections.abc import Collection
 
 
 def what_runs(code: bytes) -> ast.Module:
@@ -16,6 +17,12 @@ def what_runs(code: bytes) -> ast.Module:
     """
     tree: ast.Module = _WhatRuns().visit(ast.parse(code))
     return tree
+
+
+def without_imports(tree: ast.Module, packages: Collection[str]) -> ast.Module:
+    """Remove imports from some top-level packages, relative imports among them, from a tree."""
+    reduced: ast.Module = _WithoutImports(frozenset(packages)).visit(tree)
+    return reduced
 
 
 def sha256_of_tree(tree: ast.AST) -> str:
@@ -39,6 +46,26 @@ class _WhatRuns(ast.NodeTransformer):
     def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
         self.generic_visit(node)
         return node.orelse if _asks_for_type_checking(node.test) else node
+
+
+class _WithoutImports(ast.NodeTransformer):
+    """Removes imports from some top-level packages, and relative imports."""
+
+    def __init__(self, packages: frozenset[str]) -> None:
+        self._packages = packages
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        return node if isinstance(node, ast.expr) else super().generic_visit(node)
+
+    def visit_Import(self, node: ast.Import) -> ast.Import | None:
+        others = [alias for alias in node.names if not self._covers(alias.name)]
+        return ast.Import(others) if others else None
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom | None:
+        return None if node.level or self._covers(node.module or "") else node
+
+    def _covers(self, module: str) -> bool:
+        return module.partition(".")[0] in self._packages
 
 
 def _asks_for_type_checking(test: ast.expr) -> bool:
