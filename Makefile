@@ -16,7 +16,7 @@ environment: $(VENV)/study.stamp
 
 # What a run would do and why; ARGS go to snakemake (ARGS="cpu --configfile my-study.yaml").
 explain: $(VENV)/study.stamp
-	@$(BIN)/snakemake --dry-run $(ARGS) 2>&1 | $(BIN)/python -m actrepro.explain
+	@$(BIN)/snakemake --dry-run $(ARGS) 2>&1 | $(BIN)/python -m actrepro.provenance.explain
 
 test: $(VENV)/test.stamp
 	$(BIN)/python -m pytest --numprocesses=$(CORES)
@@ -30,8 +30,8 @@ check: $(VENV)/test.stamp
 	$(BIN)/snakemake --lint
 
 schema: $(VENV)/study.stamp
-	$(BIN)/python -m actrepro.config > config/schema.json
-	$(BIN)/python -m actrepro.results_schema > resources/stats.schema.json
+	$(BIN)/python -m actrepro.config.study > config/schema.json
+	$(BIN)/python -m actrepro.results.schema > resources/stats.schema.json
 
 # docs/reference, from the same types and the tables' columns.
 reference: $(VENV)/study.stamp

@@ -43,7 +43,7 @@ rule facts:
         mem_mb=growing(2000),
         runtime=growing(10),
     params:
-        code=code("facts.py", "actrepro.config", "actrepro.models.*"),
+        code=code("facts.py", "actrepro.config.study", "actrepro.models.zoo.*"),
         study=audit_config,
     message:
         "Counting parameters and looking at activations, for the audit"
@@ -69,7 +69,11 @@ rule control:
         gpu=gpus,
         jobs_per_card=STUDY.jobs_per_card,
     params:
-        code=code("control.py", "actrepro.controls.{control}", "actrepro.models.*"),
+        code=code(
+            "control.py",
+            "actrepro.audit.controls.trained.{control}",
+            "actrepro.models.zoo.*",
+        ),
         protocol=control_config,
         device=STUDY.device,
     message:
@@ -134,7 +138,13 @@ rule verdicts:
         mem_mb=growing(1000),
         runtime=growing(10),
     params:
-        code=code("verdicts.py", "actrepro.audit.checks.*", "actrepro.config"),
+        code=code(
+            "verdicts.py",
+            "actrepro.audit.checks.measured.*",
+            "actrepro.audit.checks.printed.*",
+            "actrepro.audit.checks.program.*",
+            "actrepro.config.study",
+        ),
         study=audit_config,
         existing=existing_stats,
         records=existing_records,

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from actrepro import paths
+from actrepro.core import paths
 from actrepro.audit.claims import CLAIM_FILES, CLAIMS_FOLDER, SCALES
-from actrepro.config import parse_study
-from actrepro.errors import ActreproError
-from actrepro.explain import remember_code
-from actrepro.figure_names import (
+from actrepro.config.study import parse_study
+from actrepro.core.errors import ActreproError
+from actrepro.provenance.explain import remember_code
+from actrepro.figures.catalogue import (
     BREAKDOWNS,
     GROUPS,
     MODELS,
@@ -22,14 +22,14 @@ from actrepro.figure_names import (
     figure_need,
     figure_title,
 )
-from actrepro.figure_names import figure_group as group_of_figure
-from actrepro.files import sha256_of
-from actrepro.fingerprint import module_of_model, source_of_script
-from actrepro.needs import training_megabytes, training_minutes
-from actrepro.provenance import cuda_build, cuda_usable
-from actrepro.records import copied_files, record_digests
-from actrepro.registry import activation_names
-from actrepro.results_folder import found_in, require_other
+from actrepro.figures.catalogue import figure_group as group_of_figure
+from actrepro.core.files import sha256_of
+from actrepro.provenance.fingerprint import module_of_model, source_of_script
+from actrepro.train.needs import training_megabytes, training_minutes
+from actrepro.core.machine import cuda_build, cuda_usable
+from actrepro.replication.archive import copied_files, record_digests
+from actrepro.config.names import activation_names
+from actrepro.replication.folder import found_in, require_other
 
 
 def told(function, *arguments):
@@ -111,7 +111,7 @@ def code_of_corpus(script):
 
     def fingerprint(wildcards):
         plays = STUDY.corpora[wildcards.corpus].source == "sdist"
-        return code_fingerprint(script, ("actrepro.plays",) if plays else ())
+        return code_fingerprint(script, ("actrepro.data.plays",) if plays else ())
 
     return fingerprint
 
@@ -122,7 +122,7 @@ def code_of_benchmark(script):
     def fingerprint(wildcards):
         benchmark = STUDY.benchmark_config()
         models = sorted({run.model for run in (*benchmark.runs, benchmark.base)})
-        modules = ("actrepro.benchmarking.*", "actrepro.training")
+        modules = ("actrepro.benchmark.programs.*", "actrepro.train.loop")
         return code_fingerprint(script, (*modules, *map(model_module, models)))
 
     return fingerprint

@@ -10,10 +10,10 @@ from typing import Any
 import made_up
 import numpy as np
 
-from actrepro import paths
 from actrepro.audit.results import Results, read_results
-from actrepro.config import Study, default_study
-from actrepro.files import read_json, read_npz, write_json, write_npz
+from actrepro.config.study import Study, default_study
+from actrepro.core import paths
+from actrepro.core.files import read_json, read_npz, write_json, write_npz
 
 STUDY = default_study()
 REPOSITORY = Path(__file__).parents[1]

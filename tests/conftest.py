@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import settings
 
-from actrepro.evaluation import EvaluationSet, evaluation_set
+from actrepro.data.evaluation_set import EvaluationSet, evaluation_set
 
 torch.set_num_threads(1)
 # How long an example takes says nothing about the code on a machine that others use too.

@@ -10,16 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from actrepro.config import Protocol, RunConfig
-from actrepro.contrasts import Settings
-from actrepro.corpus import Corpus
-from actrepro.differences import cell_differences, model_differences
-from actrepro.evaluation import EvaluationSet, load_evaluation, make_evaluation
-from actrepro.files import write_json
-from actrepro.gate import BEFORE, Outcome
-from actrepro.gates_after import check_runs
-from actrepro.inspection import targets_of
-from actrepro.predictions import (
+from actrepro.config.study import Protocol, RunConfig
+from actrepro.core.files import write_json
+from actrepro.core.vocabulary import DIVERGED, FAILED, FINISHED
+from actrepro.data.corpus import Corpus
+from actrepro.data.evaluation_set import EvaluationSet, load_evaluation, make_evaluation
+from actrepro.gates.after import check_runs
+from actrepro.gates.outcome import BEFORE, Outcome
+from actrepro.measures.differences import cell_differences, model_differences
+from actrepro.predict.store import (
     MATCHED,
     OWN_RULES,
     RULES,
@@ -27,8 +26,9 @@ from actrepro.predictions import (
     of_lost,
     save_predictions,
 )
-from actrepro.statistics import model_statistics
-from actrepro.status import DIVERGED, FAILED, FINISHED
+from actrepro.predict.validity import targets_of
+from actrepro.statistics.contrasts import Settings
+from actrepro.statistics.per_model import model_statistics
 
 LETTERS = "aeioulmnrst"
 BLOCK = 16

@@ -9,14 +9,14 @@ from typing import Any
 
 import yaml
 
-from actrepro import paths
 from actrepro.audit import findings
 from actrepro.audit.claims import CONTROLS, HEADLINES, Claim, Document, Origin, Table
 from actrepro.audit.findings import Evidence, Finding, Number
 from actrepro.audit.results import Results
 from actrepro.audit.verdicts import Judged, audit_json
-from actrepro.config import default_study
-from actrepro.files import sha256_of, write_json
+from actrepro.config.study import default_study
+from actrepro.core import paths
+from actrepro.core.files import sha256_of, write_json
 
 STATS = "results/audit/cpu/charlm/stats.json"
 CONTROL = paths.at(paths.CONTROL, control="leak")

@@ -9,12 +9,12 @@ from typing import Any
 import made_up
 import numpy as np
 
-from actrepro.elsewhere import compare_scale
-from actrepro.evaluation import EvaluationSet, evaluation_set
-from actrepro.files import read_json, write_json
-from actrepro.inspection import targets_of
-from actrepro.predictions import OWN_RULES, Predictions, save_predictions
-from actrepro.results_folder import RunName, files_of_run
+from actrepro.core.files import read_json, write_json
+from actrepro.data.evaluation_set import EvaluationSet, evaluation_set
+from actrepro.predict.store import OWN_RULES, Predictions, save_predictions
+from actrepro.predict.validity import targets_of
+from actrepro.replication.compare import compare_scale
+from actrepro.replication.folder import RunName, files_of_run
 
 SCALE = "tiny"
 MACHINE = {"system": "Linux", "architecture": "x86_64", "processor": "A <Chip> & Co", "cores": 2}

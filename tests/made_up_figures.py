@@ -9,9 +9,9 @@ from typing import Any
 
 from made_up_scale import Scale
 
-from actrepro import paths
-from actrepro.breakdown import model_breakdown
-from actrepro.figure_names import (
+from actrepro.core import paths
+from actrepro.core.files import read_json, write_json
+from actrepro.figures.catalogue import (
     BREAKDOWNS,
     MODELS,
     OF_ACTIVATION,
@@ -19,8 +19,8 @@ from actrepro.figure_names import (
     figure_kind,
     figure_need,
 )
-from actrepro.figures import Sources, draw_figure, read_histories
-from actrepro.files import read_json, write_json
+from actrepro.figures.draw import Sources, draw_figure, read_histories
+from actrepro.measures.breakdown import model_breakdown
 
 
 def histories(scale: Scale, name: str) -> list[Path]:

@@ -11,12 +11,12 @@ from typing import Any
 import made_up
 from made_up_scale import MACHINE, PACKAGES
 
-from actrepro import paths
-from actrepro.config import Study, default_study
-from actrepro.files import read_json, write_json, write_text
-from actrepro.recording import record_study
-from actrepro.records import Record, content_sha256, read_record
-from actrepro.tables import COLUMNS, scale_tables
+from actrepro.config.study import Study, default_study
+from actrepro.core import paths
+from actrepro.core.files import read_json, write_json, write_text
+from actrepro.replication.archive import Record, content_sha256, read_record
+from actrepro.replication.archive_writer import record_study
+from actrepro.results.tables import COLUMNS, scale_tables
 
 GPU = "A <Big> GPU"
 GIT = {"commit": "c0ffee" * 5, "dirty": True}

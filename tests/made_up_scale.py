@@ -12,10 +12,10 @@ from typing import Any
 import made_up
 import numpy as np
 
-from actrepro import paths
-from actrepro.files import read_json, write_json, write_text
-from actrepro.scale import scale_statistics
-from actrepro.status import DIVERGED, FAILED
+from actrepro.core import paths
+from actrepro.core.files import read_json, write_json, write_text
+from actrepro.core.vocabulary import DIVERGED, FAILED
+from actrepro.statistics.per_scale import scale_statistics
 
 MODELS = ("charlm", "my_model")
 ACTIVATIONS = ("relu", "my-act")

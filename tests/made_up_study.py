@@ -7,8 +7,8 @@ from pathlib import Path
 
 from made_up import Model, Run
 
-from actrepro.predictions import Predictions
-from actrepro.tables import COLUMNS, scale_tables
+from actrepro.predict.store import Predictions
+from actrepro.results.tables import COLUMNS, scale_tables
 
 MODELS = ("charlm", "tinylstm")
 ACTIVATIONS = ("relu", "smelu_05")

@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from actrepro.contrasts import Settings, family
-from actrepro.gate import AFTER, BEFORE, Outcome
-from actrepro.gates_after import distinct, shared_hashes
+from actrepro.gates.after import distinct, shared_hashes
+from actrepro.gates.outcome import AFTER, BEFORE, Outcome
 from actrepro.measures import PRIMARY
-from actrepro.model_runs import ModelRuns
+from actrepro.statistics.contrasts import Settings, family
+from actrepro.statistics.runs import ModelRuns
 
 LOSS = "loss.all"
 Pair = tuple[str, str]

@@ -46,7 +46,7 @@ class Study:
 
     def explained(self, output: str) -> str:
         """What `make explain` makes of a dry run's output."""
-        command = [sys.executable, "-m", "actrepro.explain"]
+        command = [sys.executable, "-m", "actrepro.provenance.explain"]
         done = subprocess.run(
             command,
             input=output,

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from actrepro import activations
-from actrepro.activations import get_activation, smelu
-from actrepro.errors import ActreproError
-from actrepro.registry import activation_names
+from actrepro.config.names import activation_names
+from actrepro.core.errors import ActreproError
+from actrepro.models import activations
+from actrepro.models.activations import get_activation, smelu
 
 Function = Callable[[np.ndarray], np.ndarray]
 

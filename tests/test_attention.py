@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name every PyTorch reader knows
 from torch import Tensor
 
-from actrepro.models._attention import BLOCK, attend
+from actrepro.models.attention import BLOCK, attend
 
 LENGTHS = (1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 6)
 HEADS = (1, 2, 4)

@@ -18,7 +18,7 @@ from actrepro.audit.findings import VERDICTS, Finding, decisive
 from actrepro.audit.printed import look_up, measured, shown
 from actrepro.audit.registry import Context, put
 from actrepro.audit.results import Results
-from actrepro.errors import ActreproError
+from actrepro.core.errors import ActreproError
 
 CLAIMS = Path(__file__).parents[1] / "resources/claims"
 TABLE = read_table(CLAIMS)

@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
-from actrepro import paths
-from actrepro.audit.checks import capabilities
-from actrepro.audit.checks.arithmetic import product_of
-from actrepro.audit.checks.capabilities import (
+from actrepro.audit.checks.printed.arithmetic import product_of
+from actrepro.audit.checks.program import capabilities
+from actrepro.audit.checks.program.capabilities import (
     PARTS,
     checkout,
     filling_functions,
@@ -24,7 +23,7 @@ from actrepro.audit.checks.capabilities import (
     not_testable,
     provided_by,
 )
-from actrepro.audit.checks.wishes import awaits
+from actrepro.audit.checks.program.wishes import awaits
 from actrepro.audit.claims import FILES, Claim, Origin, Table
 from actrepro.audit.findings import (
     CONTRADICTED,
@@ -38,10 +37,11 @@ from actrepro.audit.findings import (
 )
 from actrepro.audit.registry import Context, put
 from actrepro.audit.results import ModelResults, Results
-from actrepro.config import RESERVED, Study, default_study, default_study_path, parse_study
-from actrepro.errors import ActreproError
-from actrepro.figure_names import figure_names
-from actrepro.registry import activation_names, model_names
+from actrepro.config.names import activation_names, model_names
+from actrepro.config.study import RESERVED, Study, default_study, default_study_path, parse_study
+from actrepro.core import paths
+from actrepro.core.errors import ActreproError
+from actrepro.figures.catalogue import figure_names
 
 ROOT = Path(__file__).parents[1]
 KINDS = {"wish": 47, "feature": 82}
@@ -113,7 +113,7 @@ LOOKED_UP = {
     "corpora": ("tinyshakespeare", "wikitext-103"),
     "models": ("convlm", "gpt2"),
     "activations": ("swiglu", "mish"),
-    "api": ("actrepro.training.train", "actrepro.training.train_all"),
+    "api": ("actrepro.train.loop.train", "actrepro.train.loop.train_all"),
     "files": ("CITATION.cff", "environment.yml"),
 }
 
@@ -612,7 +612,7 @@ def names_of(wildcard: str) -> list[str]:
 
 
 def is_result(path: str) -> bool:
-    """Whether a path is one of `actrepro.paths` with names that the program knows."""
+    """Whether a path is one of `actrepro.core.paths` with names that the program knows."""
     for pattern in vars(paths).values():
         if isinstance(pattern, str) and pattern.startswith("results/"):
             parts = re.split(r"\{(\w+)\}", pattern)

@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 import scipy.stats
 
-from actrepro.audit.checks.times import operations_per_step
+from actrepro.audit.checks.printed.times import operations_per_step
 from actrepro.audit.claims import FILES, Claim, Table, _claims
 from actrepro.audit.findings import VERDICTS, Finding
 from actrepro.audit.printed import Printed, as_printed, computed, half_unit, look_up
 from actrepro.audit.registry import Context, put
 from actrepro.audit.results import Results
 from actrepro.audit.verdicts import judge
-from actrepro.config import default_study
-from actrepro.errors import ActreproError
+from actrepro.config.study import default_study
+from actrepro.core.errors import ActreproError
 
 CLAIMS = Path(__file__).parents[1] / "resources/claims"
 STUDY = default_study()

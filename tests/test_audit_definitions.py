@@ -9,12 +9,12 @@ import pytest
 from audited import CLAIMS
 from test_audit_protocol import check, claim, files, printed, stats, verdicts_on, words
 
-from actrepro import paths
 from actrepro.audit.claims import Claim, read_table
+from actrepro.audit.facts import activation_facts
 from actrepro.audit.findings import Finding
 from actrepro.audit.results import ModelResults, Results
-from actrepro.config import default_study
-from actrepro.facts import activation_facts
+from actrepro.config.study import default_study
+from actrepro.core import paths
 
 STUDY = default_study()
 FACTS: dict[str, Any] = {

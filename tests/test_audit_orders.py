@@ -21,11 +21,11 @@ from actrepro.audit.findings import VERDICTS, Finding
 from actrepro.audit.registry import Context, put
 from actrepro.audit.results import ModelResults, Results
 from actrepro.audit.verdicts import judge
-from actrepro.config import default_study
-from actrepro.equivalence import tost_p
-from actrepro.errors import ActreproError
-from actrepro.formats import minus
-from actrepro.inference import jackknife_pairs, mean_estimate
+from actrepro.config.study import default_study
+from actrepro.core.errors import ActreproError
+from actrepro.core.formats import minus
+from actrepro.statistics.equivalence import tost_p
+from actrepro.statistics.inference import jackknife_pairs, mean_estimate
 
 STUDY = default_study()
 LOSS, TV = "loss.all", "tv-half_l1-pairs.all"

@@ -26,14 +26,14 @@ from made_up_audit import (
 )
 from test_report import Page
 
-from actrepro import paths
-from actrepro.audit import parts
 from actrepro.audit.findings import VERDICTS
-from actrepro.audit.page import filters, page, tolerance, write_page
+from actrepro.audit.page import parts
+from actrepro.audit.page.build import filters, page, tolerance, write_page
 from actrepro.audit.staleness import current, files_of, outdated
 from actrepro.audit.table import COLUMNS, claims_csv
-from actrepro.errors import ActreproError
-from actrepro.report_parts import Entry
+from actrepro.core import paths
+from actrepro.core.errors import ActreproError
+from actrepro.report.kit.tables import Entry
 
 CHROMIUM = shutil.which("chromium")
 ON_STATS = {"artefact-loss", "contradicted-order", "inconclusive-order", "supported-loss"}

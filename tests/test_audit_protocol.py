@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from audited import CLAIMS
 
-from actrepro import paths
-from actrepro.audit.checks import activations, counts, definitions, parameters, protocol
+from actrepro.audit.checks.measured import activations, definitions, parameters, protocol
+from actrepro.audit.checks.printed import counts
 from actrepro.audit.claims import FILES, Claim, Table, read_table, read_yaml
 from actrepro.audit.findings import Finding, decisive
 from actrepro.audit.registry import CHECKS, Context, put
 from actrepro.audit.results import ModelResults, Results
-from actrepro.config import default_study
+from actrepro.config.study import default_study
+from actrepro.core import paths
 
 STUDY = default_study()
 OWN = (activations, counts, definitions, parameters, protocol)

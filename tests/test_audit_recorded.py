@@ -13,20 +13,20 @@ from audited import CLAIMS
 from made_up_record import GPU, make_record
 from test_audit_page import rows_of, words_of
 
-from actrepro import paths
 from actrepro.audit.claims import Table, read_table
 from actrepro.audit.compared import own_results
 from actrepro.audit.findings import Finding
-from actrepro.audit.page import write_page
+from actrepro.audit.page.build import write_page
+from actrepro.audit.page.section import section
 from actrepro.audit.recorded import note, with_records
 from actrepro.audit.registry import Context
 from actrepro.audit.results import Results
 from actrepro.audit.staleness import current, outdated
 from actrepro.audit.verdicts import audit_json, judge_all
 from actrepro.audit.write import write_verdicts
-from actrepro.config import default_study
-from actrepro.records import Record, Records, read_records
-from actrepro.report_audit import section
+from actrepro.config.study import default_study
+from actrepro.core import paths
+from actrepro.replication.archive import Record, Records, read_records
 
 STUDY = default_study()
 TABLE: Table = read_table(CLAIMS)

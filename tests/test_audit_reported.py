@@ -19,7 +19,7 @@ from actrepro.audit.claims import Claim, Table, read_table
 from actrepro.audit.findings import Finding, decisive
 from actrepro.audit.registry import Context, put
 from actrepro.audit.results import ModelResults, Results
-from actrepro.errors import ActreproError
+from actrepro.core.errors import ActreproError
 
 TABLE = read_table(Path(__file__).parents[1] / "resources/claims")
 FILE = "results/audit/cpu/charlm/stats.json"

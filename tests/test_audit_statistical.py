@@ -11,7 +11,7 @@ from statsmodels.stats.multicomp import pairwise_tukeyhsd
 from statsmodels.stats.power import TTestIndPower
 from test_audit_costs import STUDY, made_up, says, whole_table
 
-from actrepro.audit.checks.printed_tests import relabelled_p
+from actrepro.audit.checks.printed.tests import relabelled_p
 from actrepro.audit.claims import Claim, Table
 from actrepro.audit.findings import VERDICTS, Finding
 from actrepro.audit.registry import Context, put

@@ -10,9 +10,9 @@ import yaml
 from made_up_record import make_record
 from study_folder import TINY, Study
 
-from actrepro import paths
 from actrepro.audit.findings import VERDICTS
-from actrepro.registry import trained_control_names
+from actrepro.config.names import trained_control_names
+from actrepro.core import paths
 
 pytestmark = pytest.mark.workflow
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from study_folder import Study
 
-from actrepro import paths
+from actrepro.core import paths
 
 pytestmark = pytest.mark.workflow
 

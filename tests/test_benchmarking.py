@@ -16,10 +16,9 @@ import pytest
 import torch
 from matplotlib.text import Text
 
-from actrepro.benchmarking import measure as measuring
-from actrepro.benchmarking import plain
-from actrepro.benchmarking.flops import step_flops
-from actrepro.benchmarking.measure import (
+from actrepro.benchmark import measure as measuring
+from actrepro.benchmark.figure import compose, draw_benchmark
+from actrepro.benchmark.measure import (
     OURS,
     PLAIN,
     Measurements,
@@ -29,11 +28,13 @@ from actrepro.benchmarking.measure import (
     time_together,
     timed_of,
 )
-from actrepro.benchmarking.plan import Plan, cut
-from actrepro.benchmarking.processes import Finished, Lost, Program, ask, side_by_side
-from actrepro.benchmarking.quiet import Moment, share_of_others
-from actrepro.benchmarking.results import NO_PEER, assembled, make_benchmark, spread
-from actrepro.config import (
+from actrepro.benchmark.plan import Plan, cut
+from actrepro.benchmark.processes import Finished, Lost, Program, ask, side_by_side
+from actrepro.benchmark.programs import plain
+from actrepro.benchmark.programs.flops import step_flops
+from actrepro.benchmark.quiet import Moment, share_of_others
+from actrepro.benchmark.results import NO_PEER, assembled, make_benchmark, spread
+from actrepro.config.study import (
     PEER_OF,
     Benchmark,
     BenchmarkConfig,
@@ -42,10 +43,9 @@ from actrepro.config import (
     default_study,
     parse_study,
 )
-from actrepro.drawing.benchmark import compose, draw_benchmark
-from actrepro.drawing.sheet import style
-from actrepro.errors import ActreproError
-from actrepro.files import read_json, write_json
+from actrepro.core.errors import ActreproError
+from actrepro.core.files import read_json, write_json
+from actrepro.figures.sheet import style
 from actrepro.models import build_from_protocol, count_parameters
 
 # torch says so wherever oneDNN is switched off.
@@ -251,7 +251,7 @@ def test_a_program_that_fails_is_lost_with_its_reason() -> None:
     lost = side_by_side([program])
     assert isinstance(lost, Lost)
     assert lost.why.startswith("ValueError: not enough values to unpack")
-    with pytest.raises(ActreproError, match=r"benchmarking\.gemm: expected .* found: ValueError"):
+    with pytest.raises(ActreproError, match=r"programs\.gemm: expected .* found: ValueError"):
         ask([program])
 
 
@@ -273,7 +273,7 @@ def test_others_have_what_is_neither_idle_nor_ours(monkeypatch: pytest.MonkeyPat
 def test_a_moment_is_read_from_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stat = tmp_path / "stat"
     stat.write_text("cpu  100 2 30 4000 50 6 7 8 9 10\ncpu0 1 2 3 4\n")
-    monkeypatch.setattr("actrepro.benchmarking.quiet.STAT", stat)
+    monkeypatch.setattr("actrepro.benchmark.quiet.STAT", stat)
     monkeypatch.setattr("os.sysconf", lambda _: 10)
     assert Moment.now().busy == (100 + 2 + 30 + 6 + 7 + 8) / 10
     stat.unlink()

@@ -12,8 +12,8 @@ sys.path.append(str(Path(__file__).parent / "benchmarks"))
 
 from big_study import Big, measured, stages, work
 
-from actrepro import paths
-from actrepro.files import read_json
+from actrepro.core import paths
+from actrepro.core.files import read_json
 
 
 @pytest.fixture(scope="module")

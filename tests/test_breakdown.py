@@ -15,8 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_up import Model
 
-from actrepro import breakdown as module
-from actrepro.breakdown import (
+from actrepro.core.files import read_json
+from actrepro.data.corpus import Corpus
+from actrepro.data.evaluation_set import EvaluationSet, evaluation_set
+from actrepro.measures import BY_ID, all_pairs
+from actrepro.measures import breakdown as module
+from actrepro.measures.breakdown import (
     MOST_SUBSETS,
     PAGE_CHARACTERS,
     Characters,
@@ -30,13 +34,9 @@ from actrepro.breakdown import (
     reliability,
     subsets_by_size,
 )
-from actrepro.corpus import Corpus
-from actrepro.evaluation import EvaluationSet, evaluation_set
-from actrepro.files import read_json
-from actrepro.inspection import inspect
-from actrepro.measures import BY_ID, all_pairs
 from actrepro.measures.positions import churns, confidences, hits, losses, total_variations
-from actrepro.predictions import FINAL, open_predictions, save_predictions
+from actrepro.predict.store import FINAL, open_predictions, save_predictions
+from actrepro.predict.validity import inspect
 
 ACTIVATIONS = ["relu", "gelu", "mish", "elu"]
 SEEDS = [7, 3, 5]

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from actrepro import cards
-from actrepro.cards import Card, hold_card, visible_cards
-from actrepro.errors import ActreproError
+from actrepro.core import gpus
+from actrepro.core.errors import ActreproError
+from actrepro.core.gpus import Card, hold_card, visible_cards
 
 NO_DEVICE = 100
 UUIDS = ("00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-00000000000b")
@@ -24,7 +24,7 @@ UUIDS = ("00000000-0000-0000-0000-00000000000a", "00000000-0000-0000-0000-000000
 JOB = """
 import sys
 from pathlib import Path
-from actrepro import cards
+from actrepro.core import gpus as cards
 cards.visible_cards = lambda: (cards.Card(0, sys.argv[2]), cards.Card(1, sys.argv[3]))
 with cards.hold_card(1, Path(sys.argv[1])) as index:
     print(index, flush=True)
@@ -163,7 +163,7 @@ def test_one_job_too_many_waits_until_another_ends(
             hold_card(jobs_per_card, tmp_path) as index,
         ):
             assert index == 1
-    assert waits == [cards.POLL] * 3
+    assert waits == [gpus.POLL] * 3
     assert caplog.messages == [
         f"waiting for a card: all are taken (cards: 2, jobs on each: {jobs_per_card})",
         f"computing on card 1 (GPU-{UUIDS[1]})",

@@ -6,7 +6,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from actrepro.checkpoints import (
+from actrepro.core.errors import ActreproError
+from actrepro.core.vocabulary import DIVERGED, FAILED, FINISHED
+from actrepro.train.checkpoints import (
     Checkpoint,
     Weights,
     copy_weights,
@@ -18,8 +20,6 @@ from actrepro.checkpoints import (
     save_snapshots,
     status_of,
 )
-from actrepro.errors import ActreproError
-from actrepro.status import DIVERGED, FAILED, FINISHED
 
 
 def _weights(seed: int) -> Weights:

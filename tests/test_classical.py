@@ -12,7 +12,7 @@ import scipy.stats
 from statsmodels.stats.anova import AnovaRM
 from statsmodels.stats.multicomp import pairwise_tukeyhsd
 
-from actrepro.classical import blocked, friedman, games_howell, one_way, tukey, welch
+from actrepro.statistics.classical import blocked, friedman, games_howell, one_way, tukey, welch
 
 Scores = Mapping[str, Sequence[float]]
 TESTS: list[Callable[[Scores], Any]] = [one_way, welch, blocked, friedman, tukey, games_howell]

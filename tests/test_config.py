@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from actrepro.config import (
+from actrepro.config.study import (
     RESERVED,
     Study,
     default_study,
@@ -21,8 +21,8 @@ from actrepro.config import (
     read_study,
     schema,
 )
-from actrepro.errors import ActreproError
-from actrepro.inference import smallest_p
+from actrepro.core.errors import ActreproError
+from actrepro.statistics.inference import smallest_p
 
 ROOT = Path(__file__).parents[1]
 Config = dict[str, Any]
@@ -322,7 +322,7 @@ def test_a_corpus_survives_json(config: Config) -> None:
 
 def test_the_json_schema_is_up_to_date() -> None:
     written = (ROOT / "config/schema.json").read_text(encoding="utf-8")
-    assert written == schema(), "run: python -m actrepro.config > config/schema.json"
+    assert written == schema(), "run: python -m actrepro.config.study > config/schema.json"
     assert json.loads(written)["additionalProperties"] is False
 
 

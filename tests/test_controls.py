@@ -15,26 +15,14 @@ import pytest
 import torch
 from made_up import Model
 
-from actrepro import controls, registry
 from actrepro.audit.claims import CONTROLS, read_table
-from actrepro.audit.controls import read_tellings, side_by_side
-from actrepro.audit.results import read_results
-from actrepro.config import Control, default_study
-from actrepro.controls import _common
-from actrepro.controls._faulty import same_padded as same_padded_model
-from actrepro.controls._job import make_control
-from actrepro.controls.no_dropout import shortened
-from actrepro.controls.same_padded import full_windows
-from actrepro.corpus import Corpus
-from actrepro.errors import ActreproError
-from actrepro.evaluation import EvaluationSet, ngram_baseline
-from actrepro.files import read_json
-from actrepro.measures import certificate
-from actrepro.models import build_from_protocol, count_parameters
-from actrepro.predictions import FINAL, open_predictions
-from actrepro.registry import trained_control_names
-from actrepro.status import DIVERGED, FAILED
-from actrepro.unpaired import (
+from actrepro.audit.controls import kit, trained
+from actrepro.audit.controls.faulty import same_padded as same_padded_model
+from actrepro.audit.controls.job import make_control
+from actrepro.audit.controls.side_by_side import read_tellings, side_by_side
+from actrepro.audit.controls.trained.no_dropout import shortened
+from actrepro.audit.controls.trained.same_padded import full_windows
+from actrepro.audit.controls.unpaired import (
     DRAWS,
     LONGEST_CONTEXT,
     differences,
@@ -44,6 +32,18 @@ from actrepro.unpaired import (
     unpaired_control,
     unpaired_differences,
 )
+from actrepro.audit.results import read_results
+from actrepro.config import names
+from actrepro.config.names import trained_control_names
+from actrepro.config.study import Control, default_study
+from actrepro.core.errors import ActreproError
+from actrepro.core.files import read_json
+from actrepro.core.vocabulary import DIVERGED, FAILED
+from actrepro.data.corpus import Corpus
+from actrepro.data.evaluation_set import EvaluationSet, ngram_baseline
+from actrepro.measures import certificate
+from actrepro.models import build_from_protocol, count_parameters
+from actrepro.predict.store import FINAL, open_predictions
 
 CLAIMS = Path(__file__).parents[1] / "resources/claims"
 ACTIVATIONS = ("relu", "gelu")
@@ -408,7 +408,7 @@ def test_unpaired_gives_the_same_bytes(model: Model) -> None:
 def test_unpaired_starts_without_torch() -> None:
     import subprocess
 
-    code = "import sys, actrepro.unpaired; print('torch' in sys.modules)"
+    code = "import sys, actrepro.audit.controls.unpaired; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 
@@ -437,8 +437,8 @@ def test_every_telling_has_its_numbers_and_its_gates_catch(
 
 
 def test_adding_a_control_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "controls"
-    folder.mkdir()
+    folder = tmp_path / "audit/controls/trained"
+    folder.mkdir(parents=True)
     (folder / "spelt_backwards.py").write_text(
         "def measure(inputs):\n"
         "    size = {'control': inputs.protocol.width, 'honest': 1}\n"
@@ -446,15 +446,15 @@ def test_adding_a_control_is_one_file(tmp_path: Path, monkeypatch: pytest.Monkey
         "            'runs': []}\n",
         encoding="utf-8",
     )
-    monkeypatch.setattr(registry, "PACKAGE", tmp_path)
-    monkeypatch.setattr(controls, "__path__", [*controls.__path__, str(folder)])
+    monkeypatch.setattr(names, "PACKAGE", tmp_path)
+    monkeypatch.setattr(trained, "__path__", [*trained.__path__, str(folder)])
     trained_control_names.cache_clear()
     try:
         protocol = Control.model_validate(made_up.protocol().model_dump())
         control = read_json(_made("spelt_backwards", tmp_path, protocol))
     finally:
         trained_control_names.cache_clear()
-        sys.modules.pop("actrepro.controls.spelt_backwards", None)
+        sys.modules.pop("actrepro.audit.controls.trained.spelt_backwards", None)
     assert control["control"] == "spelt_backwards"
     assert control["numbers"]["size"] == {"control": 16, "honest": 1}
     assert control["about"]["why"] == "a test"
@@ -476,9 +476,9 @@ def test_an_unknown_control_is_refused_with_the_nearest(tmp_path: Path) -> None:
 def test_a_lost_run_says_what_to_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: str, why: str, remedy: str
 ) -> None:
-    train = _common.train
+    train = kit.train
     monkeypatch.setattr(
-        _common, "train", lambda *inputs: replace(train(*inputs), status=status, why=why)
+        kit, "train", lambda *inputs: replace(train(*inputs), status=status, why=why)
     )
     told = rf"{status} \({why}\).* lower audit\.controls\.not_wired\.{remedy}$"
     with pytest.raises(ActreproError, match=told):

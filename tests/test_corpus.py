@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actrepro.config import DownloadCorpus, FileCorpus, SdistCorpus, default_study
-from actrepro.corpus import Corpus, load_corpus
-from actrepro.errors import ActreproError
-from actrepro.files import read_json, write_npz
-from actrepro.texts import MIN_CHARACTERS, decode_text, make_corpus
+from actrepro.config.study import DownloadCorpus, FileCorpus, SdistCorpus, default_study
+from actrepro.core.errors import ActreproError
+from actrepro.core.files import read_json, write_npz
+from actrepro.data.corpus import Corpus, load_corpus
+from actrepro.data.sources import MIN_CHARACTERS, decode_text, make_corpus
 
 TEXT = "The wind goes round, and round it goes.\n" * 60
 
@@ -175,7 +175,7 @@ def _play() -> str:
 
 def _plays_corpus(monkeypatch: pytest.MonkeyPatch, **keys: object) -> SdistCorpus:
     members = [("a_gut.txt", _play()), ("poem_gut.txt", "I\n\nA poem.\n")]
-    monkeypatch.setattr("actrepro.texts.sdist_members", lambda corpus: members)
+    monkeypatch.setattr("actrepro.data.sources.sdist_members", lambda corpus: members)
     fixed = {"requirement": "plays==1", "sha256": "0" * 64, "members": "*_gut.txt"}
     return SdistCorpus.model_validate({"source": "sdist", **fixed, **keys})
 

@@ -13,15 +13,11 @@ from browser import chromium, needs_chromium, opened
 from made_up_scale import ACTIVATIONS, MODELS, Scale, make_scale
 from playwright.sync_api import Page, expect
 
-from actrepro import formats
-from actrepro.costs import Stage, stages
-from actrepro.errors import ActreproError
-from actrepro.evidence import alpha, seeds_needed
-from actrepro.inference import smallest_p
-from actrepro.planning import plan_of
-from actrepro.power import detectable
-from actrepro.report import Inputs, contents, write_report
-from actrepro.report_costs import (
+from actrepro.core import formats
+from actrepro.core.errors import ActreproError
+from actrepro.report.kit.job_times import Stage, stages
+from actrepro.report.page import Inputs, contents, write_report
+from actrepro.report.sections.costs import (
     SEEDS,
     calculator,
     estimate_table,
@@ -30,6 +26,10 @@ from actrepro.report_costs import (
     section,
     training_table,
 )
+from actrepro.results.contrasts import alpha, seeds_needed
+from actrepro.statistics.inference import smallest_p
+from actrepro.statistics.planning import plan_of
+from actrepro.statistics.power import detectable
 
 HEAD = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
 

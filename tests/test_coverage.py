@@ -9,8 +9,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from actrepro.equivalence import tost_p
-from actrepro.inference import (
+from actrepro.statistics.equivalence import tost_p
+from actrepro.statistics.inference import (
     Estimate,
     jackknife_pairs,
     label_swap_p,
@@ -18,7 +18,7 @@ from actrepro.inference import (
     sign_flip_p,
     two_way_bootstrap,
 )
-from actrepro.permutation import blocked_omnibus_p, blocked_omnibus_pairs_p
+from actrepro.statistics.permutation import blocked_omnibus_p, blocked_omnibus_pairs_p
 
 STUDIES = 1000
 CONFIDENCE = 0.95

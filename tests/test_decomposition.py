@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
-from actrepro.decomposition import Decomposition, decompose
+from actrepro.statistics.decomposition import Decomposition, decompose
 
 TERMS = {
     "C(activation)": "activation",

@@ -12,17 +12,17 @@ import numpy as np
 import pytest
 import torch
 
-from actrepro.checkpoints import hash_weights
-from actrepro.config import RunConfig
-from actrepro.devices import computing_in, prepare_torch
-from actrepro.errors import ActreproError
-from actrepro.evaluation import EvaluationSet
-from actrepro.files import read_json
-from actrepro.prediction import predict
-from actrepro.predictions import POSITIONS
-from actrepro.registry import model_names
-from actrepro.status import FINISHED
-from actrepro.training import RunOutputs, TrainedRun, train, train_run
+from actrepro.config.names import model_names
+from actrepro.config.study import RunConfig
+from actrepro.core.errors import ActreproError
+from actrepro.core.files import read_json
+from actrepro.core.vocabulary import FINISHED
+from actrepro.data.evaluation_set import EvaluationSet
+from actrepro.predict.predictor import predict
+from actrepro.predict.store import POSITIONS
+from actrepro.train.checkpoints import hash_weights
+from actrepro.train.devices import computing_in, prepare_torch
+from actrepro.train.loop import RunOutputs, TrainedRun, train, train_run
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 

@@ -11,10 +11,8 @@ import numpy as np
 import pytest
 from made_up import Model
 
-from actrepro.differences import text_blocks
-from actrepro.evaluation import evaluation_set
-from actrepro.files import read_json, read_npz
-from actrepro.inspection import targets_of
+from actrepro.core.files import read_json, read_npz
+from actrepro.data.evaluation_set import evaluation_set
 from actrepro.measures import (
     GENERATED_ID,
     GROUP_MEASURES,
@@ -26,7 +24,9 @@ from actrepro.measures import (
     mirror,
     run_measure_ids,
 )
-from actrepro.predictions import MATCHED, OWN_RULES, POSITIONS, RULES, Predictions
+from actrepro.measures.differences import text_blocks
+from actrepro.predict.store import MATCHED, OWN_RULES, POSITIONS, RULES, Predictions
+from actrepro.predict.validity import targets_of
 
 ACTIVATIONS = ["relu", "gelu"]
 SEEDS = [7, 3, 5]
@@ -164,7 +164,7 @@ def test_the_cells_and_the_models_file_agree(
 def test_a_rule_that_chose_the_same_weights_is_not_measured_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from actrepro import differences
+    from actrepro.measures import differences
 
     asked: list[tuple[str, int]] = []
     measured = differences.pair_differences

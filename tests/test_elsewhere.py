@@ -21,14 +21,14 @@ from made_up_elsewhere import (
     write,
 )
 
-from actrepro import paths
-from actrepro.elsewhere import MEASURES
-from actrepro.errors import ActreproError
-from actrepro.files import sha256_of
+from actrepro.core import paths
+from actrepro.core.errors import ActreproError
+from actrepro.core.files import sha256_of
+from actrepro.core.vocabulary import DIVERGED, FAILED
 from actrepro.measures import GENERATED_ID, PRIMARY, RUN_MEASURES, edit_differences
-from actrepro.predictions import OWN_RULES, POSITIONS, Predictions
-from actrepro.results_folder import files_of_run, found_in, in_folder, require_other
-from actrepro.status import DIVERGED, FAILED
+from actrepro.predict.store import OWN_RULES, POSITIONS, Predictions
+from actrepro.replication.compare import MEASURES
+from actrepro.replication.folder import files_of_run, found_in, in_folder, require_other
 
 CHURN = "churn-top1-pairs.all"
 LOSS = "loss.all"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from study_folder import Study
 
-from actrepro import paths
-from actrepro.files import sha256_of
+from actrepro.core import paths
+from actrepro.core.files import sha256_of
 from actrepro.measures import PRIMARY
 
 pytestmark = pytest.mark.workflow

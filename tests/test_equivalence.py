@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.weightstats import ttost_paired
 
-from actrepro.equivalence import tost_p, verdict
-from actrepro.inference import Estimate, mean_estimate
+from actrepro.statistics.equivalence import tost_p, verdict
+from actrepro.statistics.inference import Estimate, mean_estimate
 
 P_VALUES = st.none() | st.floats(0, 1)
 

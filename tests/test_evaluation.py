@@ -9,18 +9,18 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from actrepro.config import default_study
-from actrepro.corpus import Corpus
-from actrepro.errors import ActreproError
-from actrepro.evaluation import (
+from actrepro.config.study import default_study
+from actrepro.core.errors import ActreproError
+from actrepro.core.files import read_json, write_npz
+from actrepro.data.corpus import Corpus
+from actrepro.data.evaluation_set import (
     EvaluationSet,
     evaluation_set,
     load_evaluation,
     make_evaluation,
     ngram_baseline,
 )
-from actrepro.files import read_json, write_npz
-from actrepro.texts import make_corpus
+from actrepro.data.sources import make_corpus
 
 
 def _corpus(length: int, symbols: int = 7, seed: int = 0) -> Corpus:

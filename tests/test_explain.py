@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from actrepro import paths
-from actrepro.errors import ActreproError
-from actrepro.explain import explain, jobs_of, remember_code
-from actrepro.fingerprint import source_of_script
+from actrepro.core import paths
+from actrepro.core.errors import ActreproError
+from actrepro.provenance.explain import explain, jobs_of, remember_code
+from actrepro.provenance.fingerprint import source_of_script
 
 PARAMS = (
     "Params have changed since last execution: Union of exclusive params before and now across "
@@ -117,13 +117,13 @@ def test_parameters_are_told_by_what_differs(before: str, now: str, words: list[
 def test_changed_code_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     script = tmp_path / "draw.py"
-    script.write_text("from actrepro.formats import rounded\nSIZE = 1\n", encoding="utf-8")
+    script.write_text("from actrepro.core.formats import rounded\nSIZE = 1\n", encoding="utf-8")
     changed = PARAMS.format(before=CODE, now=OTHER)
     assert why(changed) == ["the code that it depends on has changed"]
     hashes = source_of_script(script).hashes()
     remember_code(CODE.strip("'"), hashes, script, [], None)
     assert why(changed) == ["the code that it depends on has changed"]
-    script.write_text("from actrepro.formats import rounded\nSIZE = 2\n", encoding="utf-8")
+    script.write_text("from actrepro.core.formats import rounded\nSIZE = 2\n", encoding="utf-8")
     assert why(changed) == ["code has changed: draw.py"]
     both = PARAMS.format(before=f"{CODE},1", now=f"2,{OTHER}")
     assert why(both) == [

@@ -10,10 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from actrepro.activations import Activation, get_activation
-from actrepro.config import Study, default_study
-from actrepro.corpus import Corpus
-from actrepro.facts import (
+from actrepro.audit.facts import (
     _activation,
     activation_facts,
     facts,
@@ -21,9 +18,12 @@ from actrepro.facts import (
     parts,
     write_facts,
 )
-from actrepro.files import read_json
+from actrepro.config.names import model_names
+from actrepro.config.study import Study, default_study
+from actrepro.core.files import read_json
+from actrepro.data.corpus import Corpus
 from actrepro.models import build_model, count_parameters
-from actrepro.registry import model_names
+from actrepro.models.activations import Activation, get_activation
 
 STUDY = default_study()
 

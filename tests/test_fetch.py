@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from actrepro import fetch
-from actrepro.config import DownloadCorpus, SdistCorpus
-from actrepro.errors import ActreproError
-from actrepro.fetch import download_text, sdist_members
+from actrepro.config.study import DownloadCorpus, SdistCorpus
+from actrepro.core.errors import ActreproError
+from actrepro.data import fetch
+from actrepro.data.fetch import download_text, sdist_members
 
 TEXT = b"Two lines of text,\nand the second.\n" * 40
 SHA256 = hashlib.sha256(TEXT).hexdigest()

@@ -18,33 +18,33 @@ from made_up_scale import ACTIVATIONS, MODELS, Scale, ignorant, make_scale
 from matplotlib.axes import Axes
 from matplotlib.text import Text
 
-from actrepro.cells import cells_of
-from actrepro.drawing.contrasts import GREY, draw_contrasts
-from actrepro.drawing.curves import draw_curves
-from actrepro.drawing.palette import SPARE_COLOURS, activation_colours, model_markers
-from actrepro.drawing.rows import draw_differences, draw_loss
-from actrepro.drawing.sheet import GROUND, INK, style
-from actrepro.errors import ActreproError
-from actrepro.evidence import family
-from actrepro.figure_names import (
+from actrepro.config.names import activation_names
+from actrepro.core.errors import ActreproError
+from actrepro.core.files import write_json
+from actrepro.core.formats import number
+from actrepro.figures.captions import LEFT_OUT, MARKS, READINGS, SHOWN, SQUARES, WITHOUT_CELLS
+from actrepro.figures.catalogue import (
     GROUPS,
     figure_group,
     figure_kind,
     figure_names,
     figure_title,
 )
-from actrepro.figure_texts import LEFT_OUT, MARKS, READINGS, SHOWN, SQUARES, WITHOUT_CELLS
-from actrepro.figures import (
+from actrepro.figures.contrasts import GREY, draw_contrasts
+from actrepro.figures.curves import draw_curves
+from actrepro.figures.draw import (
     Sources,
     compose,
     draw_figure,
     figure_caption,
     read_histories,
 )
-from actrepro.files import write_json
-from actrepro.formats import number
+from actrepro.figures.rows import draw_differences, draw_loss
+from actrepro.figures.sheet import GROUND, INK, style
+from actrepro.figures.style import SPARE_COLOURS, activation_colours, model_markers
 from actrepro.measures import PRIMARY
-from actrepro.registry import activation_names
+from actrepro.results.cells import cells_of
+from actrepro.results.contrasts import family
 
 HEADER = ("A title", "A note.")
 CASES: dict[str, dict[str, Any]] = {
@@ -95,7 +95,7 @@ def test_every_kind_has_its_words() -> None:
 
 def test_planning_imports_no_matplotlib() -> None:
     code = (
-        "import sys, actrepro.figures\n"
+        "import sys, actrepro.figures.draw\n"
         "print([name for name in ('matplotlib', 'scipy', 'torch') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

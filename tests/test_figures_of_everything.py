@@ -15,21 +15,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from actrepro import figure_sizes
-from actrepro.cells import cells_of
-from actrepro.drawing.breakdowns import MOST_SYMBOLS, NOBODY, shown
-from actrepro.drawing.contrasts import DECIDED
-from actrepro.drawing.palette import activation_colours
-from actrepro.drawing.rows import COSTS, GAPS, rows_of
-from actrepro.drawing.sheet import FAINT, MOST_PIXELS, SOFT, Sheet, style
-from actrepro.drawing.tradeoff import FRONT
-from actrepro.errors import ActreproError
-from actrepro.evidence import LOSS, family
-from actrepro.figure_names import figure_names
-from actrepro.figures import Sources, compose, draw_figure, figure_caption
-from actrepro.files import read_json
+from actrepro.core.errors import ActreproError
+from actrepro.core.files import read_json
+from actrepro.figures import figure_sizes
+from actrepro.figures.breakdowns import MOST_SYMBOLS, NOBODY, shown
+from actrepro.figures.catalogue import figure_names
+from actrepro.figures.contrasts import DECIDED
+from actrepro.figures.draw import Sources, compose, draw_figure, figure_caption
+from actrepro.figures.rows import COSTS, GAPS, rows_of
+from actrepro.figures.sheet import FAINT, MOST_PIXELS, SOFT, Sheet, style
+from actrepro.figures.style import activation_colours
+from actrepro.figures.tradeoff import FRONT
 from actrepro.measures import PRIMARY
-from actrepro.pareto import front
+from actrepro.results.cells import cells_of
+from actrepro.results.contrasts import LOSS, family
+from actrepro.statistics.pareto import front
 
 COLOURS = activation_colours(ACTIVATIONS)
 
@@ -128,8 +128,8 @@ def test_a_cell_that_failed_a_gate_is_dashed_or_pale(scale: Scale, name: str) ->
 
 
 def test_very_many_activations_are_a_band(scale: Scale, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("actrepro.drawing.breakdowns.MOST_LINES", 1)
-    monkeypatch.setattr("actrepro.figure_texts.MOST_LINES", 1)
+    monkeypatch.setattr("actrepro.figures.breakdowns.MOST_LINES", 1)
+    monkeypatch.setattr("actrepro.figures.captions.MOST_LINES", 1)
     panel = figure_of(scale, "where").axes[1]
     assert not any(points(panel, colour) for colour in COLOURS.values())
     assert len(panel.collections) == 1

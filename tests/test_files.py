@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from actrepro.errors import ActreproError
-from actrepro.files import (
+from actrepro.core.errors import ActreproError
+from actrepro.core.files import (
     npz_names,
     npz_rows,
     read_json,

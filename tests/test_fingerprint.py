@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from actrepro.closure import closure
-from actrepro.errors import ActreproError
-from actrepro.fingerprint import (
+from actrepro.core.errors import ActreproError
+from actrepro.provenance.closure import closure
+from actrepro.provenance.fingerprint import (
     SHAPES_NO_RESULT,
     source_of,
     source_of_script,
@@ -408,27 +408,27 @@ def copy(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("file", "retrains"),
     [
-        ("models/charlm.py", {"charlm"}),
-        ("models/tinylstm.py", {"tinylstm"}),
-        ("models/_blocks.py", {"charlm", "tinylstm"}),
+        ("models/zoo/charlm.py", {"charlm"}),
+        ("models/zoo/tinylstm.py", {"tinylstm"}),
+        ("models/blocks.py", {"charlm", "tinylstm"}),
         ("models/__init__.py", {"charlm", "tinylstm"}),
-        ("activations.py", {"charlm", "tinylstm"}),
-        ("checkpoints.py", {"charlm", "tinylstm"}),
-        ("corpus.py", {"charlm", "tinylstm"}),
-        ("optimiser.py", {"charlm", "tinylstm"}),
-        ("streams.py", {"charlm", "tinylstm"}),
-        ("training.py", {"charlm", "tinylstm"}),
+        ("models/activations.py", {"charlm", "tinylstm"}),
+        ("train/checkpoints.py", {"charlm", "tinylstm"}),
+        ("data/corpus.py", {"charlm", "tinylstm"}),
+        ("train/optimiser.py", {"charlm", "tinylstm"}),
+        ("core/seeds.py", {"charlm", "tinylstm"}),
+        ("train/loop.py", {"charlm", "tinylstm"}),
         ("__init__.py", {"charlm", "tinylstm"}),
-        ("figures.py", set()),
-        ("resuming.py", {"charlm", "tinylstm"}),
-        ("config.py", set()),
-        ("fingerprint.py", set()),
-        ("locks.py", set()),
-        ("gates.py", set()),
-        ("prediction.py", set()),
-        ("report.py", set()),
-        ("statistics.py", set()),
-        ("study.py", set()),
+        ("figures/draw.py", set()),
+        ("train/resume.py", {"charlm", "tinylstm"}),
+        ("config/study.py", set()),
+        ("provenance/fingerprint.py", set()),
+        ("core/locks.py", set()),
+        ("gates/before.py", set()),
+        ("predict/predictor.py", set()),
+        ("report/page.py", set()),
+        ("statistics/per_model.py", set()),
+        ("results/frames.py", set()),
     ],
 )
 def test_an_edit_retrains_what_depends_on_it(copy: Path, file: str, retrains: set[str]) -> None:
@@ -440,26 +440,27 @@ def test_an_edit_retrains_what_depends_on_it(copy: Path, file: str, retrains: se
 
 
 def test_the_closure_of_training_is_its_own_source_and_no_more() -> None:
-    files = closure(["actrepro.training", "actrepro.models.charlm"]).files
-    assert files["actrepro.training"] == SOURCE / "training.py"
-    assert {"actrepro", "actrepro.models._blocks", "actrepro.corpus"} <= files.keys()
-    assert not {"actrepro.study", "actrepro.gates", "actrepro.models.tinylstm"} & files.keys()
+    files = closure(["actrepro.train.loop", "actrepro.models.zoo.charlm"]).files
+    assert files["actrepro.train.loop"] == SOURCE / "train/loop.py"
+    assert {"actrepro", "actrepro.models.blocks", "actrepro.data.corpus"} <= files.keys()
+    others = {"actrepro.results.frames", "actrepro.gates.before", "actrepro.models.zoo.tinylstm"}
+    assert not others & files.keys()
 
 
 def test_all_that_training_really_imports_is_in_its_closure() -> None:
     code = (
-        "import sys, actrepro.training, actrepro.models.charlm\n"
+        "import sys, actrepro.train.loop, actrepro.models.zoo.charlm\n"
         "print(*(name for name in sys.modules if name.split('.')[0] == 'actrepro'))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (
         set(done.stdout.split())
-        <= closure(["actrepro.training", "actrepro.models.charlm"]).files.keys()
+        <= closure(["actrepro.train.loop", "actrepro.models.zoo.charlm"]).files.keys()
     )
 
 
 def test_a_model_of_ones_own_counts_with_its_package(folder: Path) -> None:
-    model = "from actrepro.models._blocks import MLP\nfrom . import layers\n"
+    model = "from actrepro.models.blocks import MLP\nfrom . import layers\n"
     write(folder, {"mine/__init__.py": "", "mine/model.py": model, "mine/layers.py": "WIDTH = 1\n"})
     before = training_fingerprint("mymodel", ["relu"], "mine.model")
     assert before != training_fingerprint("charlm", ["relu"])
@@ -479,10 +480,10 @@ def test_a_model_of_ones_own_may_be_a_single_file(folder: Path) -> None:
 def test_nothing_is_imported_for_it() -> None:
     code = (
         "import sys\n"
-        "from actrepro.fingerprint import training_fingerprint\n"
+        "from actrepro.provenance.fingerprint import training_fingerprint\n"
         "print(training_fingerprint('charlm', ['relu']))\n"
         "print([name for name in ('torch', 'numpy', 'pydantic', 'actrepro.models', "
-        "'actrepro.training') if name in sys.modules])"
+        "'actrepro.train.loop') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [training_fingerprint("charlm", ["relu"]), "[]"]
@@ -539,15 +540,15 @@ def both(x, y):
 def test_of_the_activations_only_those_in_use_count(
     copy: Path, old: str, new: str, changes: set[str]
 ) -> None:
-    write(copy, {"actrepro/activations.py": ACTIVATIONS})
+    write(copy, {"actrepro/models/activations.py": ACTIVATIONS})
     names = ("straight", "bent", "both")
     before = {name: training_fingerprint("charlm", [name]) for name in names}
-    edit(copy, "actrepro/activations.py", old, new)
+    edit(copy, "actrepro/models/activations.py", old, new)
     after = {name: training_fingerprint("charlm", [name]) for name in names}
     assert {name for name in names if after[name] != before[name]} == changes
     # All count where none is named.
-    assert source_of(["actrepro.activations"]).hashes() != source_of(
-        ["actrepro.activations"]
+    assert source_of(["actrepro.models.activations"]).hashes() != source_of(
+        ["actrepro.models.activations"]
     ).hashes(["straight"])
 
 
@@ -557,18 +558,18 @@ def test_activations_share_nothing_with_what_else_uses_them() -> None:
         alias.name
         for file in SOURCE.rglob("*.py")
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-        if isinstance(node, ast.ImportFrom) and node.module == "actrepro.activations"
+        if isinstance(node, ast.ImportFrom) and node.module == "actrepro.models.activations"
         for alias in node.names
     }
     assert taken == {"Activation", "get_activation"}
 
 
 def test_what_shapes_no_result_exists_and_is_told_of_where_it_is_named() -> None:
-    assert {file.stem for file in SOURCE.glob("*.py")} >= {
-        name.removeprefix("actrepro.") for name in SHAPES_NO_RESULT
-    }
-    assert not SHAPES_NO_RESULT.keys() & source_of(["actrepro.training"]).files.keys()
-    assert "actrepro.config" in source_of(["actrepro.training", "actrepro.config"]).files
+    files = [SOURCE.parent / name.replace(".", "/") for name in SHAPES_NO_RESULT]
+    assert all(file.with_suffix(".py").exists() for file in files)
+    assert not SHAPES_NO_RESULT.keys() & source_of(["actrepro.train.loop"]).files.keys()
+    named = ["actrepro.train.loop", "actrepro.config.study"]
+    assert "actrepro.config.study" in source_of(named).files
 
 
 def script(folder: Path, text: str) -> Path:
@@ -577,10 +578,10 @@ def script(folder: Path, text: str) -> Path:
 
 
 def test_a_script_counts_with_what_it_imports(folder: Path) -> None:
-    path = script(folder, "with job():\n    from actrepro.summary import write_summary\n")
+    path = script(folder, "with job():\n    from actrepro.report.summary import write_summary\n")
     found = source_of_script(path).files
     assert found["stage.py"] == path
-    assert {"actrepro.summary", "actrepro.formats"} <= found.keys()
+    assert {"actrepro.report.summary", "actrepro.core.formats"} <= found.keys()
     before = source_of_script(path).hashes()
     script(folder, "# A comment.\n" + path.read_text(encoding="utf-8"))
     assert source_of_script(path).hashes() == before
@@ -590,15 +591,16 @@ def test_a_script_counts_with_what_it_imports(folder: Path) -> None:
 
 
 def test_a_package_may_be_named_whole(folder: Path) -> None:
-    found = source_of_script(script(folder, ""), ["actrepro.models.*"]).files
-    assert {f"actrepro.models.{name}" for name in ("charlm", "tinylstm")} <= found.keys()
+    found = source_of_script(script(folder, ""), ["actrepro.models.zoo.*"]).files
+    assert {f"actrepro.models.zoo.{name}" for name in ("charlm", "tinylstm")} <= found.keys()
 
 
 def test_templates_count_where_they_are_filled_in(folder: Path) -> None:
-    found = source_of_script(script(folder, "from actrepro.report import write_report\n")).files
+    path = script(folder, "from actrepro.report.page import write_report\n")
+    found = source_of_script(path).files
     assert {"report.html.j2", "report.css", "parts.html.j2"} <= found.keys()
     assert "audit.js" not in found
-    assert "report.css" not in source_of(["actrepro.statistics"]).files
+    assert "report.css" not in source_of(["actrepro.statistics.per_model"]).files
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)

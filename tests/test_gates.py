@@ -21,17 +21,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from actrepro import gates, probing
-from actrepro.activations import Activation, get_activation
-from actrepro.config import RunConfig
-from actrepro.errors import ActreproError
-from actrepro.files import read_json
-from actrepro.gate import BEFORE, Outcome
-from actrepro.gates import check_activation, check_model
-from actrepro.models import Activated, ModelSpec
-from actrepro.models._blocks import INIT_STD
-from actrepro.registry import model_names
-from actrepro.training import fixed_windows
+from actrepro.config.names import model_names
+from actrepro.config.study import RunConfig
+from actrepro.core.errors import ActreproError
+from actrepro.core.files import read_json
+from actrepro.gates import before as gates
+from actrepro.gates.before import check_activation, check_model
+from actrepro.gates.outcome import BEFORE, Outcome
+from actrepro.models import Activated, ModelSpec, probing
+from actrepro.models.activations import Activation, get_activation
+from actrepro.models.blocks import INIT_STD
+from actrepro.train.loop import fixed_windows
 
 CPU = torch.device("cpu")
 SYMBOLS = 7
@@ -789,13 +789,13 @@ def test_each_gate_leaves_torchs_random_state(gate: str) -> None:
 QUICK = """
 import sys
 sys.path.insert(0, {tests!r})
-from actrepro import quickstart
-from actrepro.config import RunConfig, default_study
+from actrepro.train import startup
+from actrepro.config.study import RunConfig, default_study
 
-quickstart.cuda_usable = lambda: False
-quickstart.start_torch([default_study().run_config("quick", "charlm", "relu", 1)])
+startup.cuda_usable = lambda: False
+startup.start_torch([default_study().run_config("quick", "charlm", "relu", 1)])
 import made_up, torch
-from actrepro.gates import check_activation
+from actrepro.gates.before import check_activation
 
 request = made_up.request("hybridlm", "swiglu", dropout=0.1)
 outcomes = check_activation(request, made_up.corpus(), torch.device("cpu"))

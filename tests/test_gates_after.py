@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 from made_up import Model
 
-from actrepro.corpus import Corpus
-from actrepro.evaluation import EvaluationSet, evaluation_set
-from actrepro.files import read_json
-from actrepro.gate import AFTER, failed
-from actrepro.gates_after import (
+from actrepro.core.files import read_json
+from actrepro.data.corpus import Corpus
+from actrepro.data.evaluation_set import EvaluationSet, evaluation_set
+from actrepro.gates.after import (
     churn_bounds,
     distinct,
     learned,
@@ -26,8 +25,9 @@ from actrepro.gates_after import (
     shared_hashes,
     split,
 )
+from actrepro.gates.outcome import AFTER, failed
 from actrepro.measures import PAIR_MEASURES, accuracy, loss
-from actrepro.predictions import RULES, Predictions
+from actrepro.predict.store import RULES, Predictions
 
 ACTIVATIONS = ["relu", "gelu", "swiglu"]
 SEEDS = [1, 2, 3]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actrepro.errors import ActreproError
-from actrepro.history import HistoryRow, history_csv, improvements, read_history
+from actrepro.core.errors import ActreproError
+from actrepro.train.history import HistoryRow, history_csv, improvements, read_history
 
 LOSSES = st.floats(0, 10)
 

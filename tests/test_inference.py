@@ -8,7 +8,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actrepro.inference import (
+from actrepro.statistics.inference import (
     MOST_EXACT_SEEDS,
     _draws,
     holm,

@@ -10,8 +10,8 @@ import pytest
 from made_up_figures import draw
 from made_up_scale import ACTIVATIONS, MODELS, Scale, make_scale
 
-from actrepro.figure_names import figure_names
-from actrepro.inline_svg import NEUTRAL, inline_svg
+from actrepro.figures.catalogue import figure_names
+from actrepro.report.kit.inline_svg import NEUTRAL, inline_svg
 
 HEAD = '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
 

@@ -8,11 +8,11 @@ import made_up
 import numpy as np
 import pytest
 
-from actrepro import inspection
-from actrepro.evaluation import EvaluationSet, evaluation_set
-from actrepro.inspection import Facts, inspect
-from actrepro.predictions import OWN_RULES, Predictions, open_predictions, save_predictions
-from actrepro.status import LOST
+from actrepro.core.vocabulary import LOST
+from actrepro.data.evaluation_set import EvaluationSet, evaluation_set
+from actrepro.predict import validity
+from actrepro.predict.store import OWN_RULES, Predictions, open_predictions, save_predictions
+from actrepro.predict.validity import Facts, inspect
 
 
 def _stored(folder: Path, made: Predictions) -> Any:
@@ -77,7 +77,7 @@ def test_what_is_no_distribution_is_unusable(
 ) -> None:
     stored = _stored(tmp_path, _changed(evaluation, positions, fault))
     facts = inspect(stored, "final", evaluation)
-    assert facts.why == inspection.NOT_PROBABILITIES
+    assert facts.why == validity.NOT_PROBABILITIES
     assert facts.finite == (fault not in (_nan, _infinite))
     assert (facts.lowest is None) == (not facts.finite)
     # Under the other rule the same file is healthy.
@@ -90,13 +90,13 @@ def test_a_true_character_of_probability_zero(tmp_path: Path, evaluation: Evalua
         rows[5, (evaluation.targets[5] + 1) % rows.shape[1]] = 1
 
     stored = _stored(tmp_path, _changed(evaluation, "all", certain_of_another))
-    assert inspect(stored, "final", evaluation).why == inspection.IMPOSSIBLE
+    assert inspect(stored, "final", evaluation).why == validity.IMPOSSIBLE
 
 
 def test_another_text(tmp_path: Path, evaluation: EvaluationSet) -> None:
     other = evaluation_set(made_up.corpus(), made_up.BLOCK, 120)
     facts = inspect(_stored(tmp_path, made_up.predictions(other, 1)), "final", evaluation)
-    assert facts.why == inspection.OTHER_TEXT
+    assert facts.why == validity.OTHER_TEXT
     assert facts.evaluation_sha256 == other.sha256
     assert facts.finite
 
@@ -109,4 +109,4 @@ def test_a_lost_run_says_how(tmp_path: Path, evaluation: EvaluationSet, lost: st
 
 def test_a_rule_that_was_not_predicted(tmp_path: Path, evaluation: EvaluationSet) -> None:
     stored = _stored(tmp_path, made_up.predictions(evaluation, 1))
-    assert inspect(stored, "matched", evaluation).why == inspection.NOT_PREDICTED
+    assert inspect(stored, "matched", evaluation).why == validity.NOT_PREDICTED

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from actrepro.errors import ActreproError, Stopped
-from actrepro.jobs import LOG, job
+from actrepro.core.errors import ActreproError, Stopped
+from actrepro.core.jobs import LOG, job
 
 
 @pytest.fixture(autouse=True)

@@ -11,131 +11,41 @@ import actrepro
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src/actrepro"
-LAYERS = (
-    "errors registry config paths files provenance jobs streams gate verdicts schema_version "
-    "locks cards status normal_form closure fingerprint explain results_folder identity",
-    "corpus fetch plays texts evaluation activations masks quickstart history needs",
-    "models matching",
-    "devices optimiser stepping resuming checkpoints training predictions prediction probing "
-    "gates facts flops outline sizes",
-    "measures inspection differences breakdown gates_after "
-    "inference permutation equivalence power classical decomposition "
-    "model_runs contrasts statistics scale unpaired controls counterparts elsewhere benchmarking "
-    "records recording",
+# The contract: a package imports only those in the rows above its own, and itself.
+STAGES = (
+    "core",
+    "config",
+    "models data provenance",
+    "train",
+    "predict",
+    "measures",
+    "gates",
+    "results",
+    "statistics figures",
+    "benchmark replication",
+    "report",
+    "audit",
 )
-LAYER = {name: layer for layer, names in enumerate(LAYERS, start=1) for name in names.split()}
-# What is not named above presents results: it stands on top.
-TOP = len(LAYERS) + 1
-# Within a layer, only these: (module, what it imports).
-BESIDE = {
-    ("closure", "errors"),
-    ("closure", "normal_form"),
-    ("explain", "errors"),
-    ("explain", "files"),
-    ("explain", "fingerprint"),
-    ("explain", "paths"),
-    ("fingerprint", "closure"),
-    ("fingerprint", "normal_form"),
-    ("fingerprint", "registry"),
-    ("texts", "corpus"),
-    ("texts", "fetch"),
-    ("texts", "plays"),
-    ("breakdown", "inspection"),
-    ("breakdown", "measures"),
-    ("cards", "errors"),
-    ("cards", "locks"),
-    ("classical", "decomposition"),
-    ("outline", "probing"),
-    ("sizes", "flops"),
-    ("sizes", "outline"),
-    ("sizes", "probing"),
-    ("classical", "inference"),
-    ("config", "errors"),
-    ("config", "registry"),
-    ("contrasts", "equivalence"),
-    ("contrasts", "inference"),
-    ("contrasts", "measures"),
-    ("contrasts", "model_runs"),
-    ("contrasts", "power"),
-    ("counterparts", "inspection"),
-    ("controls", "gates_after"),
-    ("controls", "measures"),
-    ("controls", "unpaired"),
-    ("decomposition", "inference"),
-    ("differences", "inspection"),
-    ("differences", "measures"),
-    ("elsewhere", "contrasts"),
-    ("elsewhere", "counterparts"),
-    ("elsewhere", "differences"),
-    ("elsewhere", "inference"),
-    ("elsewhere", "measures"),
-    ("equivalence", "inference"),
-    ("evaluation", "corpus"),
-    ("facts", "optimiser"),
-    ("files", "errors"),
-    ("gates", "checkpoints"),
-    ("gates", "devices"),
-    ("gates", "probing"),
-    ("gates", "training"),
-    ("gates_after", "differences"),
-    ("gates_after", "inspection"),
-    ("gates_after", "measures"),
-    ("identity", "config"),
-    ("inspection", "measures"),
-    ("jobs", "errors"),
-    ("locks", "errors"),
-    ("permutation", "inference"),
-    ("power", "inference"),
-    ("prediction", "checkpoints"),
-    ("prediction", "predictions"),
-    ("prediction", "devices"),
-    ("provenance", "cards"),
-    ("results_folder", "errors"),
-    ("results_folder", "paths"),
-    ("recording", "records"),
-    ("scale", "contrasts"),
-    ("scale", "decomposition"),
-    ("scale", "gates_after"),
-    ("scale", "inference"),
-    ("scale", "statistics"),
-    ("statistics", "classical"),
-    ("statistics", "contrasts"),
-    ("statistics", "differences"),
-    ("statistics", "inference"),
-    ("statistics", "measures"),
-    ("statistics", "model_runs"),
-    ("statistics", "permutation"),
-    ("resuming", "checkpoints"),
-    ("stepping", "devices"),
-    ("stepping", "optimiser"),
-    ("training", "checkpoints"),
-    ("training", "devices"),
-    ("training", "optimiser"),
-    ("training", "resuming"),
-    ("training", "stepping"),
-    ("unpaired", "gates_after"),
-    ("unpaired", "measures"),
+STAGE = {package: stage for stage, row in enumerate(STAGES) for package in row.split()}
+# What still points upwards since the modules lie in packages; each goes with its reason.
+UPWARDS = {
+    ("figures.comparison", "statistics"),
+    ("figures.contrasts", "statistics"),
+    ("figures.planning", "statistics"),
+    ("figures.rows", "statistics"),
+    ("figures.tradeoff", "statistics"),
+    ("predict.validity", "measures"),
+    ("report.page", "audit"),
+    ("results.tables", "report"),
+    ("results.tables", "statistics"),
 }
 WITH_TORCH = {
-    "flops",
-    "outline",
-    "sizes",
-    "activations",
-    "masks",
     "models",
-    "devices",
-    "optimiser",
-    "stepping",
-    "resuming",
-    "checkpoints",
-    "training",
-    "prediction",
-    "probing",
+    "train",
+    "predict",
     "gates",
-    "quickstart",
-    "facts",
-    "controls",
-    "benchmarking",
+    "benchmark",
+    "audit",
 }
 FRONT = SOURCE / "__init__.py"
 FILES = sorted(set(SOURCE.rglob("*.py")) - {FRONT})
@@ -143,12 +53,8 @@ SCRIPTS = sorted((ROOT / "workflow/scripts").glob("*.py"))
 
 
 def _module(file: Path) -> str:
-    """The part of the package a file belongs to: a module's name, or a folder's."""
-    return file.relative_to(SOURCE).parts[0].removesuffix(".py")
-
-
-def _layer(module: str) -> int:
-    return LAYER.get(module, TOP)
+    """The dotted name of a file's module below the library."""
+    return ".".join(file.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
 
 
 def _imports(file: Path) -> set[str]:
@@ -163,29 +69,28 @@ def _imports(file: Path) -> set[str]:
     return found
 
 
-def _own_imports(file: Path) -> set[str]:
-    """The package's parts that a file imports."""
-    names = {_module(one) for one in FILES}
-    own = {name.split(".")[1] for name in _imports(file) if name.startswith("actrepro.")}
-    return (own & names) - {_module(file)}
+def _upwards(file: Path) -> set[tuple[str, str]]:
+    """A module and the packages that it imports though they do not stand before its own."""
+    module = _module(file)
+    own = module.partition(".")[0]
+    packages = {name.split(".")[1] for name in _imports(file) if name.startswith("actrepro.")}
+    others = (packages & STAGE.keys()) - {own}
+    return {(module, other) for other in others if STAGE[other] >= STAGE[own]}
+
+
+def test_every_package_has_its_row() -> None:
+    folders = {file.parent.name for file in SOURCE.glob("*/__init__.py")}
+    assert folders == STAGE.keys()
+    assert [file.name for file in SOURCE.glob("*.py")] == ["__init__.py"]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SOURCE)))
-def test_imports_point_downwards(file: Path) -> None:
-    module = _module(file)
-    for other in _own_imports(file):
-        beside = _layer(other) == _layer(module)
-        allowed = _layer(module) == TOP or (module, other) in BESIDE
-        assert _layer(other) < _layer(module) or (beside and allowed), f"{module} imports {other}"
+def test_a_package_imports_only_what_stands_before_it(file: Path) -> None:
+    assert _upwards(file) <= UPWARDS
 
 
 def test_no_exception_has_outlived_its_use() -> None:
-    found = {(_module(file), other) for file in FILES for other in _own_imports(file)}
-    assert found >= BESIDE
-
-
-def test_every_layer_names_modules_that_exist() -> None:
-    assert {_module(file) for file in FILES} >= LAYER.keys()
+    assert {pair for file in FILES for pair in _upwards(file)} == UPWARDS
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(SOURCE)))
@@ -195,7 +100,7 @@ def test_the_library_knows_nothing_of_snakemake(file: Path) -> None:
 
 def test_torch_is_imported_only_where_models_are() -> None:
     found = {
-        _module(file)
+        _module(file).partition(".")[0]
         for file in FILES
         if {name.split(".")[0] for name in _imports(file)} & {"torch", "safetensors"}
     }
@@ -205,10 +110,11 @@ def test_torch_is_imported_only_where_models_are() -> None:
 def test_planning_and_statistics_start_without_torch() -> None:
     code = (
         "import sys\n"
-        "import actrepro.config, actrepro.paths, actrepro.differences\n"
-        "import actrepro.gates_after, actrepro.statistics, actrepro.tables, actrepro.elsewhere\n"
-        "import actrepro.records, actrepro.recording, actrepro.breakdown\n"
-        "actrepro.config.default_study()\n"
+        "import actrepro.config.study, actrepro.core.paths, actrepro.measures.differences\n"
+        "import actrepro.measures.breakdown, actrepro.gates.after, actrepro.statistics.per_model\n"
+        "import actrepro.results.tables, actrepro.replication.compare\n"
+        "import actrepro.replication.archive, actrepro.replication.archive_writer\n"
+        "actrepro.config.study.default_study()\n"
         "print([name for name in ('torch', 'snakemake') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from actrepro import locks
-from actrepro.errors import ActreproError
-from actrepro.locks import hold, try_hold
+from actrepro.core import locks
+from actrepro.core.errors import ActreproError
+from actrepro.core.locks import hold, try_hold
 
 WHAT = "results of quick/charlm/relu/seed42"
 
@@ -24,7 +24,7 @@ WHAT = "results of quick/charlm/relu/seed42"
 HOLDER = """
 import sys
 from pathlib import Path
-from actrepro.locks import hold
+from actrepro.core.locks import hold
 with hold(Path(sys.argv[1]), "results"):
     print("held", flush=True)
     sys.stdin.readline()
@@ -34,7 +34,7 @@ with hold(Path(sys.argv[1]), "results"):
 PARENT = """
 import signal, subprocess, sys
 from pathlib import Path
-from actrepro.locks import hold
+from actrepro.core.locks import hold
 with hold(Path(sys.argv[1]), "results"):
     subprocess.Popen(["cat"], stdout=subprocess.DEVNULL, close_fds=False)
     print("held", flush=True)
@@ -45,7 +45,7 @@ with hold(Path(sys.argv[1]), "results"):
 RACER = """
 import sys
 from pathlib import Path
-from actrepro.locks import try_hold
+from actrepro.core.locks import try_hold
 path, alone, rounds = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 while rounds:
     lock = try_hold(path)

@@ -11,8 +11,8 @@ import torch
 from scipy import stats
 from torch import nn
 
-from actrepro.masks import LEVELS, Masks
-from actrepro.models._blocks import Dropout
+from actrepro.models.blocks import Dropout
+from actrepro.models.masks import LEVELS, Masks
 
 # Of one test in ten thousand that asks about chance; the seeds are fixed.
 UNLIKELY = 1e-4

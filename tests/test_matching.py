@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actrepro.history import HistoryRow
-from actrepro.matching import Match, common_loss, match
+from actrepro.predict.matching import Match, common_loss, match
+from actrepro.train.history import HistoryRow
 
 
 def _history(losses: Sequence[float]) -> list[HistoryRow]:

@@ -13,7 +13,7 @@ from made_up import normalised, probabilities
 from scipy.spatial.distance import jensenshannon
 from statsmodels.stats.inter_rater import aggregate_raters, fleiss_kappa
 
-from actrepro.errors import ActreproError
+from actrepro.core.errors import ActreproError
 from actrepro.measures import (
     BY_ID,
     CHUNK,

@@ -11,19 +11,24 @@ import pytest
 from scipy.special import stdtrit
 from study_folder import REPOSITORY
 
-from actrepro import evaluation, gate, gates, inference, optimiser, prediction, probing, sensitivity
-from actrepro.config import Margins, Protocol, Study, default_study
-from actrepro.contrasts import RECOMMENDED_SEEDS
-from actrepro.differences import MOST_BLOCKS
-from actrepro.gates_after import ROUNDING
-from actrepro.inspection import LARGEST_SUM_ERROR
+from actrepro.config.study import Margins, Protocol, Study, default_study
+from actrepro.core.verdicts import MOST_SEEDS, VERDICTS, alpha
+from actrepro.data import evaluation_set
+from actrepro.gates import before, outcome
+from actrepro.gates.after import ROUNDING
 from actrepro.measures import measure_descriptions
+from actrepro.measures.differences import MOST_BLOCKS
 from actrepro.measures.pairs import TOP
 from actrepro.measures.runs import CALIBRATION_BINS
-from actrepro.permutation import MOST_RELABELINGS
-from actrepro.power import seeds_to_settle
-from actrepro.predictions import RULES
-from actrepro.verdicts import MOST_SEEDS, VERDICTS, alpha
+from actrepro.models import probing
+from actrepro.predict import predictor
+from actrepro.predict.store import RULES
+from actrepro.predict.validity import LARGEST_SUM_ERROR
+from actrepro.statistics import inference, sensitivity
+from actrepro.statistics.contrasts import RECOMMENDED_SEEDS
+from actrepro.statistics.permutation import MOST_RELABELINGS
+from actrepro.statistics.power import seeds_to_settle
+from actrepro.train import optimiser
 
 PAGE = REPOSITORY / "docs/method.md"
 TEXT = " ".join(PAGE.read_text(encoding="utf-8").split())
@@ -68,16 +73,17 @@ LEVEL = alpha(STUDY.confidence)
         f"the first {STUDY.corpora['gutenberg-plays'].test_characters:,} of the test half",
         f"of {STUDY.corpora['gutenberg-plays'].symbols} symbols",
         f"1,115,394 of {STUDY.corpora['tinyshakespeare'].symbols},",
-        f"at most {evaluation.LAST_WINDOWS:,} full windows",
-        f"at most {prediction.PROMPTS} prompts",
-        f"up to {prediction.LONGEST_TEXT} characters",
-        f"({', '.join(evaluation.BASELINES)}; {evaluation.SMOOTHING:g} added to every count)",
+        f"at most {evaluation_set.LAST_WINDOWS:,} full windows",
+        f"at most {predictor.PROMPTS} prompts",
+        f"up to {predictor.LONGEST_TEXT} characters",
+        f"({', '.join(evaluation_set.BASELINES)}; "
+        f"{evaluation_set.SMOOTHING:g} added to every count)",
         f"over {CALIBRATION_BINS} equal bins",
         f"top {TOP} of p",
         f"N(0, {probing.NOISE})",
         f"up to {probing.CUTS} cuts",
-        f"{gates.STEPS} steps of training twice",
-        f"within {gates.INITIAL_LOSS} nats of ln V",
+        f"{before.STEPS} steps of training twice",
+        f"within {before.INITIAL_LOSS} nats of ln V",
         f"≤ {LARGEST_SUM_ERROR:.0e} in every row".replace("e-0", "e-"),
         f"(beyond rounding, {ROUNDING:.0e})".replace("e-0", "e-"),
         f"`confidence`, {Study.model_fields['confidence'].default} by default",
@@ -87,7 +93,7 @@ LEVEL = alpha(STUDY.confidence)
         f"{inference.smallest_p(3):g} for three seeds, {inference.smallest_p(10):.3f} for ten",
         f"six activations, {CONTRASTS} contrasts",
         f"p < {LEVEL:g}/{CONTRASTS} = {LEVEL / CONTRASTS:.4f}, which takes ten seeds",
-        f"fewer than {RECOMMENDED_SEEDS} (`actrepro.contrasts.RECOMMENDED_SEEDS`)",
+        f"fewer than {RECOMMENDED_SEEDS} (`actrepro.statistics.contrasts.RECOMMENDED_SEEDS`)",
         f"{MARGINS['loss']} nats of loss, {MARGINS['accuracy']} of accuracy, "
         f"{MARGINS['total_variation']} of total variation, {MARGINS['churn']} of churn by default",
         f"or {MOST_RELABELINGS:,} random ones besides the observed",
@@ -118,7 +124,7 @@ def test_every_measure_has_its_formula_and_source() -> None:
 
 def test_every_gate_rule_and_verdict_is_there() -> None:
     named = [re.findall(r"`(\w+)`", row[0])[0] for row in rows("Gates")]
-    assert named == list(gate.GATES)
+    assert named == list(outcome.GATES)
     assert [row[0].strip("`") for row in rows("Checkpoint rules")] == list(RULES)
     for verdict in VERDICTS:
         assert f"| {verdict} |" in TEXT

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor, nn
 
 import actrepro
-from actrepro.activations import Activation, get_activation
-from actrepro.config import default_study
-from actrepro.errors import ActreproError
+from actrepro.config.names import activation_names, model_names
+from actrepro.config.study import default_study
+from actrepro.core.errors import ActreproError
 from actrepro.models import ModelSpec, build_from_protocol, build_model, count_parameters
-from actrepro.models._blocks import CausalConvolution, matched_width
-from actrepro.models.convlm import ConvLM, dilations
-from actrepro.registry import activation_names, model_names
+from actrepro.models.activations import Activation, get_activation
+from actrepro.models.blocks import CausalConvolution, matched_width
+from actrepro.models.zoo.convlm import ConvLM, dilations
 
 MODELS = model_names()
 SCALES = list(default_study().protocols)
@@ -206,7 +206,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[torch.Size]]:
         return torch.relu(x)
 
     registered = Activation("counted", counted, gated=False)
-    monkeypatch.setitem(actrepro.activations._REGISTRY, "counted", registered)
+    monkeypatch.setitem(actrepro.models.activations._REGISTRY, "counted", registered)
     return iter([shapes])
 
 

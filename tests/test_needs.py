@@ -2,8 +2,8 @@
 
 import pytest
 
-from actrepro.config import default_study
-from actrepro.needs import LONGEST, SHORTEST, training_megabytes, training_minutes
+from actrepro.config.study import default_study
+from actrepro.train.needs import LONGEST, SHORTEST, training_megabytes, training_minutes
 
 STUDY = default_study()
 # The most that any of four models took on a CPU, in MB (README's scales, one step).

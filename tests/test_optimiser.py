@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from actrepro.models import build_from_protocol
-from actrepro.optimiser import AdamW, flatten_parameters
+from actrepro.train.optimiser import AdamW, flatten_parameters
 
 
 def _net(seed: int = 0) -> nn.Module:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actrepro.pareto import front
+from actrepro.statistics.pareto import front
 
 # Few different numbers, so that ties are frequent.
 COORDINATE = st.integers(0, 5).map(float)

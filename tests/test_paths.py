@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from actrepro import paths
-from actrepro.paths import at, benchmark_of, log_of
+from actrepro.core import paths
+from actrepro.core.paths import at, benchmark_of, log_of
 
 RUN = {"scale": "cpu", "model": "charlm", "activation": "relu", "seed": 42}
 PATTERNS = {

@@ -9,8 +9,8 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actrepro.inference import label_swap_p, sign_flip_p, smallest_p
-from actrepro.permutation import (
+from actrepro.statistics.inference import label_swap_p, sign_flip_p, smallest_p
+from actrepro.statistics.permutation import (
     MOST_RELABELINGS,
     Omnibus,
     blocked_omnibus_p,

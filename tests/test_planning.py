@@ -1,4 +1,4 @@
-"""Plans say what `actrepro.power` says, from the first number of seeds that can test at all."""
+"""Plans say what `actrepro.statistics.power` says, from the fewest seeds that can test at all."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from made_up_scale import Scale, make_scale
 
-from actrepro.evidence import family
-from actrepro.inference import smallest_p
 from actrepro.measures import PRIMARY
-from actrepro.planning import MOST_SEEDS, plan_of
-from actrepro.power import detectable
+from actrepro.results.contrasts import family
+from actrepro.statistics.inference import smallest_p
+from actrepro.statistics.planning import MOST_SEEDS, plan_of
+from actrepro.statistics.power import detectable
 
 
 @pytest.fixture(scope="module")

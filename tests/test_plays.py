@@ -5,10 +5,10 @@ import os
 
 import pytest
 
-from actrepro.config import SdistCorpus, default_study
-from actrepro.errors import ActreproError
-from actrepro.fetch import sdist_members
-from actrepro.plays import MIN_SPEECHES, clean_play, clean_plays, is_play
+from actrepro.config.study import SdistCorpus, default_study
+from actrepro.core.errors import ActreproError
+from actrepro.data.fetch import sdist_members
+from actrepro.data.plays import MIN_SPEECHES, clean_play, clean_plays, is_play
 
 FRONT = """\
 THE TALE OF TWO TREES\r

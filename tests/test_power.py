@@ -11,8 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.power import TTestPower
 
-from actrepro.inference import smallest_p
-from actrepro.power import Settling, detectable, paired_t_power, seeds_to_settle, tost_power
+from actrepro.statistics.inference import smallest_p
+from actrepro.statistics.power import (
+    Settling,
+    detectable,
+    paired_t_power,
+    seeds_to_settle,
+    tost_power,
+)
 
 MANY = 10**4
 

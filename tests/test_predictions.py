@@ -10,29 +10,23 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from actrepro import prediction
-from actrepro.checkpoints import (
-    Checkpoint,
-    Weights,
-    copy_weights,
-    hash_weights,
-    save_checkpoint,
-)
-from actrepro.config import RunConfig
-from actrepro.errors import ActreproError
-from actrepro.evaluation import EvaluationSet, evaluation_set
-from actrepro.files import read_npz, write_npz
-from actrepro.inspection import targets_of
+from actrepro.config.names import model_names
+from actrepro.config.study import RunConfig
+from actrepro.core.errors import ActreproError
+from actrepro.core.files import read_npz, write_npz
+from actrepro.core.vocabulary import DIVERGED, FAILED, LOST
+from actrepro.data.evaluation_set import EvaluationSet, evaluation_set
 from actrepro.measures import loss
 from actrepro.models import build_from_protocol
-from actrepro.prediction import (
+from actrepro.predict import predictor
+from actrepro.predict.predictor import (
     predict,
     predict_cell,
     predict_last,
     predict_scored,
     write_on,
 )
-from actrepro.predictions import (
+from actrepro.predict.store import (
     OWN_RULES,
     POSITIONS,
     of_lost,
@@ -40,8 +34,14 @@ from actrepro.predictions import (
     save_predictions,
     stream,
 )
-from actrepro.registry import model_names
-from actrepro.status import DIVERGED, FAILED, LOST
+from actrepro.predict.validity import targets_of
+from actrepro.train.checkpoints import (
+    Checkpoint,
+    Weights,
+    copy_weights,
+    hash_weights,
+    save_checkpoint,
+)
 
 HEADS = {"lost", "evaluation_sha256", "rules", "weights_sha256"}
 CPU = torch.device("cpu")
@@ -116,7 +116,7 @@ def test_the_batch_size_does_not_matter(
 ) -> None:
     model = _model()
     expected = predict_scored(model, evaluation, CPU), predict_last(model, evaluation, CPU)
-    monkeypatch.setattr(prediction, "BATCH", size)
+    monkeypatch.setattr(predictor, "BATCH", size)
     found = predict_scored(model, evaluation, CPU), predict_last(model, evaluation, CPU)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)
@@ -125,7 +125,7 @@ def test_the_batch_size_does_not_matter(
 @pytest.mark.parametrize("rows", [1, 63, 64, 65])
 def test_every_batch_has_the_same_size(rows: int) -> None:
     inputs = torch.arange(rows * 2).view(rows, 2)
-    batches = prediction._padded_batches(inputs, 64)
+    batches = predictor._padded_batches(inputs, 64)
     assert all(batch.shape == (64, 2) for batch in batches)
     assert torch.equal(torch.cat(batches)[:rows], inputs)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from actrepro import provenance
-from actrepro.cards import Card
-from actrepro.provenance import (
+from actrepro.core import machine as provenance
+from actrepro.core.gpus import Card
+from actrepro.core.machine import (
     cuda_usable,
     git_state,
     machine,
@@ -54,7 +54,7 @@ def _git(folder: Path, *arguments: str) -> str:
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Lets the library believe that its source is below `tmp_path`."""
-    path = tmp_path / "src/actrepro/provenance.py"
+    path = tmp_path / "src/actrepro/core/machine.py"
     path.parent.mkdir(parents=True)
     path.write_text("")
     monkeypatch.setattr(provenance, "__file__", str(path))
@@ -70,7 +70,7 @@ def _committed(folder: Path) -> str:
 
 
 def test_the_commit_and_whether_there_were_changes(module: Path) -> None:
-    commit = _committed(module.parents[2])
+    commit = _committed(module.parents[3])
     assert git_state() == {"commit": commit, "dirty": False}
     module.write_text("changed")
     assert git_state() == {"commit": commit, "dirty": True}

@@ -13,15 +13,15 @@ import pytest
 import torch
 from forked import forked, needs_forks
 
-from actrepro import quickstart
+from actrepro.train import startup
 
 TRAIN = """
 import sys
 sys.path.insert(0, {tests!r})
-from actrepro import quickstart
-from actrepro.config import RunConfig, default_study
+from actrepro.train import startup
+from actrepro.config.study import RunConfig, default_study
 
-quickstart.cuda_usable = lambda: False
+startup.cuda_usable = lambda: False
 study = default_study()
 request = study.run_config("quick", {model!r}, "swiglu", 1)
 protocol = request.protocol.model_copy(
@@ -30,9 +30,9 @@ protocol = request.protocol.model_copy(
 request = request.model_copy(update=dict(protocol=protocol, custom_models={own!r}))
 {start}
 import made_up
-from actrepro.checkpoints import hash_weights
-from actrepro.devices import prepare_torch
-from actrepro.training import train
+from actrepro.train.checkpoints import hash_weights
+from actrepro.train.devices import prepare_torch
+from actrepro.train.loop import train
 
 run = train(request, made_up.corpus(), prepare_torch("cpu", 1))
 rules = hasattr(sys.modules["torch._meta_registrations"], "register_meta")
@@ -53,22 +53,22 @@ def _output_of(code: str) -> str:
 
 @pytest.mark.parametrize("model", ["charlm", "hybridlm"])
 def test_a_quick_start_trains_the_same_bytes(model: str) -> None:
-    quick, with_rules = _train(model, "quickstart.start_torch([request])")
+    quick, with_rules = _train(model, "startup.start_torch([request])")
     plain, all_rules = _train(model, "import torch")
     assert quick == plain
     assert (with_rules, all_rules) == ("False", "True")
 
 
 def test_a_users_own_model_gets_all_of_torch() -> None:
-    own = {"convlm": "actrepro.models.convlm"}
-    _, with_rules = _train("convlm", "quickstart.start_torch([request])", own)
+    own = {"convlm": "actrepro.models.zoo.convlm"}
+    _, with_rules = _train("convlm", "startup.start_torch([request])", own)
     assert with_rules == "True"
 
 
 PAGES = """
 import resource
-from actrepro import quickstart
-from actrepro.config import default_study
+from actrepro.train import startup
+from actrepro.config.study import default_study
 
 request = default_study().run_config("quick", "charlm", "gelu", 1)
 sizes = dict(layers=1, width=256, context=128, batch=64)
@@ -77,8 +77,8 @@ protocol = request.protocol.model_copy(update=sizes)
 import numpy as np
 import torch
 from actrepro.models import build_from_protocol
-from actrepro.optimiser import AdamW
-from actrepro.stepping import Stepper
+from actrepro.train.optimiser import AdamW
+from actrepro.train.stepping import Stepper
 
 model = build_from_protocol("charlm", protocol, "gelu", 65, seed=1)
 text, starts = torch.arange(1000) % 65, np.zeros((12, protocol.batch), dtype=np.int64)
@@ -100,7 +100,7 @@ print(pages_of(range(2, 12)))
 def test_a_step_takes_the_memory_that_the_one_before_has_freed() -> None:
     kept, plain = (
         int(_output_of(PAGES.format(start=start)))
-        for start in ("quickstart.start_torch([request])", "")
+        for start in ("startup.start_torch([request])", "")
     )
     # What lies where settles over some steps: an eighth at most was seen.
     assert kept < plain / 2
@@ -110,7 +110,7 @@ def test_where_the_system_has_no_such_setting_nothing_is_changed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
-    quickstart.keep_freed_memory()
+    startup.keep_freed_memory()
 
 
 class Cards:
@@ -121,9 +121,9 @@ class Cards:
         self.chosen: list[int] = []
         self.held = False
         self.kept = ExitStack()
-        patch.setattr(quickstart, "cuda_usable", lambda: True)
-        patch.setattr(quickstart, "hold_card", self.hold)
-        patch.setattr(quickstart, "_KEPT", self.kept)
+        patch.setattr(startup, "cuda_usable", lambda: True)
+        patch.setattr(startup, "hold_card", self.hold)
+        patch.setattr(startup, "_KEPT", self.kept)
         patch.setattr(torch.cuda, "set_device", self.chosen.append)
 
     @contextmanager
@@ -141,7 +141,7 @@ def cards(monkeypatch: pytest.MonkeyPatch) -> Cards:
 
 @pytest.mark.parametrize("device", ["cuda", "auto"])
 def test_a_job_on_a_gpu_computes_on_the_card_it_was_given(cards: Cards, device: str) -> None:
-    quickstart.take_card(device, jobs_per_card=2)
+    startup.take_card(device, jobs_per_card=2)
     assert cards.jobs_per_card == [2]
     assert cards.chosen == [3]
     # Until the process ends.
@@ -151,7 +151,7 @@ def test_a_job_on_a_gpu_computes_on_the_card_it_was_given(cards: Cards, device: 
 
 
 def test_a_job_on_a_cpu_takes_no_card(cards: Cards) -> None:
-    quickstart.take_card("cpu", jobs_per_card=2)
+    startup.take_card("cpu", jobs_per_card=2)
     assert (cards.jobs_per_card, cards.chosen) == ([], [])
 
 
@@ -159,8 +159,8 @@ def test_a_job_on_a_cpu_takes_no_card(cards: Cards) -> None:
 def test_where_no_gpu_can_be_used_no_card_is_taken(
     cards: Cards, device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quickstart, "cuda_usable", lambda: False)
-    quickstart.take_card(device, jobs_per_card=2)
+    monkeypatch.setattr(startup, "cuda_usable", lambda: False)
+    startup.take_card(device, jobs_per_card=2)
     assert (cards.jobs_per_card, cards.chosen) == ([], [])
 
 
@@ -171,7 +171,7 @@ def test_starting_torch_takes_the_card_of_the_jobs_runs(
 ) -> None:
     def start() -> None:
         request = made_up.request().model_copy(update={"device": device})
-        quickstart.start_torch([request], jobs_per_card=4)
+        startup.start_torch([request], jobs_per_card=4)
         assert cards.chosen == chosen
         assert cards.jobs_per_card == [4] * len(chosen)
 
@@ -180,5 +180,7 @@ def test_starting_torch_takes_the_card_of_the_jobs_runs(
 
 
 def test_leaving_at_once_is_a_success_that_loses_no_output() -> None:
-    code = "from actrepro.quickstart import leave_at_once; print('kept'); leave_at_once(); print(1)"
+    code = (
+        "from actrepro.train.startup import leave_at_once\nprint('kept'); leave_at_once(); print(1)"
+    )
     assert _output_of(code) == "kept\n"

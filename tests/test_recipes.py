@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from actrepro.config import default_study, read_study
+from actrepro.config.study import default_study, read_study
 
 REPOSITORY = Path(__file__).parents[1]
 RECIPE = re.compile(r"<!-- recipe: (.+?) -->\n```\w+\n(.*?)```", re.DOTALL)
@@ -54,7 +54,7 @@ def test_an_activation_is_one_function(checkout: Path) -> None:
         checkout,
         "-c",
         "import torch; from actrepro import build_model\n"
-        "from actrepro.activations import get_activation\n"
+        "from actrepro.models.activations import get_activation\n"
         "print(get_activation('squared_relu').function(torch.tensor([-1.0, 3.0])).tolist())\n"
         "for model in ['charlm', 'convlm', 'tinylstm']:\n"
         "    build_model(model, scale='quick', activation='squared_relu', symbols=65)",
@@ -81,9 +81,9 @@ def test_a_model_is_one_file(checkout: Path) -> None:
     passed = run(
         checkout,
         "-c",
-        "import torch; from actrepro.config import default_study\n"
-        "from actrepro.corpus import Corpus\n"
-        "from actrepro.gates import check_activation\n"
+        "import torch; from actrepro.config.study import default_study\n"
+        "from actrepro.data.corpus import Corpus\n"
+        "from actrepro.gates.before import check_activation\n"
         "corpus = Corpus.of_text('to be or not to be, that is the question. ' * 100)\n"
         "for activation in ['relu', 'swiglu']:\n"
         "    request = default_study().run_config('quick', 'bagofwords', activation, 42)\n"

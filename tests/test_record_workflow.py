@@ -10,9 +10,9 @@ import pytest
 from study_folder import Study
 from test_audit_page import words_of
 
-from actrepro import paths
-from actrepro.fingerprint import training_fingerprint
-from actrepro.records import read_record
+from actrepro.core import paths
+from actrepro.provenance.fingerprint import training_fingerprint
+from actrepro.replication.archive import read_record
 
 pytestmark = pytest.mark.workflow
 

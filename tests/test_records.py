@@ -15,14 +15,14 @@ import pytest
 from made_up_record import GIT, GPU, make_record, make_results, rewrite_provenance, study
 from made_up_scale import MACHINE
 
-from actrepro import paths
-from actrepro.config import FileCorpus, RunConfig, read_study
-from actrepro.errors import ActreproError
-from actrepro.files import read_json, write_json
-from actrepro.fingerprint import training_fingerprint
-from actrepro.identity import identity_parts, identity_sha256
-from actrepro.recording import record_study, runs_of
-from actrepro.records import (
+from actrepro.config.study import FileCorpus, RunConfig, read_study
+from actrepro.core import paths
+from actrepro.core.errors import ActreproError
+from actrepro.core.files import read_json, write_json
+from actrepro.core.schema_version import VERSION
+from actrepro.provenance.fingerprint import training_fingerprint
+from actrepro.provenance.identity import identity_parts, identity_sha256
+from actrepro.replication.archive import (
     Record,
     folder_digest,
     read_record,
@@ -31,7 +31,7 @@ from actrepro.records import (
     record_folders,
     record_of,
 )
-from actrepro.schema_version import VERSION
+from actrepro.replication.archive_writer import record_study, runs_of
 
 NAME = "h100"
 FOLDER = Path(paths.at(paths.RECORD, record=NAME))

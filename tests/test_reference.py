@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from reference import pages
 
-from actrepro.config import Protocol, Study
-from actrepro.results_schema import Contrast
+from actrepro.config.study import Protocol, Study
+from actrepro.results.schema import Contrast
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)

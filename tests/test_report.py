@@ -24,10 +24,42 @@ from made_up_scale import (
 )
 from test_figures import CASES
 
-from actrepro import formats
-from actrepro.cells import cells_of
-from actrepro.errors import ActreproError
-from actrepro.evidence import (
+from actrepro.core import formats
+from actrepro.core.errors import ActreproError
+from actrepro.core.vocabulary import DIVERGED, FAILED, FINISHED
+from actrepro.figures.catalogue import figure_names
+from actrepro.figures.draw import figure_caption
+from actrepro.gates.outcome import GATES
+from actrepro.measures import PRIMARY, measure_descriptions
+from actrepro.report.kit.inline_svg import inline_svg
+from actrepro.report.kit.tables import Entry, Table
+from actrepro.report.page import Inputs, contents, write_report
+from actrepro.report.sections.cells_by_model import (
+    across_table,
+    measures_table,
+    results_table,
+    rules_differ,
+)
+from actrepro.report.sections.contrasts import contrasts_table, verdicts_table
+from actrepro.report.sections.first_screen import (
+    activation_against_seed,
+    between_seeds,
+    learning,
+    summary,
+    trained,
+)
+from actrepro.report.sections.gates import (
+    failed_table,
+    gates_line,
+    gates_table,
+    other_rules_line,
+    words,
+)
+from actrepro.report.sections.other_tests import decomposition_table, omnibus_table, pairs_table
+from actrepro.report.sections.run import lost_table, machines_table, models_table, protocol_table
+from actrepro.report.sections.verdicts import at_all, counts_line, settling, warning
+from actrepro.results.cells import cells_of
+from actrepro.results.contrasts import (
     ACCURACY,
     CHURN,
     COMPARED,
@@ -38,34 +70,7 @@ from actrepro.evidence import (
     smallest_holm,
     smallest_p,
 )
-from actrepro.figure_names import figure_names
-from actrepro.figures import figure_caption
-from actrepro.gate import GATES
-from actrepro.inference import smallest_p as smallest_p_of
-from actrepro.inline_svg import inline_svg
-from actrepro.measures import PRIMARY, measure_descriptions
-from actrepro.report import Inputs, contents, write_report
-from actrepro.report_contrasts import contrasts_table, verdicts_table
-from actrepro.report_gates import (
-    failed_table,
-    gates_line,
-    gates_table,
-    other_rules_line,
-    words,
-)
-from actrepro.report_parts import Entry, Table
-from actrepro.report_run import lost_table, machines_table, models_table, protocol_table
-from actrepro.report_tables import across_table, measures_table, results_table, rules_differ
-from actrepro.report_tests import decomposition_table, omnibus_table, pairs_table
-from actrepro.report_text import (
-    activation_against_seed,
-    between_seeds,
-    learning,
-    summary,
-    trained,
-)
-from actrepro.report_verdicts import at_all, counts_line, settling, warning
-from actrepro.status import DIVERGED, FAILED, FINISHED
+from actrepro.statistics.inference import smallest_p as smallest_p_of
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from made_up_scale import MODELS, Scale, make_scale
 
-from actrepro.evidence import COMPARED, family
+from actrepro.core.verdicts import DIFFERENT, EQUIVALENT, INCONCLUSIVE, UNSOUND
 from actrepro.measures import PRIMARY
-from actrepro.predictions import FINAL, MATCHED
-from actrepro.report_answer import answer_table, headline, model_sentence
-from actrepro.report_parts import Entry
-from actrepro.verdicts import DIFFERENT, EQUIVALENT, INCONCLUSIVE, UNSOUND
+from actrepro.predict.store import FINAL, MATCHED
+from actrepro.report.kit.tables import Entry
+from actrepro.report.sections.answer import answer_table, headline, model_sentence
+from actrepro.results.contrasts import COMPARED, family
 
 THREE = ("relu", "my-act", "elu")
 

@@ -10,9 +10,10 @@ from made_up_audit import CONTROL, STATS, Audit, make_audit
 from made_up_scale import Scale, make_scale
 from test_report import Page
 
-from actrepro import paths, report_audit
-from actrepro.report import Inputs, contents, write_report
-from actrepro.report_audit import PAGE, section
+from actrepro.audit.page import section as report_audit
+from actrepro.audit.page.section import PAGE, section
+from actrepro.core import paths
+from actrepro.report.page import Inputs, contents, write_report
 
 
 @pytest.fixture(scope="module")

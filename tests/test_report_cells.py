@@ -9,14 +9,15 @@ from statistics import fmean
 import pytest
 from made_up_scale import ACTIVATIONS, MODELS, Scale, make_scale
 
-from actrepro import formats, report_power
-from actrepro.cells import cells_of, named_cells, sound
-from actrepro.evidence import COMPARED, LOSS, family
+from actrepro.core import formats
+from actrepro.core.verdicts import INCONCLUSIVE
 from actrepro.measures import PRIMARY
-from actrepro.report_cells import learning_table, reproducibility_table, tradeoff_table
-from actrepro.report_parts import Entry, Row, Table
-from actrepro.report_power import all_contrasts_table, power_table
-from actrepro.verdicts import INCONCLUSIVE
+from actrepro.report.kit.tables import Entry, Row, Table
+from actrepro.report.sections import power
+from actrepro.report.sections.all_cells import learning_table, reproducibility_table, tradeoff_table
+from actrepro.report.sections.power import all_contrasts_table, power_table
+from actrepro.results.cells import cells_of, named_cells, sound
+from actrepro.results.contrasts import COMPARED, LOSS, family
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +117,7 @@ def test_every_contrast_stands_in_one_table(scale: Scale) -> None:
 
 
 def test_a_table_too_long_for_a_page_says_so(scale: Scale, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report_power, "MOST_ROWS", 10)
+    monkeypatch.setattr(power, "MOST_ROWS", 10)
     made = all_contrasts_table(scale.numbers)
     assert len(made.rows) == 10
     assert "Only some are here" in made.caption

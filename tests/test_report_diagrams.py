@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from xml.etree import ElementTree
 
-from actrepro.report_diagrams import described, diagram
+from actrepro.report.sections.diagrams import described, diagram
 
 
 def node(name: str, *children: dict[str, Any], **other: Any) -> dict[str, Any]:

@@ -17,10 +17,11 @@ from jinja2 import Environment, FileSystemLoader
 from made_up_scale import make_scale
 from test_breakdown import Long
 
-from actrepro.breakdown import breakdown
-from actrepro.formats import MISSING, number, percent
-from actrepro.markup import TEMPLATES
-from actrepro.report_disagreement import (
+from actrepro.core.formats import MISSING, number, percent
+from actrepro.measures.breakdown import breakdown
+from actrepro.report.kit.markup import TEMPLATES
+from actrepro.report.kit.tables import Entry, Table
+from actrepro.report.sections.breakdown import (
     MOST_SYMBOLS,
     confidence_table,
     ensembles_table,
@@ -31,7 +32,6 @@ from actrepro.report_disagreement import (
     symbols_table,
     tables,
 )
-from actrepro.report_parts import Entry, Table
 
 CHROMIUM = shutil.which("chromium")
 TEMPLATE = """{% import "disagreement.html.j2" as disagreement %}
@@ -86,7 +86,7 @@ def test_symbols_stand_with_their_differences(found: dict[str, Any]) -> None:
         assert entry.below == percent(one["churn"], 1)
     assert {"space", "e"} <= {row[0] for row in texts(table)}
     assert table.source == "results/tiny/charlm/breakdown.json: cells.*.by_symbol"
-    assert table.function == "actrepro.breakdown.model_breakdown"
+    assert table.function == "actrepro.measures.breakdown.model_breakdown"
 
 
 def test_bins_without_characters_have_no_row(found: dict[str, Any]) -> None:
@@ -146,7 +146,7 @@ def test_ensembles_of_all_models_in_one_table(found: dict[str, Any], tmp_path: P
     assert not relu.failed
     assert mine.failed
     assert texts(table)[1][1] == "my-act †"
-    assert table.function == "actrepro.breakdown.model_breakdown"
+    assert table.function == "actrepro.measures.breakdown.model_breakdown"
     assert ensembles_table(scale.numbers, {}) is None
 
 

@@ -14,11 +14,11 @@ from made_up_elsewhere import SCALE, Folders
 from made_up_scale import ACTIVATIONS, Scale, make_scale
 from test_report import Page
 
-from actrepro import formats, paths
-from actrepro.files import read_json, write_json
+from actrepro.core import formats, paths
+from actrepro.core.files import read_json, write_json
 from actrepro.measures import PRIMARY
-from actrepro.report import Inputs, contents, write_report
-from actrepro.report_elsewhere import found_line, is_of, results_table, section
+from actrepro.report.page import Inputs, contents, write_report
+from actrepro.report.sections.replication import found_line, is_of, results_table, section
 
 SEEDS = (1, 2, 3)
 GONE = ("charlm", "my-act", 2)

@@ -13,10 +13,10 @@ from made_up_figures import draw
 from made_up_scale import Scale, make_scale
 from playwright.sync_api import Browser, Page, expect
 
-from actrepro.cells import named_cells
-from actrepro.evidence import LOSS
-from actrepro.figure_names import figure_names
-from actrepro.report import Inputs, contents, write_report
+from actrepro.figures.catalogue import figure_names
+from actrepro.report.page import Inputs, contents, write_report
+from actrepro.results.cells import named_cells
+from actrepro.results.contrasts import LOSS
 
 pytestmark = needs_chromium
 ACTIVATIONS = ("relu", "my-act", "elu", "mish", "selu")
@@ -153,8 +153,8 @@ def test_a_click_on_a_number_tells_where_it_is_from(page: Page) -> None:
     expect(panel).to_contain_text("charlm, relu: loss")
     expect(panel).to_contain_text("results/tiny/stats.json")
     expect(panel).to_contain_text("models.charlm.rules.final.cells.relu.metrics")
-    expect(panel).to_contain_text("actrepro.statistics.model_statistics")
-    expect(panel).to_contain_text("src/actrepro/statistics.py")
+    expect(panel).to_contain_text("actrepro.statistics.per_model.model_statistics")
+    expect(panel).to_contain_text("src/actrepro/statistics/per_model.py")
     expect(panel).to_contain_text("snakemake --cores 2 results/tiny/stats.json")
     page.keyboard.press("Escape")
     expect(panel).to_be_hidden()
@@ -163,10 +163,10 @@ def test_a_click_on_a_number_tells_where_it_is_from(page: Page) -> None:
 def test_sentences_and_figures_tell_where_they_are_from(page: Page) -> None:
     panel = page.locator("#origin")
     page.locator("p.answer").click()
-    expect(panel).to_contain_text("actrepro.report_answer.headline")
+    expect(panel).to_contain_text("actrepro.report.sections.answer.headline")
     page.locator("#figure-tiny-loss button.origin").press("Enter")
     expect(panel).to_contain_text("results/tiny/figures/loss.svg")
-    expect(panel).to_contain_text("src/actrepro/figures.py")
+    expect(panel).to_contain_text("src/actrepro/figures/draw.py")
     page.get_by_role("button", name="Close").click()
     expect(panel).to_be_hidden()
 

@@ -7,10 +7,10 @@ import importlib
 import pytest
 from markupsafe import Markup
 
-from actrepro import paths
-from actrepro.report_markdown import markdown_table
-from actrepro.report_origins import ORIGINS, PARTS, origin
-from actrepro.report_parts import FIRST, LONG, Entry, Row, Table
+from actrepro.core import paths
+from actrepro.report.kit.origins import ORIGINS, PARTS, origin
+from actrepro.report.kit.tables import FIRST, LONG, Entry, Row, Table
+from actrepro.report.markdown import markdown_table
 
 
 def table(rows: int, cell: str = "1") -> Table:
@@ -45,10 +45,10 @@ def test_every_file_has_the_function_that_writes_it(pattern: str, function: str)
 @pytest.mark.parametrize(
     ("key", "function"),
     [
-        ("models.charlm.rules.final.contrasts", "actrepro.contrasts.family"),
-        ("models.*.rules.*.cells.*.gates", "actrepro.gates_after.check_runs"),
-        ("decomposition.final", "actrepro.decomposition.decompose"),
-        ("margins", "actrepro.scale.scale_statistics"),
+        ("models.charlm.rules.final.contrasts", "actrepro.statistics.contrasts.family"),
+        ("models.*.rules.*.cells.*.gates", "actrepro.gates.after.check_runs"),
+        ("decomposition.final", "actrepro.statistics.decomposition.decompose"),
+        ("margins", "actrepro.statistics.per_scale.scale_statistics"),
     ],
 )
 def test_a_key_of_the_statistics_has_what_computed_it(key: str, function: str) -> None:

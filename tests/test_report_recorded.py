@@ -13,14 +13,14 @@ from made_up_scale import Scale, make_scale
 from test_audit_page import CHROMIUM, words_of
 from test_report import Page
 
-from actrepro import paths
-from actrepro.cells import cells_of
-from actrepro.files import read_json
+from actrepro.core import paths
+from actrepro.core.files import read_json
 from actrepro.measures import PRIMARY
-from actrepro.recording import record_study
-from actrepro.records import Record, Records, read_record, read_records
-from actrepro.report import Inputs, contents, write_report
-from actrepro.report_recorded import results_table, section, told
+from actrepro.replication.archive import Record, Records, read_record, read_records
+from actrepro.replication.archive_writer import record_study
+from actrepro.report.page import Inputs, contents, write_report
+from actrepro.report.sections.recorded import results_table, section, told
+from actrepro.results.cells import cells_of
 
 CHURN = "churn-top1-pairs.all"
 

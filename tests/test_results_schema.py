@@ -16,14 +16,14 @@ import pytest
 from made_up_study import ACTIVATIONS, make_models
 from pydantic import BaseModel, ValidationError
 
-from actrepro import results_schema
-from actrepro.evaluation import BASELINES
-from actrepro.files import read_json
-from actrepro.predictions import RULES, Predictions
-from actrepro.results_schema import ModelStatsFile, StatsFile, schema
-from actrepro.scale import scale_statistics
-from actrepro.schema_version import VERSION
-from actrepro.status import DIVERGED, FAILED, FINISHED
+from actrepro.core.files import read_json
+from actrepro.core.schema_version import VERSION
+from actrepro.core.vocabulary import DIVERGED, FAILED, FINISHED
+from actrepro.data.evaluation_set import BASELINES
+from actrepro.predict.store import RULES, Predictions
+from actrepro.results import schema as results_schema
+from actrepro.results.schema import ModelStatsFile, StatsFile, schema
+from actrepro.statistics.per_scale import scale_statistics
 
 ROOT = Path(__file__).parents[1]
 THREE = ("relu", "gelu", "swiglu")
@@ -46,7 +46,7 @@ ALWAYS_NULL = {"Run.peak_gpu_memory_bytes", "GitState.commit", "GitState.dirty"}
 def test_the_schema_is_up_to_date() -> None:
     written = (ROOT / "resources/stats.schema.json").read_text(encoding="utf-8")
     assert written == schema(), (
-        "run: python -m actrepro.results_schema > resources/stats.schema.json"
+        "run: python -m actrepro.results.schema > resources/stats.schema.json"
     )
 
 

@@ -27,19 +27,21 @@ from forked import ended, forked, kill, kill_at, moments, needs_forks, started
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from actrepro import locks, provenance, resuming, training
-from actrepro.config import RunConfig
-from actrepro.corpus import Corpus
-from actrepro.errors import Stopped
-from actrepro.evaluation import make_evaluation
-from actrepro.files import partial_of, read_json
-from actrepro.fingerprint import training_fingerprint
-from actrepro.history import read_history
-from actrepro.jobs import job
-from actrepro.prediction import predict_cell
-from actrepro.resuming import Keeper, Snapshot, heeding_signals, identity_of
-from actrepro.stepping import Stepper
-from actrepro.training import RunOutputs, train_run
+from actrepro.config.study import RunConfig
+from actrepro.core import locks
+from actrepro.core import machine as provenance
+from actrepro.core.errors import Stopped
+from actrepro.core.files import partial_of, read_json
+from actrepro.core.jobs import job
+from actrepro.data.corpus import Corpus
+from actrepro.data.evaluation_set import make_evaluation
+from actrepro.predict.predictor import predict_cell
+from actrepro.provenance.fingerprint import training_fingerprint
+from actrepro.train import loop, resume
+from actrepro.train.history import read_history
+from actrepro.train.loop import RunOutputs, train_run
+from actrepro.train.resume import Keeper, Snapshot, heeding_signals, identity_of
+from actrepro.train.stepping import Stepper
 
 pytestmark = needs_forks
 
@@ -314,7 +316,7 @@ def test_killed_between_two_of_its_results_it_writes_them_all(
     function: str, snapshot_seconds: float, tmp_path: Path, unbroken: Callable[..., Run]
 ) -> None:
     run = Run(tmp_path / "run", snapshot_seconds=snapshot_seconds)
-    assert run.train(lambda: setattr(training, function, lambda *_: kill())) == KILLED
+    assert run.train(lambda: setattr(loop, function, lambda *_: kill())) == KILLED
     there = [(run.folder / name).exists() for name in OUTPUTS]
     assert there == [place < WRITTEN.index(function) for place in range(4)]
     run.finishes_as(unbroken(run))
@@ -386,7 +388,7 @@ def test_told_to_stop_without_room_for_a_snapshot_it_says_that_it_begins_again(
     run: Run, unbroken: Callable[..., Run]
 ) -> None:
     def work() -> None:
-        resuming.save = _no_room
+        resume.save = _no_room
         _at_step(6, _send(signal.SIGTERM))()
 
     assert run.train(work) == 128 + signal.SIGTERM
@@ -406,9 +408,9 @@ def test_told_to_stop_when_it_is_done_it_writes_its_results(
     def work() -> None:
         if function not in WRITTEN:
             return _at_step(STEPS - 1, _send(signal.SIGTERM))()
-        write = getattr(training, function)
+        write = getattr(loop, function)
         told = lambda *what: (_send(signal.SIGTERM)(), write(*what))  # noqa: E731
-        return setattr(training, function, told)
+        return setattr(loop, function, told)
 
     assert run.train(work) == 0
     assert run.results() == unbroken(run).results()
@@ -427,25 +429,25 @@ def test_told_to_stop_between_two_runs_of_a_cell_it_leaves_the_other_for_later(
     def work() -> None:
         _at_step(STEPS - 1, _send(signal.SIGTERM))()
         with job("first.log"):
-            training.train_runs(*asked)
+            loop.train_runs(*asked)
 
     assert forked(work) == 128 + signal.SIGTERM
     assert [Path(name).exists() for name in files] == [True] * 4 + [False] * 4
     first = Path(files[0]).stat()
-    assert forked(lambda: training.train_runs(*asked)) == 0
+    assert forked(lambda: loop.train_runs(*asked)) == 0
     assert all(Path(name).exists() for name in files)
     assert Path(files[0]).stat() == first
 
 
 def test_signals_are_heeded_while_it_trains_only(tmp_path: Path) -> None:
-    before = [signal.getsignal(number) for number in resuming.SIGNALS]
+    before = [signal.getsignal(number) for number in resume.SIGNALS]
     keeper = Keeper(tmp_path / "snapshot", {}, NEVER)
     with heeding_signals(keeper):
-        assert [signal.getsignal(number) for number in resuming.SIGNALS] != before
+        assert [signal.getsignal(number) for number in resume.SIGNALS] != before
         assert keeper.stopped_by is None
         signal.raise_signal(signal.SIGTERM)
         assert keeper.stopped_by == signal.SIGTERM
-    assert [signal.getsignal(number) for number in resuming.SIGNALS] == before
+    assert [signal.getsignal(number) for number in resume.SIGNALS] == before
 
 
 def test_in_another_thread_signals_are_left_alone(tmp_path: Path) -> None:
@@ -506,7 +508,7 @@ def _another_torch() -> None:
 
 
 CHANGES: dict[str, Callable[[], object]] = {
-    "source": lambda: setattr(resuming, "training_fingerprint", lambda *_: "another"),
+    "source": lambda: setattr(resume, "training_fingerprint", lambda *_: "another"),
     "set of packages": _another_torch,
     "machine": lambda: setattr(provenance, "machine", lambda: {"processor": "another"}),
 }
@@ -622,8 +624,8 @@ def test_one_wrong_bit_anywhere_is_noticed(
         {"facts": "{}"},
         {"sha256": "0"},
         {"facts": "{}", "sha256": "0"},
-        {"facts": "{", "sha256": resuming._hash({}, "{")},
-        {"facts": "{}", "sha256": resuming._hash({}, "{}")},
+        {"facts": "{", "sha256": resume._hash({}, "{")},
+        {"facts": "{}", "sha256": resume._hash({}, "{}")},
     ],
 )
 def test_a_file_that_lacks_what_a_snapshot_has_is_damaged(
@@ -657,7 +659,7 @@ def test_what_is_put_away_is_what_is_taken_out(tmp_path: Path) -> None:
 def test_a_snapshot_that_cannot_be_written_costs_a_warning_only(
     run: Run, unbroken: Callable[..., Run]
 ) -> None:
-    assert run.train(lambda: setattr(resuming, "save", _no_room)) == 0
+    assert run.train(lambda: setattr(resume, "save", _no_room)) == 0
     assert run.log.count("no snapshot could be written ([Errno 28] No space left") == STEPS - 1
     assert run.results() == unbroken(run).results()
     assert not (run.folder / "state").exists()

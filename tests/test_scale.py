@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from made_up import Model
 
-from actrepro.decomposition import decompose
-from actrepro.files import read_json
-from actrepro.inference import holm
+from actrepro.core.files import read_json
 from actrepro.measures import PRIMARY
-from actrepro.predictions import RULES
-from actrepro.scale import scale_statistics, sound_grid
+from actrepro.predict.store import RULES
+from actrepro.statistics.decomposition import decompose
+from actrepro.statistics.inference import holm
+from actrepro.statistics.per_scale import scale_statistics, sound_grid
 
 ACTIVATIONS = ["relu", "gelu", "swiglu"]
 SEEDS = [1, 2, 3]

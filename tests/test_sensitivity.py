@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from made_up_scale import Scale, make_scale
 
-from actrepro.cells import cells_of
 from actrepro.measures import PRIMARY
-from actrepro.sensitivity import averages, noise_range, sensitivities
+from actrepro.results.cells import cells_of
+from actrepro.statistics.sensitivity import averages, noise_range, sensitivities
 
 MODELS = ("charlm", "minigpt")
 ACTIVATIONS = ("relu", "gelu", "elu")

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from simulated import LAWS, LOSS, SETTINGS, Law, mean_difference, share, spread_for, study, verdicts
 
-from actrepro.contrasts import family
 from actrepro.measures import PRIMARY
-from actrepro.power import seeds_to_settle
+from actrepro.statistics.contrasts import family
+from actrepro.statistics.power import seeds_to_settle
 
 STUDIES = 150
 MOST_ERRORS = 0.11

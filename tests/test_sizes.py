@@ -17,15 +17,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from actrepro.activations import Activation, get_activation
-from actrepro.benchmarking.flops import step_flops
-from actrepro.config import RunConfig
-from actrepro.errors import ActreproError
-from actrepro.files import read_json, write_json
+from actrepro.benchmark.programs.flops import step_flops
+from actrepro.config.names import activation_names, model_names
+from actrepro.config.study import RunConfig
+from actrepro.core.errors import ActreproError
+from actrepro.core.files import read_json, write_json
 from actrepro.models import Activated, ModelSpec, build_from_protocol, count_parameters
-from actrepro.outline import Node, outline
-from actrepro.registry import activation_names, model_names
-from actrepro.sizes import LENGTHS, Asked, X, curve, sizes, through, write_sizes
+from actrepro.models.activations import Activation, get_activation
+from actrepro.models.card import LENGTHS, Asked, X, curve, sizes, through, write_sizes
+from actrepro.models.outline import Node, outline
 
 SYMBOLS = 12
 WORDS = {"corpus": "words", "symbols": [chr(97 + code) for code in range(SYMBOLS)]}

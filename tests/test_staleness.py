@@ -97,20 +97,22 @@ def twice(x: Tensor) -> Tensor:
     """2x."""
     return 2 * x
 '''
-ACTIVATIONS = "src/actrepro/activations.py"
+ACTIVATIONS = "src/actrepro/models/activations.py"
 CHECKPOINT = "results/tiny/charlm/relu/seed1/checkpoint.safetensors"
 TINY = "config/test/tiny.yaml"
 CHECKED_OUT = ("Snakefile", "*/**/*.py", "rules/*", "config/**/*", "envs/*", "made-up.txt")
 CHANGES = {
     "a script is touched": Change(touch("workflow/scripts/*.py"), NOTHING),
     "every file is checked out anew": Change(touch(*CHECKED_OUT), NOTHING),
-    "a comment in training": Change(append("src/actrepro/training.py", "\n# Mine.\n"), NOTHING),
+    "a comment in training": Change(append("src/actrepro/train/loop.py", "\n# Mine.\n"), NOTHING),
     "a docstring of a model": Change(
-        edit("src/actrepro/models/charlm.py", '"""CharLM', '"""The CharLM'), NOTHING
+        edit("src/actrepro/models/zoo/charlm.py", '"""CharLM', '"""The CharLM'), NOTHING
     ),
-    "who may begin a run": Change(append("src/actrepro/locks.py"), NOTHING),
+    "who may begin a run": Change(append("src/actrepro/core/locks.py"), NOTHING),
     "training": Change(
-        append("src/actrepro/stepping.py"), jobs(BOTH, END), "code has changed: actrepro.stepping"
+        append("src/actrepro/train/stepping.py"),
+        jobs(BOTH, END),
+        "code has changed: actrepro.train.stepping",
     ),
     "how a script trains": Change(
         append("workflow/scripts/train.py"),
@@ -118,31 +120,31 @@ CHANGES = {
         "code has changed: train.py",
     ),
     "a figure": Change(
-        append("src/actrepro/drawing/sheet.py"), DRAWN, "code has changed: actrepro.drawing.sheet"
+        append("src/actrepro/figures/sheet.py"), DRAWN, "code has changed: actrepro.figures.sheet"
     ),
     "the report's style": Change(
-        append("src/actrepro/templates/report.css", "\np { color: red }\n"),
+        append("src/actrepro/report/templates/report.css", "\np { color: red }\n"),
         {"report": 1, "all": 1},
         "code has changed: report.css",
     ),
     "one model": Change(
-        append("src/actrepro/models/convlm.py"),
+        append("src/actrepro/models/zoo/convlm.py"),
         jobs(SIZES, ONE_MODEL, END),
-        "code has changed: actrepro.models.convlm",
+        "code has changed: actrepro.models.zoo.convlm",
     ),
     "one activation": Change(
         edit(ACTIVATIONS, "return F.relu(x)", "return F.relu(x) * 1"),
         jobs(SIZES, *2 * [FRESH, OF_ONE_CELL, COMPARED, MODEL], END),
-        "code has changed: actrepro.activations",
+        "code has changed: actrepro.models.activations",
     ),
     "an activation that is not in the study": Change(
         edit(ACTIVATIONS, "return F.silu(x)", "return F.silu(x) * 1"), NOTHING
     ),
     "a new activation": Change(append(ACTIVATIONS, NEW_ACTIVATION), NOTHING),
     "a statistic": Change(
-        append("src/actrepro/contrasts.py"),
+        append("src/actrepro/statistics/contrasts.py"),
         jobs(MODEL, MODEL, END),
-        "code has changed: actrepro.contrasts",
+        "code has changed: actrepro.statistics.contrasts",
     ),
     "a measure": Change(
         append("src/actrepro/measures/pairs.py"),

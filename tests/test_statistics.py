@@ -11,10 +11,14 @@ import pytest
 import scipy.stats
 from made_up import WHY, Model
 
-from actrepro.contrasts import MARGIN_OF, Settings, compared_metrics
-from actrepro.evaluation import EvaluationSet
-from actrepro.files import read_json, read_npz
-from actrepro.inference import (
+from actrepro.core.files import read_json, read_npz
+from actrepro.core.vocabulary import DIVERGED, FAILED, FINISHED
+from actrepro.data.evaluation_set import EvaluationSet
+from actrepro.measures import PRIMARY, group_measure_ids, measure_ids, run_measure_ids
+from actrepro.predict.store import MATCHED, OWN_RULES, RULES, Predictions
+from actrepro.predict.validity import targets_of
+from actrepro.statistics.contrasts import MARGIN_OF, Settings, compared_metrics
+from actrepro.statistics.inference import (
     holm,
     jackknife,
     jackknife_pairs,
@@ -22,10 +26,6 @@ from actrepro.inference import (
     sign_flip_p,
     two_way_bootstrap,
 )
-from actrepro.inspection import targets_of
-from actrepro.measures import PRIMARY, group_measure_ids, measure_ids, run_measure_ids
-from actrepro.predictions import MATCHED, OWN_RULES, RULES, Predictions
-from actrepro.status import DIVERGED, FAILED, FINISHED
 
 ACTIVATIONS = ["relu", "gelu", "swiglu"]
 TV = PRIMARY

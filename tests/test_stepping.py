@@ -14,19 +14,20 @@ import torch
 from forked import forked, kill, needs_forks
 from torch import Tensor, nn
 
-from actrepro import streams, training
-from actrepro.checkpoints import hash_weights, load_checkpoint
-from actrepro.config import RunConfig
-from actrepro.devices import prepare_torch
-from actrepro.errors import Stopped, is_out_of_memory
-from actrepro.files import read_json
-from actrepro.jobs import job
+from actrepro.config.study import RunConfig
+from actrepro.core import seeds
+from actrepro.core.errors import Stopped, is_out_of_memory
+from actrepro.core.files import read_json
+from actrepro.core.jobs import job
+from actrepro.core.vocabulary import FAILED, FINISHED
 from actrepro.models import build_from_protocol
-from actrepro.optimiser import AdamW
-from actrepro.resuming import Keeper
-from actrepro.status import FAILED, FINISHED
-from actrepro.stepping import WARM_UP, GraphedStepper, Stepper
-from actrepro.training import RunOutputs, TrainedRun, train, train_run
+from actrepro.train import loop
+from actrepro.train.checkpoints import hash_weights, load_checkpoint
+from actrepro.train.devices import prepare_torch
+from actrepro.train.loop import RunOutputs, TrainedRun, train, train_run
+from actrepro.train.optimiser import AdamW
+from actrepro.train.resume import Keeper
+from actrepro.train.stepping import WARM_UP, GraphedStepper, Stepper
 
 CPU = torch.device("cpu")
 FILES = ("checkpoint.safetensors", "snapshots.safetensors", "history.csv", "run.json")
@@ -71,7 +72,7 @@ def given(monkeypatch: pytest.MonkeyPatch) -> Callable[[NoRoom], None]:
             model.register_forward_hook(lambda model, inputs, _: no_room(model, *inputs))
             return model
 
-        monkeypatch.setattr(training, "build_from_protocol", build)
+        monkeypatch.setattr(loop, "build_from_protocol", build)
 
     return give
 
@@ -297,13 +298,13 @@ def test_a_run_that_cannot_be_evaluated_has_failed(
 
 
 def _at_its_start(request: RunConfig) -> nn.Module:
-    seed = streams.stream_seed(request.seed, streams.INITIALISATION)
+    seed = seeds.stream_seed(request.seed, seeds.INITIALISATION)
     names = (request.model, request.protocol, request.activation, len(made_up.corpus().symbols))
     return build_from_protocol(*names, seed=seed)
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("where", [(nn.Module, "to"), (training, "AdamW"), (Tensor, "to")])
+@pytest.mark.parametrize("where", [(nn.Module, "to"), (loop, "AdamW"), (Tensor, "to")])
 def test_a_model_that_has_no_room_on_the_device_has_failed(
     where: tuple[Any, str],
     way: Callable[[], None],
@@ -425,7 +426,7 @@ def graphs(monkeypatch: pytest.MonkeyPatch) -> Graphs:
         made.stepper = self
 
     monkeypatch.setattr(GraphedStepper, "__init__", noted)
-    monkeypatch.setattr(training, "Stepper", GraphedStepper)
+    monkeypatch.setattr(loop, "Stepper", GraphedStepper)
     return made
 
 
@@ -483,7 +484,7 @@ def test_where_memory_is_short_from_the_start_a_graph_has_the_parts(
     given(_for_more_than(1))
     run = _train(GRAPHED)
     assert (graphs.recorded, graphs.replayed) == (1, 12 - WARM_UP)
-    monkeypatch.setattr(training, "Stepper", Stepper)
+    monkeypatch.setattr(loop, "Stepper", Stepper)
     assert _final(run) == _final(_train(GRAPHED))
 
 
@@ -519,7 +520,7 @@ def test_on_a_gpu_replayed_or_not_the_bytes_are_the_same(
         replayed = [_train_on(gpu, **changes) for _ in range(2)]
     assert len(replays) == 2 * (12 - WARM_UP)
     assert _final(replayed[0]) == _final(replayed[1])
-    monkeypatch.setattr(training, "GraphedStepper", Stepper)
+    monkeypatch.setattr(loop, "GraphedStepper", Stepper)
     assert _final(replayed[0]) == _final(_train_on(gpu, **changes))
 
 
@@ -582,7 +583,7 @@ def test_on_a_gpu_a_replayed_step_drops_others_than_the_step_before(
         return model
 
     take = GraphedStepper.take
-    monkeypatch.setattr(training, "build_from_protocol", build)
+    monkeypatch.setattr(loop, "build_from_protocol", build)
     monkeypatch.setattr(
         GraphedStepper, "take", lambda self, step: (take(self, step), masks.append(seen.cpu()))
     )
@@ -618,5 +619,5 @@ def test_on_a_gpu_a_model_that_looks_at_its_numbers_is_trained_step_by_step(
     given(lambda model, codes: codes.sum().item() if model.training else None)
     run = _train_on(gpu, dropout=0.2)
     assert "not recorded as a CUDA graph" in caplog.text
-    monkeypatch.setattr(training, "GraphedStepper", Stepper)
+    monkeypatch.setattr(loop, "GraphedStepper", Stepper)
     assert _final(run) == _final(_train_on(gpu, dropout=0.2))

@@ -6,10 +6,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actrepro import streams
-from actrepro.streams import batch_starts, stream_seed
+from actrepro.core import seeds
+from actrepro.core.seeds import batch_starts, stream_seed
 
-NAMES = (streams.INITIALISATION, streams.BATCHES, streams.DROPOUT)
+NAMES = (seeds.INITIALISATION, seeds.BATCHES, seeds.DROPOUT)
 SEEDS = st.integers(0, 2**31 - 1)
 
 
@@ -28,7 +28,7 @@ def test_no_two_streams_of_many_seeds_are_the_same() -> None:
 
 def test_stream_seeds_do_not_change_with_the_version() -> None:
     # A change here would change every result: runs would no longer be the same.
-    assert stream_seed(42, streams.INITIALISATION) == 3282084749954839580
+    assert stream_seed(42, seeds.INITIALISATION) == 3282084749954839580
     assert batch_starts(42, 1, 4, 1000, 10).tolist() == [[720, 833, 272, 799]]
 
 

@@ -17,10 +17,12 @@ from made_up import WHY
 from made_up_study import make_models, write_scale
 
 import actrepro
-from actrepro import ActreproError, paths
-from actrepro.equivalence import verdict
-from actrepro.files import read_json, write_json
-from actrepro.gate import GATES
+from actrepro import ActreproError
+from actrepro.core import paths
+from actrepro.core.files import read_json, write_json
+from actrepro.core.schema_version import VERSION
+from actrepro.core.verdicts import UNSOUND
+from actrepro.gates.outcome import GATES
 from actrepro.measures import (
     PRIMARY,
     group_measure_ids,
@@ -28,11 +30,10 @@ from actrepro.measures import (
     measure_ids,
     run_measure_ids,
 )
-from actrepro.predictions import RULES
-from actrepro.schema_version import VERSION
-from actrepro.study import Study, load_study
-from actrepro.tables import COLUMNS, KINDS
-from actrepro.verdicts import UNSOUND
+from actrepro.predict.store import RULES
+from actrepro.results.frames import Study, load_study
+from actrepro.results.tables import COLUMNS, KINDS
+from actrepro.statistics.equivalence import verdict
 
 ROOT = Path(__file__).parents[1]
 DOC = (ROOT / "docs/results.md").read_text(encoding="utf-8")

@@ -12,11 +12,11 @@ import pytest
 from made_up import WHY
 from made_up_scale import Scale, ignorant, make_scale
 
-from actrepro.cells import cells_of, learned
+from actrepro.core.vocabulary import DIVERGED, FAILED
 from actrepro.measures import PRIMARY
-from actrepro.report_answer import headline
-from actrepro.status import DIVERGED, FAILED
-from actrepro.summary import summary_text
+from actrepro.report.sections.answer import headline
+from actrepro.report.summary import summary_text
+from actrepro.results.cells import cells_of, learned
 
 MODELS = ("charlm", "tinylstm")
 ACTIVATIONS = ("relu", "smelu_05", "elu", "gelu")

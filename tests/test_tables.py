@@ -15,13 +15,13 @@ import pytest
 from made_up import WHY
 from made_up_study import ACTIVATIONS, MODELS, SEEDS, make_models, write_scale
 
-from actrepro import tables
-from actrepro.files import read_json, read_npz
-from actrepro.gate import GATES
+from actrepro.core.files import read_json, read_npz
+from actrepro.core.vocabulary import DIVERGED, FAILED, FINISHED
+from actrepro.gates.outcome import GATES
 from actrepro.measures import GENERATED_ID, group_measure_ids, measure_ids, run_measure_ids
-from actrepro.predictions import RULES
-from actrepro.status import DIVERGED, FAILED, FINISHED
-from actrepro.tables import (
+from actrepro.predict.store import RULES
+from actrepro.results import tables
+from actrepro.results.tables import (
     COLUMNS,
     KINDS,
     across_rows,

@@ -13,32 +13,33 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name every PyTorch reader knows
 
-from actrepro import prediction, training
-from actrepro.checkpoints import (
+from actrepro.config.study import RunConfig
+from actrepro.core.errors import ActreproError
+from actrepro.core.files import read_json, read_npz
+from actrepro.core.vocabulary import DIVERGED, FAILED, FINISHED
+from actrepro.data.evaluation_set import make_evaluation
+from actrepro.gates.after import check_runs
+from actrepro.gates.before import check_model
+from actrepro.measures import PRIMARY
+from actrepro.measures.differences import cell_differences, model_differences
+from actrepro.models import build_from_protocol
+from actrepro.predict import predictor
+from actrepro.predict.matching import match
+from actrepro.predict.predictor import RunFiles, predict, predict_cell, predict_matched
+from actrepro.predict.store import RULES, Predictions, open_predictions
+from actrepro.results.schema import ModelStatsFile
+from actrepro.statistics.per_model import model_statistics
+from actrepro.train import loop
+from actrepro.train.checkpoints import (
     Weights,
     hash_weights,
     load_checkpoint,
     load_snapshot,
     own_steps,
 )
-from actrepro.config import RunConfig
-from actrepro.differences import cell_differences, model_differences
-from actrepro.errors import ActreproError
-from actrepro.evaluation import make_evaluation
-from actrepro.files import read_json, read_npz
-from actrepro.gates import check_model
-from actrepro.gates_after import check_runs
-from actrepro.history import history_csv, improvements, read_history
-from actrepro.matching import match
-from actrepro.measures import PRIMARY
-from actrepro.models import build_from_protocol
-from actrepro.prediction import RunFiles, predict, predict_cell, predict_matched
-from actrepro.predictions import RULES, Predictions, open_predictions
-from actrepro.results_schema import ModelStatsFile
-from actrepro.statistics import model_statistics
-from actrepro.status import DIVERGED, FAILED, FINISHED
-from actrepro.stepping import Stepper
-from actrepro.training import RunOutputs, TrainedRun, fixed_windows, mean_loss, train, train_run
+from actrepro.train.history import history_csv, improvements, read_history
+from actrepro.train.loop import RunOutputs, TrainedRun, fixed_windows, mean_loss, train, train_run
+from actrepro.train.stepping import Stepper
 
 CPU = torch.device("cpu")
 OUT_OF_MEMORY = "out of memory at step 0"
@@ -327,7 +328,7 @@ def test_the_same_model_trains_at_a_small_learning_rate(exploding: dict[str, Any
 
 
 def test_a_run_without_a_loss_at_its_start_has_diverged(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "mean_loss", lambda *_: math.nan)
+    monkeypatch.setattr(loop, "mean_loss", lambda *_: math.nan)
     run = _train(made_up.request())
     assert (run.status, run.why) == (DIVERGED, "the loss at step 0 is no number")
     assert (run.checkpoint.final_step, run.checkpoint.best_step) == (0, 0)
@@ -344,9 +345,9 @@ class Cell:
         for request, run in zip(self.requests, self.folders, strict=True):
             with monkeypatch.context() as patch:
                 if request.seed == 2:
-                    patch.setattr(training, "mean_loss", _nan_after(4))
+                    patch.setattr(loop, "mean_loss", _nan_after(4))
                 if request.seed == 4:
-                    patch.setattr(training, "train", _out_of_memory)
+                    patch.setattr(loop, "train", _out_of_memory)
                 _train_into(run, request)
         self.corpus = self.folders[0] / "corpus.npz"
         self.evaluation, self.manifest = folder / "evaluation.npz", folder / "evaluation.json"
@@ -457,14 +458,14 @@ def test_what_a_run_has_predicted_at_its_matched_step_is_not_predicted_again(
         calls.append(request.seed)
         return predict(request, *rest)
 
-    monkeypatch.setattr(prediction, "predict", counted)
+    monkeypatch.setattr(predictor, "predict", counted)
     cell.match()
     assert any(taken)
     needed = zip(steps.items(), taken, strict=True)
     assert calls == [seed for (seed, step), one in needed if step is not None and not one]
     # Without its own predictions at hand it predicts anew, and the bytes are the same.
-    monkeypatch.setattr(prediction, "own_steps", lambda _: {})
-    monkeypatch.setattr(prediction, "load_snapshot", lambda path, step: _at(path.parent, step))
+    monkeypatch.setattr(predictor, "own_steps", lambda _: {})
+    monkeypatch.setattr(predictor, "load_snapshot", lambda path, step: _at(path.parent, step))
     cell.match()
     assert [path.read_bytes() for path in cell.matched_predictions] == made
 

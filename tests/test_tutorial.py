@@ -11,8 +11,8 @@ import torch
 from checkout import Checkout
 from study_folder import REPOSITORY
 
-from actrepro.config import default_study
-from actrepro.gates import check_activation
+from actrepro.config.study import default_study
+from actrepro.gates.before import check_activation
 
 pytestmark = pytest.mark.workflow
 

@@ -10,13 +10,13 @@ import pytest
 from study_folder import TINY, Study
 
 from actrepro import load_study
-from actrepro.evaluation import load_evaluation
-from actrepro.figure_names import GROUPS, figure_group, figure_names
-from actrepro.gate import GATES
+from actrepro.data.evaluation_set import load_evaluation
+from actrepro.figures.catalogue import GROUPS, figure_group, figure_names
+from actrepro.gates.outcome import GATES
 from actrepro.measures import loss
-from actrepro.predictions import open_predictions
-from actrepro.results_schema import ModelStatsFile, StatsFile
-from actrepro.tables import COLUMNS
+from actrepro.predict.store import open_predictions
+from actrepro.results.schema import ModelStatsFile, StatsFile
+from actrepro.results.tables import COLUMNS
 
 pytestmark = pytest.mark.workflow
 

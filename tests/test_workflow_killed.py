@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from study_folder import TINY, Study
 
-from actrepro import paths
+from actrepro.core import paths
 
 pytestmark = pytest.mark.workflow
 

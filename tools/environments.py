@@ -19,18 +19,22 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from actrepro.closure import closure, imported_by, modules_of
-from actrepro.normal_form import what_runs
+from actrepro.provenance.closure import closure, imported_by, modules_of
+from actrepro.provenance.normal_form import what_runs
 
 ROOT = Path(__file__).parents[1]
 DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-# A module that imports or starts others by a name put together at run time, and their package.
+# Modules that import or start others by a name put together at run time, and their packages.
 LOADS_BY_NAME = {
-    "actrepro.audit.verdicts": "actrepro.audit.checks",
-    "actrepro.benchmarking.processes": "actrepro.benchmarking",
-    "actrepro.controls._job": "actrepro.controls",
-    "actrepro.facts": "actrepro.models",
-    "actrepro.models": "actrepro.models",
+    "actrepro.audit.verdicts": (
+        "actrepro.audit.checks.measured",
+        "actrepro.audit.checks.printed",
+        "actrepro.audit.checks.program",
+    ),
+    "actrepro.benchmark.processes": ("actrepro.benchmark.programs",),
+    "actrepro.audit.controls.job": ("actrepro.audit.controls.trained",),
+    "actrepro.audit.facts": ("actrepro.models.zoo",),
+    "actrepro.models": ("actrepro.models.zoo",),
 }
 HEAD = """\
 # Written by `make envs`: what these scripts of the workflow import, at the pins of
@@ -84,8 +88,8 @@ def _library(modules: Iterable[str]) -> dict[str, Path]:
     """The library's modules that are used with some of them, those loaded by name among them."""
     modules = set(modules)
     files = closure(modules).files
-    packages = {package for module, package in LOADS_BY_NAME.items() if module in files}
-    more = {name for package in packages for name in modules_of(package)}
+    loaded = (packages for module, packages in LOADS_BY_NAME.items() if module in files)
+    more = {name for packages in loaded for one in packages for name in modules_of(one)}
     return files if more <= modules else _library(modules | more)
 
 

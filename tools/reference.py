@@ -1,7 +1,7 @@
 """Write the reference of config keys and of result files from their types: `make reference`.
 
-The pages come from the JSON schemas of `actrepro.config` and `actrepro.results_schema`, so what
-a page says of a key is what checks it, and from the texts of the tables' columns.
+The pages come from the JSON schemas of `actrepro.config.study` and `actrepro.results.schema`, so
+what a page says of a key is what checks it, and from the texts of the tables' columns.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import Any
 
 import yaml
 
-from actrepro import config, results_schema
-from actrepro.table_texts import COLUMN_TEXTS, ROWS
+from actrepro.config import study
+from actrepro.results import schema as results_schema
+from actrepro.results.columns import COLUMN_TEXTS, ROWS
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs/reference"
@@ -23,7 +24,7 @@ Schema = Mapping[str, Any]
 
 CONFIG_HEAD = """# Config keys
 
-Every key of a study's YAML file, from the types in `src/actrepro/config.py` that check it.
+Every key of a study's YAML file, from the types in `src/actrepro/config/study.py` that check it.
 [config/README.md](../../config/README.md) says how studies are written. A study names only what it
 changes: the defaults of its keys are what `config/config.yaml` sets. A key that is required has
 none, in what you define anew.
@@ -47,7 +48,7 @@ KEYS_HEAD = """
 # Keys of `stats.json`
 
 Of `results/{scale}/stats.json` (`StatsFile`) and `results/{scale}/{model}/stats.json`
-(`ModelStatsFile`), from the types in `src/actrepro/results_schema.py`, which a test holds against
+(`ModelStatsFile`), from the types in `src/actrepro/results/schema.py`, which a test holds against
 real files.
 """
 BOUNDS = {
@@ -60,7 +61,7 @@ BOUNDS = {
 
 def pages() -> dict[Path, str]:
     """The pages as the types have them now."""
-    of_config = _with_defaults(json.loads(config.schema()))
+    of_config = _with_defaults(json.loads(study.schema()))
     of_results = json.loads(results_schema.schema())
     return {
         FOLDER / "config.md": _page(CONFIG_HEAD, {"Study": of_config, **of_config["$defs"]}),

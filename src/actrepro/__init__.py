@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from actrepro.errors import ActreproError
+from actrepro.core.errors import ActreproError
 
 if TYPE_CHECKING:
     from actrepro.models import build_model as build_model
-    from actrepro.study import load_study as load_study
+    from actrepro.results.frames import load_study as load_study
 
 __version__ = "0.1.0"
 __all__ = ["ActreproError", "__version__", "build_model", "load_study"]
@@ -21,7 +21,7 @@ def __getattr__(name: str) -> Any:
 
         return build_model
     if name == "load_study":
-        from actrepro.study import load_study
+        from actrepro.results.frames import load_study
 
         return load_study
     raise AttributeError(f"module 'actrepro' has no attribute '{name}'")

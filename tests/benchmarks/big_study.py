@@ -29,13 +29,11 @@ sys.path.append(str(Path(__file__).parents[1]))
 import made_up
 import made_up_scale
 
-from actrepro import paths
-from actrepro.breakdown import model_breakdown
-from actrepro.contrasts import Settings
-from actrepro.corpus import Corpus, load_corpus
-from actrepro.differences import cell_differences, model_differences
-from actrepro.evaluation import load_evaluation, make_evaluation
-from actrepro.figure_names import (
+from actrepro.core import paths
+from actrepro.core.files import read_json, write_json, write_text
+from actrepro.data.corpus import Corpus, load_corpus
+from actrepro.data.evaluation_set import load_evaluation, make_evaluation
+from actrepro.figures.catalogue import (
     OF_ACTIVATION,
     OF_MODEL,
     figure_group,
@@ -43,16 +41,18 @@ from actrepro.figure_names import (
     figure_names,
     figure_need,
 )
-from actrepro.figures import draw_figure
-from actrepro.files import read_json, write_json, write_text
-from actrepro.gate import BEFORE, Outcome
-from actrepro.gates_after import check_runs
-from actrepro.inspection import targets_of
-from actrepro.predictions import MATCHED, OWN_RULES, RULES, Predictions, save_predictions
-from actrepro.report import Inputs, contents, write_report
-from actrepro.report_markdown import write_markdown
-from actrepro.statistics import model_statistics
-from actrepro.tables import COLUMNS, scale_tables
+from actrepro.figures.draw import draw_figure
+from actrepro.gates.after import check_runs
+from actrepro.gates.outcome import BEFORE, Outcome
+from actrepro.measures.breakdown import model_breakdown
+from actrepro.measures.differences import cell_differences, model_differences
+from actrepro.predict.store import MATCHED, OWN_RULES, RULES, Predictions, save_predictions
+from actrepro.predict.validity import targets_of
+from actrepro.report.markdown import write_markdown
+from actrepro.report.page import Inputs, contents, write_report
+from actrepro.results.tables import COLUMNS, scale_tables
+from actrepro.statistics.contrasts import Settings
+from actrepro.statistics.per_model import model_statistics
 
 SYMBOLS = 65
 PROMPTS, LONGEST = 32, 128

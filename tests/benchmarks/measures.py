@@ -23,7 +23,7 @@ from actrepro.measures import (
     all_pairs,
     leave_one_out_sums,
 )
-from actrepro.predictions import Probabilities
+from actrepro.predict.store import Probabilities
 
 LEAST = np.float32(1.2e-38)
 

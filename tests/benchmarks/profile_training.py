@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from actrepro.config import default_study
-from actrepro.devices import prepare_torch
+from actrepro.config.names import model_names
+from actrepro.config.study import default_study
 from actrepro.models import build_from_protocol
-from actrepro.optimiser import AdamW
-from actrepro.quickstart import keep_freed_memory
-from actrepro.registry import model_names
-from actrepro.stepping import Stepper
+from actrepro.train.devices import prepare_torch
+from actrepro.train.optimiser import AdamW
+from actrepro.train.startup import keep_freed_memory
+from actrepro.train.stepping import Stepper
 
 SYMBOLS = 65
 KINDS = {

@@ -1,9 +1,9 @@
 from pathlib import Path
 
-from actrepro.jobs import job
+from actrepro.core.jobs import job
 
 with job(snakemake.log[0]):
-    from actrepro.audit.page import write_page
+    from actrepro.audit.page.build import write_page
 
     write_page(
         Path(snakemake.input[0]),

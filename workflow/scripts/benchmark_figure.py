@@ -1,9 +1,9 @@
 from pathlib import Path
 
-from actrepro.jobs import job
+from actrepro.core.jobs import job
 
 with job(snakemake.log[0]):
-    from actrepro.drawing.benchmark import draw_benchmark
+    from actrepro.benchmark.figure import draw_benchmark
 
     draw_benchmark(
         Path(snakemake.input[0]),

@@ -1,10 +1,10 @@
 from itertools import product
 from pathlib import Path
 
-from actrepro.jobs import job
+from actrepro.core.jobs import job
 
 with job(snakemake.log[0]):
-    from actrepro.breakdown import model_breakdown
+    from actrepro.measures.breakdown import model_breakdown
 
     model_breakdown(
         dict(snakemake.wildcards),

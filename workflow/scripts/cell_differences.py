@@ -1,9 +1,9 @@
 from pathlib import Path
 
-from actrepro.jobs import job
+from actrepro.core.jobs import job
 
 with job(snakemake.log[0]):
-    from actrepro.differences import cell_differences
+    from actrepro.measures.differences import cell_differences
 
     cell_differences(
         dict(snakemake.wildcards),

@@ -1,10 +1,10 @@
 from pathlib import Path
 
-from actrepro.jobs import job
+from actrepro.core.jobs import job
 
 with job(snakemake.log[0]):
-    from actrepro.elsewhere import compare_scale
-    from actrepro.paths import RESULTS
+    from actrepro.core.paths import RESULTS
+    from actrepro.replication.compare import compare_scale
 
     compare_scale(
         snakemake.wildcards.scale,

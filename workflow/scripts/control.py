@@ -1,11 +1,11 @@
 from pathlib import Path
 
-from actrepro.jobs import job
+from actrepro.core.jobs import job
 
 with job(snakemake.log[0]):
-    from actrepro.config import Control
-    from actrepro.controls._job import make_control
-    from actrepro.quickstart import take_card
+    from actrepro.audit.controls.job import make_control
+    from actrepro.config.study import Control
+    from actrepro.train.startup import take_card
 
     take_card(snakemake.params.device, snakemake.resources.jobs_per_card)
     make_control(

@@ -1,9 +1,9 @@
 from pathlib import Path
 
-from actrepro.jobs import job
+from actrepro.core.jobs import job
 
 with job(snakemake.log[0]):
-    from actrepro.unpaired import unpaired_control
+    from actrepro.audit.controls.unpaired import unpaired_control
 
     unpaired_control(
         [(a, seed) for a in snakemake.params.activations for seed in snakemake.params.seeds],

@@ -1,10 +1,10 @@
 from pathlib import Path
 
-from actrepro.jobs import job
+from actrepro.core.jobs import job
 
 with job(snakemake.log[0]):
-    from actrepro.config import parse_corpus
-    from actrepro.texts import make_corpus
+    from actrepro.config.study import parse_corpus
+    from actrepro.data.sources import make_corpus
 
     make_corpus(
         snakemake.wildcards.corpus,

@@ -1,9 +1,9 @@
 from pathlib import Path
 
-from actrepro.jobs import job
+from actrepro.core.jobs import job
 
 with job(snakemake.log[0]):
-    from actrepro.evaluation import make_evaluation
+    from actrepro.data.evaluation_set import make_evaluation
 
     make_evaluation(
         Path(snakemake.input.corpus),

@@ -1,9 +1,9 @@
 from pathlib import Path
 
-from actrepro.jobs import job
+from actrepro.core.jobs import job
 
 with job(snakemake.log[0]):
-    from actrepro.figures import draw_figure
+    from actrepro.figures.draw import draw_figure
 
     draw_figure(
         snakemake.wildcards.figure,

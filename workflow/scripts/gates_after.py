@@ -1,10 +1,10 @@
 from itertools import product
 from pathlib import Path
 
-from actrepro.jobs import job
+from actrepro.core.jobs import job
 
 with job(snakemake.log[0]):
-    from actrepro.gates_after import check_runs
+    from actrepro.gates.after import check_runs
 
     check_runs(
         dict(snakemake.wildcards),

@@ -1,10 +1,10 @@
 from pathlib import Path
 
-from actrepro.jobs import job
+from actrepro.core.jobs import job
 
 with job(snakemake.log[0]):
-    from actrepro.benchmarking.results import make_benchmark
-    from actrepro.config import BenchmarkConfig
+    from actrepro.benchmark.results import make_benchmark
+    from actrepro.config.study import BenchmarkConfig
 
     make_benchmark(
         BenchmarkConfig.model_validate(snakemake.params.benchmark),

@@ -1,10 +1,10 @@
 from itertools import product
 from pathlib import Path
 
-from actrepro.jobs import job
+from actrepro.core.jobs import job
 
 with job(snakemake.log[0]):
-    from actrepro.differences import model_differences
+    from actrepro.measures.differences import model_differences
 
     model_differences(
         list(product(snakemake.params.activations, snakemake.params.seeds)),

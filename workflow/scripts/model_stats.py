@@ -1,10 +1,10 @@
 from pathlib import Path
 
-from actrepro.jobs import job
+from actrepro.core.jobs import job
 
 with job(snakemake.log[0]):
-    from actrepro.contrasts import Settings
-    from actrepro.statistics import model_statistics
+    from actrepro.statistics.contrasts import Settings
+    from actrepro.statistics.per_model import model_statistics
 
     model_statistics(
         dict(snakemake.wildcards),

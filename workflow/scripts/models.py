@@ -1,10 +1,10 @@
 from pathlib import Path
 
-from actrepro.jobs import job
+from actrepro.core.jobs import job
 
 with job(snakemake.log[0]):
-    from actrepro.config import RunConfig
-    from actrepro.sizes import Asked, write_sizes
+    from actrepro.config.study import RunConfig
+    from actrepro.models.card import Asked, write_sizes
 
     write_sizes(
         Asked(

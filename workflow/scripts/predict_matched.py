@@ -1,14 +1,14 @@
 from pathlib import Path
 
-from actrepro.jobs import job
+from actrepro.core.jobs import job
 
 with job(snakemake.log[0]):
-    from actrepro.config import RunConfig
-    from actrepro.quickstart import leave_at_once, start_torch
+    from actrepro.config.study import RunConfig
+    from actrepro.train.startup import leave_at_once, start_torch
 
     requests = [RunConfig.model_validate(run) for run in snakemake.params.runs]
     start_torch(requests, snakemake.resources.jobs_per_card)
-    from actrepro.prediction import RunFiles, predict_matched
+    from actrepro.predict.predictor import RunFiles, predict_matched
 
     names = ("histories", "checkpoints", "snapshots", "predictions")
     files = (snakemake.input[name] for name in names)

@@ -1,10 +1,10 @@
 from pathlib import Path
 
-from actrepro.jobs import job
+from actrepro.core.jobs import job
 
 with job(snakemake.log[0]):
-    from actrepro.report import Inputs, contents, write_report
-    from actrepro.report_markdown import write_markdown
+    from actrepro.report.markdown import write_markdown
+    from actrepro.report.page import Inputs, contents, write_report
 
     given = snakemake.input
     page = contents(

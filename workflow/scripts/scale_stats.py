@@ -1,9 +1,9 @@
 from pathlib import Path
 
-from actrepro.jobs import job
+from actrepro.core.jobs import job
 
 with job(snakemake.log[0]):
-    from actrepro.tables import COLUMNS, scale_tables
+    from actrepro.results.tables import COLUMNS, scale_tables
 
     scale_tables(
         snakemake.wildcards.scale,

@@ -1,18 +1,18 @@
 from pathlib import Path
 
-from actrepro.jobs import job
+from actrepro.core.jobs import job
 
 with job(snakemake.log[0]):
-    from actrepro.config import RunConfig
-    from actrepro.paths import seed_of
-    from actrepro.quickstart import leave_at_once, start_torch
+    from actrepro.config.study import RunConfig
+    from actrepro.core.paths import seed_of
+    from actrepro.train.startup import leave_at_once, start_torch
 
     requests = [
         RunConfig.model_validate({**snakemake.params.cell, "seed": seed})
         for seed in sorted({seed_of(path) for path in snakemake.output})
     ]
     start_torch(requests, snakemake.resources.jobs_per_card)
-    from actrepro.training import train_runs
+    from actrepro.train.loop import train_runs
 
     train_runs(
         requests,

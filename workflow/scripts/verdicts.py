@@ -1,10 +1,10 @@
 from pathlib import Path
 
-from actrepro.jobs import job
+from actrepro.core.jobs import job
 
 with job(snakemake.log[0]):
     from actrepro.audit.write import write_verdicts
-    from actrepro.config import parse_study
+    from actrepro.config.study import parse_study
 
     write_verdicts(
         parse_study(snakemake.params.study),

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from actrepro.errors import ActreproError
+from actrepro.core.errors import ActreproError
 
 # What each kind of claim is about. Each has a file in `resources/claims/`, below.
 KINDS = {

@@ -17,14 +17,14 @@ from actrepro.audit.findings import Finding, Number
 from actrepro.audit.registry import Context
 from actrepro.audit.results import ModelResults, Place
 from actrepro.audit.words import gates_of
-from actrepro.contrasts import Settings
-from actrepro.equivalence import tost_p
-from actrepro.errors import ActreproError
-from actrepro.formats import interval, signed
-from actrepro.inference import Estimate
-from actrepro.power import seeds_to_settle
-from actrepro.registry import activation_names
-from actrepro.verdicts import MOST_SEEDS, alpha
+from actrepro.config.names import activation_names
+from actrepro.core.errors import ActreproError
+from actrepro.core.formats import interval, signed
+from actrepro.core.verdicts import MOST_SEEDS, alpha
+from actrepro.statistics.contrasts import Settings
+from actrepro.statistics.equivalence import tost_p
+from actrepro.statistics.inference import Estimate
+from actrepro.statistics.power import seeds_to_settle
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from actrepro.audit.claims import Table, read_yaml
-from actrepro.errors import ActreproError
+from actrepro.core.errors import ActreproError
 
 
 class Headline(BaseModel):

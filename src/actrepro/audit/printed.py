@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from statistics import fmean
 
-from actrepro import formats
 from actrepro.audit.claims import Claim
 from actrepro.audit.registry import Context
-from actrepro.errors import ActreproError
+from actrepro.core import formats
+from actrepro.core.errors import ActreproError
 
 # A key of the claim, a row's id, `row.key`, or a number.
 Reference = str | float

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from actrepro import paths
 from actrepro.audit.claims import SCALES
 from actrepro.audit.results import ModelResults, Place, Results, misfit
-from actrepro.config import Study
-from actrepro.formats import listed
-from actrepro.records import Record, Records, record_of
+from actrepro.config.study import Study
+from actrepro.core import paths
+from actrepro.core.formats import listed
+from actrepro.replication.archive import Record, Records, record_of
 
 
 @dataclass

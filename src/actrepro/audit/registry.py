@@ -10,8 +10,8 @@ from typing import Any
 from actrepro.audit.claims import Claim, Table
 from actrepro.audit.findings import Finding
 from actrepro.audit.results import Results
-from actrepro.config import nearest
-from actrepro.errors import ActreproError
+from actrepro.config.study import nearest
+from actrepro.core.errors import ActreproError
 
 CHECKS: dict[str, Callable[..., Finding]] = {}
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from actrepro import paths
 from actrepro.audit.findings import ARTEFACT, NOT_RUN, Finding, Number, found
-from actrepro.config import AUDIT_FOLDER, Study
-from actrepro.files import read_json, sha256_of
-from actrepro.formats import listed
-from actrepro.predictions import FINAL
-from actrepro.records import record_of
-from actrepro.schema_version import VERSION
-from actrepro.status import FINISHED
+from actrepro.config.study import AUDIT_FOLDER, Study
+from actrepro.core import paths
+from actrepro.core.files import read_json, sha256_of
+from actrepro.core.formats import listed
+from actrepro.core.schema_version import VERSION
+from actrepro.core.vocabulary import FINISHED
+from actrepro.predict.store import FINAL
+from actrepro.replication.archive import record_of
 
 # Snakemake refuses to run without a number of cores.
 SNAKEMAKE = "snakemake --cores 2"

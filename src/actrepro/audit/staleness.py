@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any
 
-from actrepro import paths
 from actrepro.audit.findings import NOT_RUN
-from actrepro.files import sha256_of
-from actrepro.records import NONE, Records, record_of
+from actrepro.core import paths
+from actrepro.core.files import sha256_of
+from actrepro.replication.archive import NONE, Records, record_of
 
 TARGET = "snakemake audit"
 

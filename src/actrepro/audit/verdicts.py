@@ -20,14 +20,14 @@ from actrepro.audit.claims import (
     Claim,
     Table,
 )
-from actrepro.audit.controls import side_by_side
+from actrepro.audit.controls.side_by_side import side_by_side
 from actrepro.audit.findings import VERDICTS, Evidence, Finding, decisive
 from actrepro.audit.headlines import read_headlines
 from actrepro.audit.registry import Context, put
 from actrepro.audit.results import Results
 
-for _module in pkgutil.iter_modules(checks.__path__):
-    importlib.import_module(f"{checks.__name__}.{_module.name}")
+for _module in pkgutil.walk_packages(checks.__path__, f"{checks.__name__}."):
+    importlib.import_module(_module.name)
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from actrepro.audit.claims import Claim
 from actrepro.audit.findings import Number
-from actrepro.cells import gate_name
-from actrepro.formats import listed
-from actrepro.verdicts import MOST_SEEDS
+from actrepro.core.formats import listed
+from actrepro.core.verdicts import MOST_SEEDS
+from actrepro.results.cells import gate_name
 
 TITLES = {
     "charlm": "CharLM",

@@ -10,9 +10,9 @@ from actrepro.audit.recorded import with_records
 from actrepro.audit.results import read_results
 from actrepro.audit.table import claims_csv
 from actrepro.audit.verdicts import audit_json, judge_all
-from actrepro.config import Study
-from actrepro.files import write_json, write_text
-from actrepro.records import read_records
+from actrepro.config.study import Study
+from actrepro.core.files import write_json, write_text
+from actrepro.replication.archive import read_records
 
 
 def write_verdicts(

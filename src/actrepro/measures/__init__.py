@@ -11,18 +11,6 @@ chunk by chunk: `sums` of each chunk, added, then `finish`.
 
 from __future__ import annotations
 
-from actrepro.measures._measure import (
-    CHUNK,
-    Floats,
-    GroupMeasure,
-    Measure,
-    PairMeasure,
-    Pairs,
-    RunMeasure,
-    Targets,
-    all_pairs,
-    entropy,
-)
 from actrepro.measures.bounds import certificate, churn_range
 from actrepro.measures.catalogue import (
     BY_ID,
@@ -36,6 +24,18 @@ from actrepro.measures.catalogue import (
 )
 from actrepro.measures.generated import GENERATED_ID, edit_differences
 from actrepro.measures.groups import GROUP_MEASURES, leave_one_out_sums
+from actrepro.measures.measure import (
+    CHUNK,
+    Floats,
+    GroupMeasure,
+    Measure,
+    PairMeasure,
+    Pairs,
+    RunMeasure,
+    Targets,
+    all_pairs,
+    entropy,
+)
 from actrepro.measures.pairs import PAIR_MEASURES
 from actrepro.measures.runs import RUN_MEASURES, accuracy, loss
 

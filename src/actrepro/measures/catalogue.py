@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from actrepro.measures._measure import Measure
 from actrepro.measures.generated import GENERATED, GENERATED_ID
 from actrepro.measures.groups import GROUP_MEASURES
+from actrepro.measures.measure import Measure
 from actrepro.measures.pairs import PAIR_MEASURES
 from actrepro.measures.runs import RUN_MEASURES
-from actrepro.predictions import POSITIONS
+from actrepro.predict.store import POSITIONS
 
 PRIMARY = "tv-half_l1-pairs.all"
 

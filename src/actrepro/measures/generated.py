@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from actrepro.measures._measure import Floats, Pairs
+from actrepro.measures.measure import Floats, Pairs
 
 Codes = npt.NDArray[np.integer[Any]]
 

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from actrepro.measures._measure import (
+from actrepro.measures.measure import (
     TINY,
     Floats,
     GroupMeasure,
@@ -24,7 +24,7 @@ from actrepro.measures._measure import (
     total,
     true_label,
 )
-from actrepro.predictions import Probabilities
+from actrepro.predict.store import Probabilities
 
 SubsetSums = Callable[[Probabilities, Targets, Subsets], Floats]
 

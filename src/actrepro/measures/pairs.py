@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from actrepro.measures._measure import (
+from actrepro.measures.measure import (
     TINY,
     Floats,
     PairMeasure,
@@ -23,7 +23,7 @@ from actrepro.measures._measure import (
     total,
     true_label,
 )
-from actrepro.predictions import Probabilities
+from actrepro.predict.store import Probabilities
 
 TOP = 5
 

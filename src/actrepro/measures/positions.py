@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from actrepro.measures._measure import (
+from actrepro.measures.measure import (
     Floats,
     Pairs,
     Targets,
@@ -17,7 +17,7 @@ from actrepro.measures._measure import (
     top_symbols,
     true_label,
 )
-from actrepro.predictions import Probabilities
+from actrepro.predict.store import Probabilities
 
 
 def losses(p: Probabilities, targets: Targets) -> Floats:

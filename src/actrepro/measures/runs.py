@@ -6,14 +6,14 @@ import math
 
 import numpy as np
 
-from actrepro.measures._measure import (
+from actrepro.measures.measure import (
     Floats,
     RunMeasure,
     Targets,
     entropy,
     true_label,
 )
-from actrepro.predictions import Probabilities
+from actrepro.predict.store import Probabilities
 
 CALIBRATION_BINS = 15
 

@@ -14,11 +14,11 @@ from typing import cast
 import torch
 from torch import nn
 
-from actrepro.activations import Activation, get_activation
-from actrepro.config import Protocol, default_study, nearest
-from actrepro.errors import ActreproError
-from actrepro.models._blocks import Activated, ModelSpec, count_parameters
-from actrepro.registry import model_names
+from actrepro.config.names import model_names
+from actrepro.config.study import Protocol, default_study, nearest
+from actrepro.core.errors import ActreproError
+from actrepro.models.activations import Activation, get_activation
+from actrepro.models.blocks import Activated, ModelSpec, count_parameters
 
 __all__ = ["Activated", "ModelSpec", "build_from_protocol", "build_model", "count_parameters"]
 
@@ -101,8 +101,8 @@ def build_from_protocol(
 
 
 def _builder(name: str, custom: str | None) -> Builder:
-    path = custom or (name if "." in name else f"actrepro.models.{name}")
-    if path == f"actrepro.models.{name}" and name not in model_names():
+    path = custom or (name if "." in name else f"actrepro.models.zoo.{name}")
+    if path == f"actrepro.models.zoo.{name}" and name not in model_names():
         raise ActreproError(f"model '{name}' is not known{nearest(name, model_names())}")
     try:
         module = importlib.import_module(path)

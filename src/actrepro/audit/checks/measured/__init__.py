@@ -1,0 +1,1 @@
+"""Checks of what claims say about results."""

@@ -1,0 +1,280 @@
+"""Whether a control that makes one known mistake on purpose gives the printed number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from actrepro.audit.claims import Claim
+from actrepro.audit.findings import (
+    ARTEFACT,
+    CONTRADICTED,
+    NOT_TESTABLE,
+    SUPPORTED,
+    Finding,
+    Number,
+    found,
+)
+from actrepro.audit.printed import (
+    EXACT,
+    Reference,
+    all_printed,
+    as_printed,
+    joined,
+    look_up,
+    look_up_one,
+    measured,
+    rows_of,
+)
+from actrepro.audit.registry import Context, check
+from actrepro.audit.results import Sides
+from actrepro.audit.words import called
+from actrepro.core import paths
+from actrepro.core.formats import counted, listed
+
+UNPAIRED = "unpaired"
+NO_DROPOUT = "no_dropout"
+
+
+@check
+def reproduced_by(
+    claim: Claim,
+    context: Context,
+    *,
+    control: str,
+    quantity: str,
+    within: float,
+    printed: str = "value",
+    factor: float = 1.0,
+    same_protocol: bool = False,
+) -> Finding:
+    """Whether a control's number is the printed one, and the honest number beside it is not.
+
+    Then it is an artefact; where the honest number is near, it is supported.
+
+    Parameters
+    ----------
+    control, quantity
+        A control's file, and which of its numbers.
+    within
+        The largest distance, in the control's unit, that still counts as reproduced.
+    factor
+        Times the printed number is the control's unit: 0.01 from percent to a share.
+    same_protocol
+        Whether the control's runs are the earlier study's again. Where they are, a
+        number that neither side gives is contradicted; where not, other runs must tell.
+    """
+    stated = look_up_one(claim, context, printed)
+    value, rows = stated.value * factor, rows_of([stated])
+    pairs = sides_of(claim, context, control, quantity)
+    if isinstance(pairs, Finding):
+        return pairs
+    wrong, honest = pairs[0]
+    what = context.results.controls[control]["numbers"][quantity]["what"]
+    told = (
+        f"{what[0].upper()}{what[1:]}: {_told(wrong)} in control {control}, {_told(honest)} "
+        f"without its mistake; {as_printed(value)} is printed."
+    )
+    if _near(honest, value, within):
+        return found(SUPPORTED, told, wrong, honest, rows=rows)
+    if _near(wrong, value, within):
+        return found(ARTEFACT, told, wrong, honest, rows=rows)
+    if same_protocol:
+        return found(CONTRADICTED, f"{told} Neither is near.", wrong, honest, rows=rows)
+    return undecided(claim, context, f"{told} The control gives another number.", wrong, honest)
+
+
+@check
+def reproduced_by_ladder(
+    claim: Claim,
+    context: Context,
+    *,
+    accuracy: Reference,
+    within: float,
+    points: float = 2.0,
+    printed: str = "value",
+) -> Finding:
+    """Whether a table of n-grams that is as often right differs as much from itself.
+
+    Such a table has no seed, so its true difference is 0; scored on other text, it differs
+    from itself. An artefact where one table is as accurate as printed and differs from
+    itself by what is printed. A printed difference that only lies between those of two
+    tables is not reproduced: other runs must tell.
+
+    Parameters
+    ----------
+    accuracy
+        In percent; a range counts with both ends.
+    within
+        The largest distance of the table's difference from the printed one, or from
+        either end of a printed range.
+    points
+        How far the table's accuracy may be from the printed one, or outside its range.
+    """
+    if UNPAIRED not in context.results.controls:
+        return context.results.without_control(UNPAIRED)
+    stated, right = joined(claim, context, (printed, accuracy))
+    ladder = context.results.controls[UNPAIRED]["ladder"]
+    rows = rows_of([stated, right])
+    alike = [
+        place
+        for place, step in enumerate(ladder)
+        if right.low - points <= 100 * step["accuracy"] <= right.high + points
+        and step["tv"] - within - EXACT <= stated.low
+        and stated.high <= step["tv"] + within + EXACT
+    ]
+    said = f"{stated.told()} is printed at {right.told()}% right"
+    if alike:
+        told, numbers = _steps(ladder, alike)
+        return found(ARTEFACT, f"{told}; {said}.", *numbers, rows=rows)
+    beside = _bracket(ladder, right.low / 100, right.high / 100)
+    if beside is None:
+        ends = [100 * step["accuracy"] for step in ladder]
+        why = f"The n-gram tables are {min(ends):.1f} to {max(ends):.1f}% right, and {said}"
+        return undecided(claim, context, f"{why}, so no table reproduces it.")
+    told, numbers = _steps(ladder, beside)
+    low, high = sorted(number.value for number in numbers)
+    between = low <= stated.low and stated.high <= high
+    why = "To lie between two tables is no reproduction" if between else "No table reproduces it"
+    return undecided(claim, context, f"{told}; {said}. {why}.", *numbers)
+
+
+def _steps(
+    ladder: Sequence[Mapping[str, Any]], places: Sequence[int]
+) -> tuple[str, tuple[Number, ...]]:
+    """What some tables of the ladder are like, in a sentence without its end."""
+    file = paths.at(paths.CONTROL, control=UNPAIRED)
+    numbers = tuple(Number(ladder[place]["tv"], file, f"ladder.{place}.tv") for place in places)
+    steps = [ladder[place] for place in places]
+    orders = listed([str(step["order"]) for step in steps])
+    right = listed([f"{100 * step['accuracy']:.1f}" for step in steps])
+    differences = listed([f"{number.value:.3f}" for number in numbers])
+    one = len(steps) == 1
+    context = "character" if steps[-1]["order"] == 1 else "characters"
+    told = (
+        f"{'A table' if one else 'Tables'} of {orders} {context} of context "
+        f"{'is' if one else 'are'} {right}% right and {'differs' if one else 'differ'} from "
+        f"{'itself' if one else 'themselves'} by {differences} when scored on unrelated text, by 0 "
+        "on the same"
+    )
+    return told, numbers
+
+
+@check
+def above_unigram(claim: Claim, context: Context, *, printed: str = "value") -> Finding:
+    """Whether training on without dropout to the last step loses to the table of single symbols.
+
+    A loss above that table's is worse than no context at all. It is an artefact where
+    the printed loss and the control's are both above, and the honest one is below.
+    """
+    stated = look_up(claim, context, printed)
+    pairs = sides_of(claim, context, NO_DROPOUT, "final_loss", "unigram_loss")
+    if isinstance(pairs, Finding):
+        return pairs
+    (wrong, honest), (unigram, _) = pairs
+    told = (
+        f"{stated.told()} nats {'is' if len(stated.values) == 1 else 'are'} printed; a table of "
+        f"single symbols has {_told(unigram)}. The control, {control_told(context, NO_DROPOUT)}, "
+        f"ends at {_told(wrong)} without dropout; with dropout, at its best checkpoint, it has "
+        f"{_told(honest)}."
+    )
+    if stated.low > unigram.value and honest.value < unigram.value < wrong.value:
+        return found(ARTEFACT, told, wrong, honest, unigram, rows=rows_of([stated]))
+    return undecided(
+        claim, context, f"{told} The control does not show it.", wrong, honest, unigram
+    )
+
+
+@check
+def risen_from(
+    claim: Claim, context: Context, *, best: Reference, printed: str = "value"
+) -> Finding:
+    """Whether a loss has risen from its lowest as it does where a decoder learns by heart.
+
+    An artefact where the printed mean and the control's last loss have both risen by more
+    than the honest training's has. `best` are the printed losses at their lowest.
+    """
+    stated, lowest = joined(claim, context, (printed, best))
+    pairs = sides_of(claim, context, NO_DROPOUT, "rise")
+    if isinstance(pairs, Finding):
+        return pairs
+    wrong, honest = pairs[0]
+    rise = stated.mean - lowest.mean
+    told = (
+        f"The mean of the printed {all_printed(stated.values)} is {rise:.3f} nats above that of "
+        f"the lowest, {all_printed(lowest.values)}. The control, "
+        f"{control_told(context, NO_DROPOUT)}, rises by {_told(wrong)} from its best step to its "
+        f"last without dropout, by {_told(honest)} with dropout."
+    )
+    if min(rise, wrong.value) > honest.value:
+        return found(ARTEFACT, told, wrong, honest, rows=rows_of([stated, lowest]))
+    return undecided(claim, context, f"{told} The control does not show it.", wrong, honest)
+
+
+def sides_of(
+    claim: Claim, context: Context, control: str, *quantities: str
+) -> list[Sides] | Finding:
+    """A control's numbers, or the finding where it was not run or one of them is undefined.
+
+    Such is kappa of predictions that never change.
+    """
+    if control not in context.results.controls:
+        return context.results.without_control(control)
+    pairs = []
+    for quantity in quantities:
+        sides = context.results.sides(control, quantity)
+        if sides is None:
+            what = context.results.controls[control]["numbers"][quantity]["what"]
+            return undecided(claim, context, f"Undefined in control {control}: {what}.")
+        pairs.append(sides)
+    return pairs
+
+
+def control_told(context: Context, control: str, but: str = "") -> str:
+    """Which model a control trains, and how: `a CharLM of 1 layer × 128, trained for …`.
+
+    `but` is said after the model's name.
+    """
+    about = context.results.controls[control]["about"]
+    protocol = about["protocol"]
+    told = f"a {called(about['model'])}{but} of {counted(protocol['layers'], 'layer')} × "
+    told += f"{protocol['width']}, trained for {counted(protocol['iterations'], 'step')}"
+    characters = protocol["train_characters"]
+    return told if characters is None else f"{told} on {characters:,} characters of training text"
+
+
+def undecided(claim: Claim, context: Context, says: str, *numbers: Number) -> Finding:
+    """Where a control tells nothing of a row: the row's own runs must, if they can be made."""
+    if claim.scale is None or claim.model is None:
+        return found(NOT_TESTABLE, says, *numbers)
+    missing = context.results.missing({(claim.scale, claim.model): ()})
+    if missing is None:
+        own = context.results.models[claim.scale, claim.model]
+        says = f"{says} Own runs tell of this row."
+        return found(NOT_TESTABLE, says, *numbers, files=(own.file,))
+    says = f"{missing.evidence[0].says} {says}"
+    return found(missing.verdict, says, *numbers, settles=missing.settles)
+
+
+def _near(number: Number, value: float, within: float) -> bool:
+    return abs(number.value - value) <= within + EXACT
+
+
+def _told(number: Number) -> str:
+    """A control's number, with the range of its runs, pairs or draws where it has one."""
+    if number.low is None or number.high is None or number.low == number.high:
+        return measured(number.value)
+    ends = f"{measured(number.low)} to {measured(number.high)}"
+    return f"{measured(number.value)} ({ends}, least to greatest)"
+
+
+def _bracket(
+    ladder: Sequence[Mapping[str, Any]], low: float, high: float
+) -> tuple[int, int] | None:
+    """Places of the best table that is at most `low` right, and the worst at least `high`."""
+    right = [step["accuracy"] for step in ladder]
+    below = [place for place, x in enumerate(right) if x <= low]
+    above = [place for place, x in enumerate(right) if x >= high]
+    if not below or not above:
+        return None
+    return max(below, key=right.__getitem__), min(above, key=right.__getitem__)

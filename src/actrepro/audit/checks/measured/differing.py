@@ -1,0 +1,215 @@
+"""What tests within seeds say of activations, in own results: which models differ, and by what."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean, pstdev
+
+import numpy as np
+
+from actrepro.audit.claims import Claim
+from actrepro.audit.compared import measure_name, name_in, own_results
+from actrepro.audit.findings import (
+    CONTRADICTED,
+    INCONCLUSIVE,
+    SUPPORTED,
+    Finding,
+    Number,
+    found,
+)
+from actrepro.audit.registry import Context, check
+from actrepro.audit.results import ModelResults
+from actrepro.audit.words import called, gates_of
+from actrepro.core.formats import listed
+from actrepro.core.verdicts import EQUIVALENT, alpha
+from actrepro.predict.store import FINAL
+from actrepro.statistics.inference import Floats, holm
+from actrepro.statistics.permutation import blocked_omnibus_p
+
+
+@check
+def only_one_differs(
+    claim: Claim, context: Context, *, models: Sequence[str], measure: str
+) -> Finding:
+    """Whether activations differ in the claim's model and in none of the others, in new runs.
+
+    Relabelled within seeds (`permutation.blocked_omnibus_p`), p adjusted for the models
+    (Holm). Another model that differs contradicts it; so does the claim's own where all
+    its activations are equivalent. Where its own p stays above the level otherwise, it is
+    inconclusive.
+    """
+    omnibus = _of_models(claim, context, models, measure)
+    if isinstance(omnibus, Finding):
+        return omnibus
+    level = alpha(context.results.study.confidence)
+    told, numbers = _told(claim, context, omnibus, measure), _numbers(omnibus)
+    others = [one for one in omnibus if one.model != claim.model and one.p_holm < level]
+    own_test = next(one for one in omnibus if one.model == claim.model)
+    if others:
+        return found(CONTRADICTED, told, *numbers)
+    if own_test.p_holm < level:
+        return found(SUPPORTED, told, *numbers)
+    if own_test.all_equivalent:
+        return found(CONTRADICTED, f"{told} Its activations are equivalent.", *numbers)
+    return found(INCONCLUSIVE, told, *numbers, settles=_seeds(own_test, len(omnibus), level))
+
+
+@check
+def none_differs(claim: Claim, context: Context, *, models: Sequence[str], measure: str) -> Finding:
+    """Whether activations differ significantly in none of several models, in new runs.
+
+    As `only_one_differs`. With so few seeds that no result could be significant, it is
+    inconclusive.
+    """
+    omnibus = _of_models(claim, context, models, measure)
+    if isinstance(omnibus, Finding):
+        return omnibus
+    level = alpha(context.results.study.confidence)
+    told, numbers = _told(claim, context, omnibus, measure), _numbers(omnibus)
+    if any(one.p_holm < level for one in omnibus):
+        return found(CONTRADICTED, told, *numbers)
+    blind = next((one for one in omnibus if one.p_smallest * len(omnibus) >= level), None)
+    if blind is not None:
+        return found(INCONCLUSIVE, told, *numbers, settles=_seeds(blind, len(omnibus), level))
+    return found(SUPPORTED, told, *numbers)
+
+
+@check
+def cv_beats_noise(claim: Claim, context: Context, *, measure: str, above: float) -> Finding:
+    """Whether a spread between activations is as large as claimed, and more than seeds make.
+
+    The coefficient of variation of the cells' means, in percent, must be above `above`, else
+    contradicted; and the test within seeds that activations are alike, which `stats.json`
+    carries as its omnibus, must be significant, else inconclusive.
+    """
+    model = own_results(claim, context, claim.activations)
+    if isinstance(model, Finding):
+        return model
+    cells = [model.number(name, measure) for name in claim.activations]
+    numbers = tuple(cell for cell in cells if cell is not None)
+    if len(numbers) < 2:
+        return _no_numbers(model)
+    values = [one.value for one in numbers]
+    cv = 100 * pstdev(values) / abs(fmean(values))
+    told = f"The cells' means of {name_in(model, measure)} have a CV of {cv:.1f}%{_failed(numbers)}"
+    if cv <= above:
+        return found(CONTRADICTED, f"{told}, not above {above:g}%.", *numbers)
+    test = model.stats["rules"][FINAL]["omnibus"].get(measure)
+    level = alpha(context.results.study.confidence)
+    if test is None or test["p"] >= level:
+        p = "no test of sound cells" if test is None else f"p = {test['p']:.3f} within seeds"
+        return found(INCONCLUSIVE, f"{told}; {p}.", *numbers, settles=_more_seeds(model))
+    p_number = Number(test["p"], model.file, f"rules.{FINAL}.omnibus.{measure}.p", measure)
+    return found(SUPPORTED, f"{told}; p = {test['p']:.3f} within seeds.", *numbers, p_number)
+
+
+@dataclass(frozen=True)
+class _Omnibus:
+    """A model's test that its activations are alike, in new runs.
+
+    Attributes
+    ----------
+    p, p_holm, p_smallest
+        Within seeds; adjusted for the models; and the smallest these seeds can give.
+    k
+        How many activations.
+    all_equivalent
+        Whether every two of them were shown to be equivalent.
+    """
+
+    model: str
+    p: float
+    p_holm: float
+    p_smallest: float
+    k: int
+    numbers: tuple[Number, ...]
+    all_equivalent: bool
+
+
+def _of_models(
+    claim: Claim, context: Context, models: Sequence[str], measure: str
+) -> list[_Omnibus] | Finding:
+    """Each model's test; or which runs are wanting."""
+    places = [(claim.scale or "", name) for name in models]
+    missing = context.results.missing(dict.fromkeys(places, claim.activations))
+    if missing is not None:
+        return missing
+    tests = []
+    for place in places:
+        test = _omnibus(claim, context.results.models[place], measure)
+        if isinstance(test, Finding):
+            return test
+        tests.append(test)
+    adjusted = holm([test.p for test in tests])
+    return [replace(one, p_holm=p) for one, p in zip(tests, adjusted, strict=True)]
+
+
+def _omnibus(claim: Claim, model: ModelResults, measure: str) -> _Omnibus | Finding:
+    names = [name for name in claim.activations if name in model.activations]
+    names = names or list(model.activations)
+    scores = {name: model.by_seed(name, measure) for name in names}
+    seeds = sorted(set.intersection(*(set(one) for one in scores.values())))
+    numbers = [model.score(name, measure) for name in names]
+    if len(names) < 2 or len(seeds) < 2 or None in numbers:
+        return _no_numbers(model)
+    table: Floats = np.array([[scores[name][seed] for name in names] for seed in seeds])
+    test = blocked_omnibus_p(table)
+    pairs = [model.all_of_contrast(measure, a, b) for a, b in itertools.combinations(names, 2)]
+    return _Omnibus(
+        model.stats["model"],
+        test.p,
+        test.p,
+        test.p_smallest,
+        len(names),
+        tuple(number for number in numbers if number is not None),
+        all(one.get("verdict") == EQUIVALENT for one in pairs),
+    )
+
+
+def _no_numbers(model: ModelResults) -> Finding:
+    return found(
+        INCONCLUSIVE,
+        f"{model.file} has too few runs that can be used.",
+        settles="two usable seeds of every activation at the least",
+        files=(model.file,),
+    )
+
+
+def _told(claim: Claim, context: Context, tests: Sequence[_Omnibus], measure: str) -> str:
+    each = listed([f"{one.p:.3g} ({called(one.model)})" for one in tests])
+    said = measure_name(context, (claim.scale or "", tests[0].model), measure)
+    adjusted = listed([f"{one.p_holm:.3g}" for one in tests])
+    failed = _failed([number for one in tests for number in one.numbers])
+    return f"That activations are alike in {said}: p = {each}; by Holm {adjusted}{failed}."
+
+
+def _numbers(tests: Sequence[_Omnibus]) -> tuple[Number, ...]:
+    return tuple(number for one in tests for number in one.numbers)
+
+
+def _failed(numbers: Sequence[Number]) -> str:
+    gates = gates_of(numbers)
+    return f", of cells that failed the gate {listed(gates)}" if gates else ""
+
+
+def _more_seeds(model: ModelResults) -> str:
+    return (
+        f"more than the {len(model.stats['seeds'])} seeds there are, of cells that pass every gate"
+    )
+
+
+def _seeds(test: _Omnibus, family: int, level: float) -> str:
+    """Seeds at which a test within seeds could reach the level at all, if it cannot yet."""
+    runs = len(test.numbers) and max(number.n or 0 for number in test.numbers)
+    if test.p_smallest * family < level:
+        return f"more than {runs} seeds"
+    n = next(n for n in itertools.count(2) if family / _ways(test.k, n) < level)
+    return f"{n} seeds or more, without which no result can be significant"
+
+
+def _ways(k: int, n: int) -> float:
+    """Relabelings of k activations within n seeds (`permutation.relabelings`)."""
+    return float(math.factorial(k)) ** (n - 1)

@@ -1,0 +1,223 @@
+"""Claims that activations gave the same numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from actrepro.audit.checks.measured.artefacts import control_told, sides_of
+from actrepro.audit.checks.printed.costs import exact_interval
+from actrepro.audit.claims import Claim
+from actrepro.audit.findings import (
+    ARTEFACT,
+    CONTRADICTED,
+    SUPPORTED,
+    Evidence,
+    Finding,
+    Number,
+    found,
+)
+from actrepro.audit.printed import (
+    Reference,
+    all_printed,
+    joined,
+    look_up,
+    measured,
+    rows_of,
+    values_of,
+)
+from actrepro.audit.registry import Context, check
+from actrepro.audit.results import ModelResults
+from actrepro.audit.words import called
+from actrepro.core import paths
+from actrepro.predict.store import FINAL
+
+TOTAL_VARIATION = "tv-half_l1-pairs.all"
+LOSS = "loss.all"
+NOT_WIRED = "not_wired"
+
+
+@check
+def identical(
+    claim: Claim,
+    context: Context,
+    *,
+    control: str = NOT_WIRED,
+    share: tuple[int, int] | None = None,
+) -> Finding:
+    """Whether activations that give the same numbers are what an unused activation looks like.
+
+    An artefact where every two runs of the control with the same seed end in the same
+    weights, and those of its wired twin do not. The control is a small NanoTransformer, so
+    that it reproduces the sameness and not the values. Told beside it: what untrained models of
+    the claim's kind, with equal weights, differ by; and what its own cells do where they
+    were run, where no difference at all would be *supported*.
+
+    Parameters
+    ----------
+    share
+        So many of so many models are said to be insensitive: told is how little they fix
+        the share.
+    """
+    pairs = sides_of(claim, context, control, "identical_share", "loss_range", "same_seed_tv")
+    if isinstance(pairs, Finding):
+        return pairs
+    own = _own_range(claim, context)
+    if own is not None and own[1] == 0:
+        return Finding(SUPPORTED, (own[0],))
+    numbers = tuple(one for pair in pairs for one in pair)
+    equal, loss, variation = pairs
+    about = context.results.controls[control]["about"]
+    names = called(about["model"]), called(claim.model)
+    but = f", not {names[1]}," if claim.model and names[0] != names[1] else ""
+    count = math.comb(len(about["activations"]), 2) * len(about["seeds"])
+    says = (
+        f"The control is {control_told(context, control, but)}. Where its activation is not used, "
+        f"{_of_pairs(equal.control, count)} of activations with one seed end in the same weights, "
+        f"with losses {measured(loss.control.value)} nats apart; where it is, "
+        f"{_of_pairs(equal.honest, count)}, with losses {measured(loss.honest.value)} nats apart "
+        f"and a total variation of {measured(variation.honest.value)} between predictions."
+    )
+    if share is None and _prints_values(claim):
+        says += " It reproduces that activations give the same, not the printed values."
+    beside = (_untrained(claim, context), None if own is None else own[0], _few(share))
+    evidence = (Evidence(says, numbers), *(one for one in beside if one is not None))
+    differs = equal.honest.value < 1 and loss.honest.value > 0
+    if not (differs and variation.honest.value > 0):
+        return Finding(SUPPORTED, evidence)
+    return Finding(ARTEFACT if equal.control.value == 1 else CONTRADICTED, evidence)
+
+
+def _untrained(claim: Claim, context: Context) -> Evidence | None:
+    """What the claim's model does before training; None where that is not known."""
+    losses = context.results.fact("untrained", claim.model or "")
+    if losses is None:
+        return None
+    ends = sorted(losses, key=losses.__getitem__)
+    numbers = (
+        Number(losses[name], paths.FACTS, f"untrained.{claim.model}.{name}")
+        for name in (ends[0], ends[-1])
+    )
+    says = (
+        f"Untrained, with equal weights, {len(losses)} activations of {called(claim.model)} "
+        f"already differ by up to {measured(losses[ends[-1]] - losses[ends[0]])} nats."
+    )
+    return Evidence(says, tuple(numbers))
+
+
+def _few(share: tuple[int, int] | None) -> Evidence | None:
+    """How little a few models fix a share."""
+    if share is None:
+        return None
+    hits, of = share
+    low, high = exact_interval(hits, of)
+    says = (
+        f"{hits} of {of} models are {100 * hits / of:.0f}%, with an exact 95% interval of "
+        f"{low:.0f} to {high:.0f}%."
+    )
+    return Evidence(says)
+
+
+def _of_pairs(share: Number, count: int) -> str:
+    """A share of so many pairs: all, none, or in percent."""
+    if share.value in (0, 1):
+        return f"all {count} pairs" if share.value else f"none of {count} pairs"
+    return f"{100 * share.value:.0f}% of {count} pairs"
+
+
+def _prints_values(claim: Claim) -> bool:
+    """Whether a row prints numbers besides the zeros of what does not differ."""
+    printed = [
+        one
+        for entry in claim.printed.values()
+        for one in (entry if isinstance(entry, list) else [entry])
+    ]
+    return any(isinstance(one, int | float) and one != 0 for one in printed)
+
+
+def _own_range(claim: Claim, context: Context) -> tuple[Evidence, float] | None:
+    """What the losses of the claim's own cells range over; None where they were not run."""
+    results = context.results.model(claim.scale or "", claim.model or "")
+    if results is None:
+        return None
+    names = [name for name in claim.activations if name in results.activations]
+    scores = [results.score(name, LOSS) for name in names or results.activations]
+    known = [one for one in scores if one is not None]
+    if len(known) < 2:
+        return None
+    extent = max(one.value for one in known) - min(one.value for one in known)
+    says = (
+        f"In {results.file} the mean losses of {len(known)} activations range over "
+        f"{measured(extent)} nats."
+    )
+    return Evidence(says, tuple(known)), extent
+
+
+@check
+def same_before_training(
+    claim: Claim,
+    context: Context,
+    *,
+    curve: Reference,
+    others: Sequence[Reference] = (),
+) -> Finding:
+    """Whether losses that are equal at step 0 are those of one and the same function.
+
+    Before the first step equal weights are all that two activations share, so they have
+    equal losses only where the activation is not used.
+
+    Parameters
+    ----------
+    curve
+        The row that prints the losses at step 0, once for all activations.
+    others
+        Rows with the losses at step 0 of a model whose activations differ there.
+    """
+    pairs = sides_of(claim, context, NOT_WIRED, "initial_loss_range")
+    if isinstance(pairs, Finding):
+        return pairs
+    wrong, honest = pairs[0]
+    losses, told = look_up(claim, context, curve), joined(claim, context, others)
+    elsewhere = f" Elsewhere step 0 is printed as {all_printed(values_of(told))}." if told else ""
+    says = (
+        f"Step 0 is printed as {all_printed(losses.values)} for all activations alike. Untrained, "
+        f"losses of activations range over {measured(wrong.value)} nats in a model that does not "
+        f"use its activation ({NOT_WIRED}), over {measured(honest.value)} where it is "
+        f"used.{elsewhere}"
+    )
+    verdict = SUPPORTED if honest.value == 0 else ARTEFACT if wrong.value == 0 else CONTRADICTED
+    return found(verdict, says, wrong, honest, rows=rows_of([losses, *told]))
+
+
+@check
+def same_seed_same_runs(claim: Claim, context: Context, *, scale: str, model: str) -> Finding:
+    """Whether two activations with the same seed give the same predictions, in own results."""
+    results = context.results.having(scale, model)
+    if isinstance(results, Finding):
+        return results
+    entries = {
+        place: one
+        for place, one in enumerate(results.stats["rules"][FINAL]["across"])
+        if one["metric"] == TOTAL_VARIATION and one["same_seed"] is not None
+    }
+    if not entries:
+        return context.results.without(scale, model, "no two activations have a seed in common")
+    numbers = [_same_seed(results, place, one) for place, one in entries.items()]
+    nearest = min(numbers, key=lambda one: one.value)
+    entry = entries[int(nearest.key.split(".")[3])]
+    says = (
+        f"With the same seed, the most alike of {len(numbers)} pairs of activations, {entry['a']} "
+        f"and {entry['b']}, differ by a total variation of {measured(nearest.value)} over "
+        f"{nearest.n} seeds; with other seeds by {measured(entry['other_seed']['value'])}."
+    )
+    verdict = SUPPORTED if max(one.value for one in numbers) == 0 else CONTRADICTED
+    return found(verdict, says, nearest)
+
+
+def _same_seed(results: ModelResults, place: int, entry: Mapping[str, Any]) -> Number:
+    value = entry["same_seed"]
+    low, high = value["interval"] or (None, None)
+    key = f"rules.{FINAL}.across.{place}.same_seed"
+    failed = tuple(entry["failed_gates"])
+    return Number(value["value"], results.file, key, TOTAL_VARIATION, value["n"], low, high, failed)

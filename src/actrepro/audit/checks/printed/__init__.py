@@ -1,0 +1,1 @@
+"""Checks of numbers against other printed numbers."""

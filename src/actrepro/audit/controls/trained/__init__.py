@@ -1,0 +1,1 @@
+"""Controls that train models: one file is one control."""

@@ -1,0 +1,333 @@
+"""The benchmark's figure: speed by model, ours against the plain loop, and how cost grows."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+from actrepro.config.study import VARIED
+from actrepro.core.files import read_json
+from actrepro.core.formats import counted, mebibytes, number, percent
+from actrepro.figures.sheet import (
+    INK,
+    MARGIN,
+    SOFT,
+    WIDTH,
+    Grid,
+    Look,
+    Sheet,
+    label_width,
+    style,
+)
+from actrepro.figures.style import activation_colours
+
+Entry = Mapping[str, Any]
+
+TITLE = "Training speed on this machine"
+HEADING = 0.42  # inches for the name of what follows
+ROW = 0.27  # inches of a panel's row
+BELOW = 0.6  # inches for a panel's scale
+BLUE, ORANGE = "#0072B2", "#D55E00"
+# Whether other programs took so much of the machine that the figure must say it.
+DISTURBED = 0.05
+UNIT = "characters/s"
+COLUMN = 0.72  # inches of a column of numbers beside a panel
+COLUMNS: Mapping[str, Callable[[Entry], str]] = {
+    "GFLOP/s": lambda ours: number(ours["gflops"]["median"], 1),
+    "of peak": lambda ours: percent(ours["share_of_peak"]["median"], 0),
+    "outside": lambda ours: f"{number(ours['seconds_outside_training']['median'], 1)} s",
+    "memory": lambda ours: mebibytes(ours["peak_memory_bytes"]["median"]),
+}
+LOOKS: Mapping[str, tuple[float, str, Look]] = {
+    "training": (-0.17, "in the training loop", {"marker": "o", "markersize": 6}),
+    "jobs": (
+        0.17,
+        "whole processes, from start to files written",
+        {"marker": "D", "markersize": 5, "markerfacecolor": "white"},
+    ),
+}
+AXES = {"width": "width", "layers": "layers", "context": "context", "runs": "runs side by side"}
+GROWTH_NOTE = (
+    "The first three panels: one run by itself. Per cent: its GFLOP/s as a share of one process’s "
+    "peak; in the last panel of the machine’s."
+)
+
+
+def draw_benchmark(numbers: Path, svg: Path, png: Path) -> None:
+    """Draw the benchmark's file and write it as SVG and PNG.
+
+    Raises
+    ------
+    ActreproError
+        When the file is missing or damaged.
+    """
+    found = read_json(numbers)
+    with style():
+        compose(found).save(svg, png)
+
+
+def compose(found: Entry) -> Sheet:
+    """The figure as a page of matplotlib's, inside `drawing.sheet.style()`."""
+    scales = list(dict.fromkeys(cell["scale"] for cell in found["cells"]))
+    speeds = [_speed_height(found, scale) for scale in scales]
+    ratios = _ratio_grid(found, scales)
+    growth = HEADING + 0.28 + 1.7 + BELOW + 0.15
+    height = HEADING + sum(speeds) + HEADING + ratios.height + 0.25 + growth
+    sheet = Sheet((TITLE, note(found)), WIDTH, height)
+    top = _draw_speeds(sheet, found, scales, speeds)
+    top = _draw_ratios(sheet, found, scales, ratios, top)
+    _draw_growth(sheet, found, top)
+    return sheet
+
+
+def note(found: Entry) -> str:
+    """What the figure must say of itself: on what, how often, and against which peak."""
+    machine, packages = found["provenance"]["machine"], found["provenance"]["packages"]
+    rounds = found["settings"]["rounds"]
+    card = f", {found['device_name'] or 'a GPU'}" if found["device"] == "cuda" else ""
+    parts = [
+        f"{machine['processor']}, {counted(found['cores'], 'core')}{card}, "
+        f"torch {packages['torch']}; {counted(found['jobs_at_once'], 'job')} at once.",
+        f"Median of {counted(rounds, 'round')}; small rings are single rounds.",
+        *(_peak_note(precision, peak) for precision, peak in found["peak"].items()),
+        "Outside: of a job, before and after training. Memory: of all jobs together.",
+    ]
+    others = found["share_of_others"]
+    if others is not None and others > DISTURBED:
+        parts.append(
+            f"Other programs took {percent(others, 0)} of the machine meanwhile: measure again."
+        )
+    return " ".join(parts)
+
+
+def _peak_note(precision: str, peak: Entry) -> str:
+    return (
+        f"Peak in matrix products ({precision}): {number(peak['machine'], 0)} GFLOP/s, "
+        f"of one process {number(peak['one_process'], 0)}."
+    )
+
+
+def _first_cells(found: Entry, scale: str) -> list[Entry]:
+    """A scale's models, each with the first of the activations."""
+    first = found["settings"]["activations"][0]
+    return [
+        cell for cell in found["cells"] if cell["scale"] == scale and cell["activation"] == first
+    ]
+
+
+def _speed_height(found: Entry, scale: str) -> float:
+    return 0.28 + ROW * len(_first_cells(found, scale)) + BELOW
+
+
+def _draw_speeds(
+    sheet: Sheet, found: Entry, scales: Sequence[str], heights: Sequence[float]
+) -> float:
+    """A panel per scale, a row per model; returns where the next part begins."""
+    activation = found["settings"]["activations"][0]
+    sheet.heading(f"Models, with {activation}: characters/s of all runs together", HEADING / 2)
+    left = MARGIN + label_width([cell["model"] for cell in found["cells"]])
+    width = WIDTH - MARGIN - left - COLUMN * len(COLUMNS)
+    top = HEADING
+    for scale, height in zip(scales, heights, strict=True):
+        cells = _first_cells(found, scale)
+        panel = sheet.panel(left, top + 0.28, width, ROW * len(cells))
+        _dress_rows(panel, scale, [cell["model"] for cell in cells])
+        panel.set_xlabel(UNIT)
+        for place, cell in enumerate(cells):
+            ours = cell["ours"]
+            speed = ours["training_characters_per_second"]
+            _draw_values(panel, place, speed, BLUE, {"marker": "o", "markersize": 6})
+            if speed["median"] is None:
+                _say(panel, place, ours["why"])
+            else:
+                _write_columns(panel, place, ours, width)
+        _name_columns(panel, width)
+        _widen(panel)
+        panel.xaxis.set_major_formatter(FuncFormatter(_thousands))
+        top += height
+    return top
+
+
+def _dress_rows(panel: Axes, title: str, labels: Sequence[str]) -> None:
+    panel.set_title(title)
+    panel.set_ylim(len(labels) - 0.4, -0.6)
+    panel.set_yticks(range(len(labels)), labels)
+    panel.tick_params(axis="y", length=0)
+    panel.spines["left"].set_visible(False)
+    panel.grid(axis="x")
+    panel.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+
+
+def _draw_values(panel: Axes, height: float, values: Entry, colour: str, look: Look) -> None:
+    """Single rounds as small rings behind their median."""
+    singles = [value for value in values["rounds"] if value is not None]
+    ring: Look = {"markeredgecolor": colour, "markerfacecolor": "none", "markeredgewidth": 0.7}
+    panel.plot(singles, [height] * len(singles), "o", markersize=2.8, alpha=0.8, zorder=2, **ring)
+    if values["median"] is not None:
+        filled: Look = {"markerfacecolor": colour, "markeredgecolor": colour, **look}
+        panel.plot([values["median"]], [height], linestyle="none", zorder=3, alpha=0.85, **filled)
+
+
+def _say(panel: Axes, height: float, why: str) -> None:
+    text = textwrap.shorten(f"not measured: {why}", 60, placeholder=" …")
+    look: Look = {"transform": panel.get_yaxis_transform(), "va": "center", "style": "italic"}
+    panel.text(0.02, height, text, fontsize=7, color=SOFT, **look)
+
+
+def _write_columns(panel: Axes, height: float, ours: Entry, width: float) -> None:
+    for index, write in enumerate(COLUMNS.values()):
+        look: Look = {"transform": panel.get_yaxis_transform(), "ha": "right", "va": "center"}
+        panel.text(_column(index, width), height, write(ours), fontsize=8, **look)
+
+
+def _name_columns(panel: Axes, width: float) -> None:
+    for index, name in enumerate(COLUMNS):
+        look: Look = {"transform": panel.transAxes, "ha": "right", "va": "bottom", "color": SOFT}
+        panel.text(_column(index, width), 1.02, name, fontsize=8, **look)
+
+
+def _column(index: int, width: float) -> float:
+    """The right end of a column, in widths of the panel."""
+    return 1 + (index + 1) * COLUMN / width
+
+
+def _thousands(value: float, _: int) -> str:
+    return f"{value:,.0f}"
+
+
+def _peers(found: Entry, scale: str) -> list[Entry]:
+    """A scale's cells that the plain loop trains too."""
+    return [cell for cell in found["cells"] if cell["scale"] == scale and cell["ratio"] is not None]
+
+
+def _ratio_grid(found: Entry, scales: Sequence[str]) -> Grid:
+    names = found["settings"]["activations"]
+    return Grid(label_width(names), 0.1, len(scales), (ROW + 0.08) * len(names) + 0.1)
+
+
+def _draw_ratios(
+    sheet: Sheet, found: Entry, scales: Sequence[str], grid: Grid, top: float
+) -> float:
+    """How many times as fast as the plain loop, by activation; a panel per scale."""
+    sheet.heading("CharLM: times as fast as the plain loop on the same cores", top + HEADING / 2)
+    colours = activation_colours(found["settings"]["activations"])
+    panels = grid.panels(sheet, top + HEADING)
+    for index, (scale, panel) in enumerate(zip(scales, panels, strict=True)):
+        cells = _peers(found, scale)
+        labels = [cell["activation"] for cell in cells]
+        _dress_rows(panel, scale, labels if index % grid.columns == 0 else [""] * len(labels))
+        panel.axvline(1, color=SOFT, linewidth=0.7, zorder=1)
+        panel.set_xlabel("times as fast")
+        for place, cell in enumerate(cells):
+            for kind, (shift, _, look) in LOOKS.items():
+                colour = colours[cell["activation"]]
+                _draw_values(panel, place + shift, cell["ratio"][kind], colour, look)
+            if cell["ratio"]["training"]["median"] is None:
+                _say(panel, place, cell["plain"]["why"] or cell["ours"]["why"])
+        _widen(panel)
+    _draw_legend(sheet, top + HEADING + grid.height)
+    return top + HEADING + grid.height + 0.25
+
+
+def _widen(panel: Axes) -> None:
+    """From zero to a little more than what is drawn, one at least."""
+    panel.set_xlim(0, max(1.1, 1.02 * panel.get_xlim()[1]))
+
+
+def _draw_legend(sheet: Sheet, top: float) -> None:
+    handles = [
+        Line2D([], [], linestyle="none", label=label, **_legend_look(look))
+        for _, label, look in LOOKS.values()
+    ]
+    where = sheet.place(MARGIN + 0.35, top - 0.12)
+    sheet.figure.legend(handles=handles, loc="upper left", bbox_to_anchor=where, ncols=2)
+
+
+def _legend_look(look: Look) -> Look:
+    return {"markerfacecolor": SOFT, "markeredgecolor": SOFT, **look}
+
+
+def _draw_growth(sheet: Sheet, found: Entry, top: float) -> None:
+    """A step's time by width, depth and context, and the speed of several runs at once."""
+    growth = found["growth"]
+    base = growth["base"]
+    sheet.heading(
+        f"Growth: {base['model']} with {base['activation']} at {base['scale']} "
+        f"({base['layers']} × {base['width']}, context {base['context']}, batch {base['batch']})",
+        top + HEADING / 2,
+    )
+    gap, first = 0.62, MARGIN + 0.5
+    width = (WIDTH - MARGIN - first - gap * (len(AXES) - 1)) / len(AXES)
+    limits = _step_limits(growth)
+    for index, (size, name) in enumerate(AXES.items()):
+        panel = sheet.panel(first + index * (width + gap), top + HEADING + 0.28, width, 1.7)
+        panel.set_xlabel(name)
+        panel.grid(axis="y")
+        if size == "runs":
+            panel.set_title(UNIT)
+            _draw_curve(panel, growth[size], "training_characters_per_second", 1)
+            panel.set_ylim(0, 1.05 * panel.get_ylim()[1])
+            panel.yaxis.set_major_formatter(FuncFormatter(_thousands))
+        else:
+            panel.set_title("ms per step")
+            panel.set_yscale("log")
+            _draw_curve(panel, growth[size], "seconds_per_step", 1000)
+            panel.set_ylim(*limits)
+            panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            panel.yaxis.set_major_formatter(FuncFormatter(_plain_number))
+            panel.yaxis.set_minor_locator(NullLocator())
+        _ticks_at(panel, [entry["value"] for entry in growth[size]])
+    below = sheet.place(MARGIN, top + HEADING + 0.28 + 1.7 + BELOW)
+    look: Look = {"fontsize": 7.5, "color": SOFT, "style": "italic"}
+    sheet.figure.text(*below, GROWTH_NOTE, **look)
+
+
+def _step_limits(growth: Entry) -> tuple[float, float]:
+    """One scale for the milliseconds of all sizes."""
+    steps = [
+        value * 1000
+        for size in VARIED
+        for entry in growth[size]
+        for value in entry["seconds_per_step"]["rounds"]
+        if value is not None
+    ]
+    return (min(steps) / 1.5, max(steps) * 1.8) if steps else (1, 10)
+
+
+def _draw_curve(panel: Axes, entries: Sequence[Entry], key: str, unit: float) -> None:
+    """Medians joined, single rounds as rings, and beside each point its share of the peak."""
+    panel.set_xscale("log")
+    drawn = [entry for entry in entries if entry[key]["median"] is not None]
+    x = [entry["value"] for entry in drawn]
+    y = [entry[key]["median"] * unit for entry in drawn]
+    panel.plot(x, y, "o-", color=ORANGE, markersize=5, linewidth=1.1, zorder=3)
+    for entry, height in zip(drawn, y, strict=True):
+        singles = [value * unit for value in entry[key]["rounds"] if value is not None]
+        look: Look = {"markerfacecolor": "none", "markeredgecolor": ORANGE, "markersize": 2.8}
+        panel.plot([entry["value"]] * len(singles), singles, "o", markeredgewidth=0.7, **look)
+        share = percent(entry["share_of_peak"]["median"], 0)
+        panel.annotate(
+            share,
+            (entry["value"], height),
+            (5, -10),
+            textcoords="offset points",
+            ha="left",
+            fontsize=7.5,
+            color=INK,
+        )
+    panel.set_xmargin(0.3)
+
+
+def _ticks_at(panel: Axes, values: Sequence[int]) -> None:
+    panel.set_xticks(values, [str(value) for value in values])
+    panel.xaxis.set_minor_locator(NullLocator())
+
+
+def _plain_number(value: float, _: int) -> str:
+    return f"{value:g}"

@@ -1,0 +1,102 @@
+"""Programs of this package as processes side by side, and the line of JSON each prints."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from actrepro.core.errors import ActreproError
+
+
+@dataclass(frozen=True)
+class Program:
+    """A module of this package with its arguments, and how many threads it computes with."""
+
+    module: str
+    arguments: Sequence[str]
+    threads: int
+    standard_input: str = ""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a program printed, and its seconds from its start until it had left."""
+
+    said: Any
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Why a measurement could not be made."""
+
+    why: str
+
+
+def side_by_side(programs: Sequence[Program]) -> list[Finished] | Lost:
+    """Start all at once and wait for the last; when one fails, what it said of that."""
+    with ThreadPoolExecutor(len(programs)) as waiting:
+        ended = list(waiting.map(_run, programs))
+    lost = [one for one in ended if isinstance(one, Lost)]
+    return lost[0] if lost else [one for one in ended if isinstance(one, Finished)]
+
+
+def _run(program: Program) -> Finished | Lost:
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", f"{__package__}.programs.{program.module}", *program.arguments],
+        input=program.standard_input,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **_settings(program)},
+        check=False,
+    )
+    seconds = time.perf_counter() - started
+    if done.returncode != 0:
+        return Lost(_last_words(done.stderr) or _signal(done.returncode))
+    return Finished(json.loads(done.stdout.splitlines()[-1]), seconds)
+
+
+def _settings(program: Program) -> dict[str, str]:
+    return {
+        # As Snakemake sets it for a job of so many threads.
+        "OMP_NUM_THREADS": str(program.threads),
+        # This package may be here by Snakemake's search path alone, which children do not get.
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+    }
+
+
+def _last_words(stderr: str) -> str:
+    lines = stderr.strip().splitlines()
+    return lines[-1].removeprefix(f"{ActreproError.__module__}.ActreproError: ") if lines else ""
+
+
+def _signal(status: int) -> str:
+    return f"ended with status {status}, without a word" + (
+        " (killed, perhaps for want of memory)" if status < 0 else ""
+    )
+
+
+def ask(programs: Sequence[Program]) -> list[Any]:
+    """What programs say that the benchmark cannot do without, run side by side.
+
+    Raises
+    ------
+    ActreproError
+        When one fails.
+    """
+    ended = side_by_side(programs)
+    if isinstance(ended, Lost):
+        module = programs[0].module
+        raise ActreproError(
+            f"{__package__}.programs.{module}: expected a measurement, found: {ended.why}; "
+            "correct that and run the benchmark again"
+        )
+    return [one.said for one in ended]

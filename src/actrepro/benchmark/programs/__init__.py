@@ -1,0 +1,1 @@
+"""Programs that measure in a process of their own."""

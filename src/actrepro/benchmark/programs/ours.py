@@ -1,0 +1,73 @@
+"""Timed runs of this library: what the workflow's training job does, in a process of its own.
+
+    python -m actrepro.benchmark.programs.ours CORPUS FOLDER JOBS_PER_CARD SNAPSHOT_SECONDS RUN …
+
+Each RUN is a `RunConfig` as JSON. Their files go to folders below FOLDER; one line of JSON
+tells what they took together.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from actrepro.config.study import RunConfig
+from actrepro.core.errors import ActreproError
+from actrepro.core.files import read_json
+from actrepro.core.vocabulary import FINISHED
+from actrepro.train.startup import leave_at_once, start_torch
+
+
+def main(corpus: str, folder: str, jobs_per_card: str, snapshot_seconds: str, *runs: str) -> None:
+    """Train runs on one thread, one after another, and print what they took.
+
+    Raises
+    ------
+    ActreproError
+        When a run diverges or fails: it has trained less than it was to.
+    """
+    requests = [RunConfig.model_validate_json(run) for run in runs]
+    start_torch(requests, int(jobs_per_card))
+    records = [
+        _record(request, Path(corpus), Path(folder) / str(request.seed), float(snapshot_seconds))
+        for request in requests
+    ]
+    losses = [record["last_history"]["selection_loss"] for record in records]
+    steps = sum(record["final_step"] for record in records)
+    last, protocol = records[-1], requests[-1].protocol
+    print(
+        json.dumps(
+            {
+                "device": last["device"],
+                "parameters": last["parameters"],
+                "characters": steps * protocol.batch * protocol.context,
+                "training_seconds": sum(record["seconds"] for record in records),
+                "selection_loss": sum(losses) / len(losses),
+                "peak_memory_bytes": last["peak_memory_bytes"],
+                "peak_gpu_memory_bytes": last["peak_gpu_memory_bytes"],
+            }
+        )
+    )
+
+
+def _record(request: RunConfig, corpus: Path, folder: Path, seconds: float) -> Any:
+    from actrepro.train.loop import RunOutputs, train_run
+
+    outputs = RunOutputs(
+        folder / "checkpoint.safetensors",
+        folder / "snapshots.safetensors",
+        folder / "history.csv",
+        folder / "run.json",
+    )
+    train_run(request, corpus, outputs, folder / "state", seconds, threads=1)
+    record = read_json(outputs.record)
+    if record["status"] != FINISHED:
+        raise ActreproError(f"{request.name} {record['status']}: {record['why']}")
+    return record
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
+    leave_at_once()

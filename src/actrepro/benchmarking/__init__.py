@@ -1,5 +1,0 @@
-"""How fast training is, and against what: `snakemake benchmark`.
-
-Everything that is timed runs in processes of its own (`python -m actrepro.benchmarking.…`,
-one line of JSON each), so that memory is its own and jobs can stand side by side.
-"""

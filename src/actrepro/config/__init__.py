@@ -1,0 +1,1 @@
+"""The config of a study: its types, its reading, and the names that it may use."""

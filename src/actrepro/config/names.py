@@ -1,0 +1,45 @@
+"""The names of models and activations, read from source without importing torch.
+
+Planning a study (every `snakemake` call) needs the names only; importing torch
+for them would cost each call about two seconds.
+"""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1]
+ACTIVATION_DECORATORS = ("pointwise", "gated")
+
+
+@cache
+def model_names() -> tuple[str, ...]:
+    """Built-in models: the public modules of `actrepro.models.zoo`, one file each."""
+    return _public_modules("models/zoo")
+
+
+@cache
+def trained_control_names() -> tuple[str, ...]:
+    """The audit's controls that train models: the modules of `actrepro.audit.controls.trained`."""
+    return _public_modules("audit/controls/trained")
+
+
+def _public_modules(folder: str) -> tuple[str, ...]:
+    files = (PACKAGE / folder).glob("*.py")
+    return tuple(sorted(file.stem for file in files if not file.stem.startswith("_")))
+
+
+@cache
+def activation_names() -> tuple[str, ...]:
+    """Activations: the functions of `activations.py` that carry a registering decorator."""
+    tree = ast.parse((PACKAGE / "models/activations.py").read_text(encoding="utf-8"))
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    return tuple(function.name for function in functions if registers(function))
+
+
+def registers(definition: ast.FunctionDef | ast.ClassDef) -> bool:
+    """Whether a definition carries a decorator that makes it an activation."""
+    names = [node.id for node in definition.decorator_list if isinstance(node, ast.Name)]
+    return any(name in ACTIVATION_DECORATORS for name in names)

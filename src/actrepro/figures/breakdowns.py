@@ -1,0 +1,234 @@
+"""Where seeds disagree, how rightly sure runs are, and what their mean is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from actrepro.core.formats import number, spread
+from actrepro.figures.figure_sizes import MOST_LINES, MOST_SYMBOLS
+from actrepro.figures.legends import draw_legend, legend_height, lines_of
+from actrepro.figures.sheet import FAINT, INK, SOFT, WIDTH, Grid, Header, Look, Sheet
+from actrepro.figures.style import activation_colours
+from actrepro.figures.words import name_y, say, say_in_corner
+from actrepro.results.cells import Stats, cells_of, compared_cells, sound
+
+# `breakdown.json` by model.
+Breakdowns = Mapping[str, Mapping[str, Any]]
+# Points of a panel, by activation.
+Lines = Mapping[str, tuple[Sequence[float], Sequence[float]]]
+
+# Of all characters; a mean over fewer is noise.
+LEAST_SHARE = 0.01
+SHOWN = {" ": "␣", "\n": "⏎", "\t": "⇥"}
+NOBODY = "no cell has two runs to compare"
+
+
+def draw_where(header: Header, stats: Stats, breakdowns: Breakdowns) -> Sheet:
+    """By model, total variation by true symbol, by confidence, and along the text."""
+    colours = activation_colours(stats["activations"])
+    grid = Grid(0.45, 0.0, 3 * len(stats["models"]), 1.3, below=0.6, gap=0.3)
+    sheet = Sheet(header, WIDTH, grid.height + legend_height(list(colours), WIDTH))
+    panels = grid.panels(sheet, 0.0)
+    highest = 0.0
+    for index, model in enumerate(stats["models"]):
+        symbols, confidence, along = panels[3 * index : 3 * index + 3]
+        cells = compared_cells(breakdowns[model])
+        symbols.set_title(model)
+        symbols.set_ylabel("total variation")
+        for other in (confidence, along):
+            other.tick_params(labelleft=False)
+        if not cells:
+            say(symbols, NOBODY)
+        styles = _styles(stats, model, colours)
+        for panel, lines in (
+            (symbols, _by_symbol(symbols, cells)),
+            (confidence, _by_confidence(cells)),
+            (along, _by_position(cells)),
+        ):
+            _draw_lines(panel, lines, styles, ticks=panel is symbols)
+            highest = max([highest, *(value for _, values in lines.values() for value in values)])
+        confidence.set_xlim(0, 1)
+        along.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    for panel in panels:
+        panel.set_ylim(0, 1.06 * highest or 1)
+        panel.grid(axis="y")
+        panel.yaxis.set_major_locator(MaxNLocator(4))
+    for panel, name in zip(
+        panels[-3:],
+        ("true symbol, the most frequent first", "mean top probability", "position in the text"),
+        strict=True,
+    ):
+        panel.set_xlabel(name)
+    draw_legend(sheet, grid.height, lines_of(colours))
+    return sheet
+
+
+def _by_symbol(panel: Axes, cells: Mapping[str, Mapping[str, Any]]) -> Lines:
+    """Symbols are named below the panel: all runs predict the same text."""
+    for cell in list(cells.values())[:1]:
+        names = [shown(one["symbol"]) for one in cell["by_symbol"][:MOST_SYMBOLS]]
+        panel.set_xticks(range(len(names)), names, parse_math=False)
+        panel.tick_params(axis="x", length=0)
+    return {
+        name: _points(enumerate(one["total_variation"] for one in cell["by_symbol"][:MOST_SYMBOLS]))
+        for name, cell in cells.items()
+    }
+
+
+def shown(symbol: str) -> str:
+    """A symbol as a label: what cannot be seen by its sign or its number."""
+    if symbol in SHOWN:
+        return SHOWN[symbol]
+    return symbol if symbol.isprintable() else f"{ord(symbol):x}"
+
+
+def _by_confidence(cells: Mapping[str, Mapping[str, Any]]) -> Lines:
+    return {
+        name: _points(
+            ((one["low"] + one["high"]) / 2, one["total_variation"])
+            for one in cell["by_confidence"]
+            if one["share"] >= LEAST_SHARE
+        )
+        for name, cell in cells.items()
+    }
+
+
+def _by_position(cells: Mapping[str, Mapping[str, Any]]) -> Lines:
+    return {
+        name: _points(
+            (one["start"] + one["characters"] / 2, one["total_variation"])
+            for one in cell["by_position"]
+        )
+        for name, cell in cells.items()
+    }
+
+
+def _points(pairs: Any) -> tuple[list[float], list[float]]:
+    known = [(x, y) for x, y in pairs if y is not None]
+    return [x for x, _ in known], [y for _, y in known]
+
+
+def _styles(stats: Stats, model: str, colours: Mapping[str, str]) -> dict[str, Look]:
+    """A model's lines: dashed where the cell failed a gate."""
+    return {
+        name: {"color": colours[name], "linestyle": "-" if sound(cell) else (0, (2.5, 1.5))}
+        for name, cell in cells_of(stats, model).items()
+    }
+
+
+def _draw_lines(panel: Axes, lines: Lines, styles: Mapping[str, Look], ticks: bool) -> None:
+    """A line per activation, or the median and the range of very many; symbols have dashes."""
+    if len(lines) > MOST_LINES:
+        _draw_range(panel, lines)
+        return
+    for name, (x, y) in lines.items():
+        if ticks:
+            sound_look = styles[name]["linestyle"] == "-"
+            look: Look = {"linewidth": 1.6, "alpha": 1 if sound_look else 0.45}
+            _draw_dashes(panel, x, y, {"color": styles[name]["color"], **look})
+        else:
+            panel.plot(x, y, linewidth=1.1, **styles[name])
+
+
+def _draw_dashes(panel: Axes, x: Sequence[float], y: Sequence[float], look: Look) -> None:
+    """A dash at each place; all of them are one line with gaps, which is small."""
+    nothing = float("nan")
+    across = [place for middle in x for place in (middle - 0.32, middle + 0.32, middle)]
+    up = [height for value in y for height in (value, value, nothing)]
+    panel.plot(across, up, **look)
+
+
+def _draw_range(panel: Axes, lines: Lines) -> None:
+    values: dict[float, list[float]] = {}
+    for x, y in lines.values():
+        for place, value in zip(x, y, strict=True):
+            values.setdefault(place, []).append(value)
+    places = sorted(values)
+    low, high = ([end(values[place]) for place in places] for end in (min, max))
+    panel.fill_between(places, low, high, color=FAINT, linewidth=0)
+    panel.plot(places, [median(values[place]) for place in places], color=INK, linewidth=1.2)
+
+
+def draw_calibration(header: Header, stats: Stats, breakdowns: Breakdowns) -> Sheet:
+    """By model, how often the runs are right against how sure they are, a line per activation."""
+    colours = activation_colours(stats["activations"])
+    grid = Grid(0.5, 0.0, len(stats["models"]), 2.1, below=0.62, gap=0.3)
+    sheet = Sheet(header, WIDTH, grid.height + legend_height(list(colours), WIDTH))
+    panels = grid.panels(sheet, 0.0)
+    for index, (model, panel) in enumerate(zip(stats["models"], panels, strict=True)):
+        panel.set_title(model)
+        panel.set(xlim=(0, 1), ylim=(0, 1))
+        panel.grid()
+        panel.plot([0, 1], [0, 1], color=SOFT, linewidth=0.8, linestyle=":")
+        name_y(panel, index, grid, "accuracy")
+        cells = {name: one for name, one in breakdowns[model]["cells"].items() if one["n"]}
+        if not cells:
+            say(panel, "no run finished")
+        for name, look in _styles(stats, model, colours).items():
+            if name in cells:
+                bins = cells[name]["calibration"]["bins"]
+                kept = [one for one in bins if one["share"] >= LEAST_SHARE]
+                x, y = ([one[key] for one in kept] for key in ("confidence", "accuracy"))
+                panel.plot(x, y, linewidth=1.1, marker=".", markersize=3.5, **look)
+        _list_errors(panel, cells, colours)
+    for panel in panels[-grid.columns :]:
+        panel.set_xlabel("top probability")
+    draw_legend(sheet, grid.height, lines_of(colours))
+    return sheet
+
+
+def _list_errors(
+    panel: Axes, cells: Mapping[str, Mapping[str, Any]], colours: Mapping[str, str]
+) -> None:
+    """Calibration errors in the corner that no line reaches, or their range where they are many."""
+    errors = {name: cell["calibration"]["error"] for name, cell in cells.items()}
+    look: Look = {"transform": panel.transAxes, "fontsize": 7, "va": "top"}
+    if not errors:
+        return
+    panel.text(0.04, 0.97, "calibration error", color=SOFT, **look)
+    if len(errors) > MOST_LINES:
+        panel.text(0.04, 0.89, spread(errors.values(), 3), color=INK, **look)
+        return
+    for line, (name, error) in enumerate(errors.items()):
+        height = 0.89 - 0.075 * line
+        panel.text(0.04, height, "●", color=colours[name], **look)
+        panel.text(0.1, height, f"{number(error, 3)} {name}", color=INK, **look)
+
+
+def draw_ensemble(header: Header, stats: Stats, breakdowns: Breakdowns) -> Sheet:
+    """By model, test loss against the number of averaged seeds, a line per activation."""
+    colours = activation_colours(stats["activations"])
+    grid = Grid(0.5, 0.0, len(stats["models"]), 1.7, below=0.62, gap=0.5)
+    sheet = Sheet(header, WIDTH, grid.height + legend_height(list(colours), WIDTH))
+    panels = grid.panels(sheet, 0.0)
+    for index, (model, panel) in enumerate(zip(stats["models"], panels, strict=True)):
+        panel.set_title(model)
+        panel.grid(axis="y")
+        panel.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+        panel.yaxis.set_major_locator(MaxNLocator(4))
+        name_y(panel, index, grid, "loss, nats per character", share=False)
+        cells = compared_cells(breakdowns[model])
+        judged = {name for name, cell in cells_of(stats, model).items() if sound(cell)}
+        if not cells:
+            say(panel, "no cell has two runs to average")
+        for name, look in _styles(stats, model, colours).items():
+            if name in cells:
+                sizes = cells[name]["ensemble"]["sizes"]
+                x, y = ([one[key] for one in sizes] for key in ("k", "loss"))
+                panel.plot(x, y, linewidth=1.2, marker="o", markersize=3, **look)
+        _say_gain(panel, [cells[name]["ensemble"]["gain"] for name in cells if name in judged])
+    for panel in panels[-grid.columns :]:
+        panel.set_xlabel("seeds averaged")
+    draw_legend(sheet, grid.height, lines_of(colours))
+    return sheet
+
+
+def _say_gain(panel: Axes, gains: Sequence[float]) -> None:
+    """What all seeds together gain on one, in the sound cells; nothing where there is none."""
+    if gains:
+        say_in_corner(panel, f"gain {spread(gains, 3)}")

@@ -1,0 +1,198 @@
+"""Four views of total variation: by activation, by single pair, by cell, and by model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from actrepro.figures.figure_sizes import pairs_shown, tiles_numbered
+from actrepro.figures.legends import dots_of, draw_legend, legend_height
+from actrepro.figures.sheet import (
+    FAINT,
+    INK,
+    MARGIN,
+    SOFT,
+    WIDTH,
+    Header,
+    Look,
+    Sheet,
+    label_width,
+    mean_look,
+)
+from actrepro.figures.style import activation_colours, model_markers
+from actrepro.figures.tiles import MOST_COLUMNS, draw_tiles
+from actrepro.measures import PRIMARY
+from actrepro.results.cells import Stats, absence, cells_of, every_cell, sound
+from actrepro.statistics.sensitivity import Averages, Sensitivity, averages, sensitivities
+
+ROW = 0.3  # inches of a row
+TITLE = 0.32  # inches above a panel for its title
+SCALE = 0.58  # inches below a panel for its scale
+GAP = 0.3
+SPREAD = 0.28  # of a row, within which single pairs stand
+# What seeds alone would give, up to its upper quantile, and its median.
+NOISE: Look = {"color": FAINT, "linewidth": 6, "solid_capstyle": "butt", "zorder": 1}
+TYPICAL: Look = {"color": SOFT, "linewidth": 1.4, "zorder": 2}
+
+
+def draw_comparison(header: Header, stats: Stats) -> Sheet:
+    """Means by activation, single pairs, the table of cells, and the models' sensitivity."""
+    activations, models = list(stats["activations"]), list(stats["models"])
+    upper = ROW * len(activations) + 0.2
+    legend = legend_height(models, WIDTH)
+    second = TITLE + upper + SCALE + legend
+    lines = len(activations) if len(activations) > MOST_COLUMNS else len(models)
+    tiles = ROW * lines
+    ranking = ROW * len(models) + 0.2
+    columns = len(models) if len(activations) > MOST_COLUMNS else len(activations)
+    above = 0.3 if tiles_numbered(stats) else label_width(models)
+    third = second + TITLE + above + tiles + 0.15
+    sheet = Sheet(header, WIDTH, third + TITLE + ranking + SCALE)
+    left = MARGIN + label_width(activations)
+    wide = (WIDTH - left - GAP - MARGIN) / 2
+    means = sheet.panel(left, TITLE, wide, upper)
+    singles = sheet.panel(left + wide + GAP, TITLE, wide, upper)
+    _draw_means(means, stats)
+    _draw_singles(singles, stats)
+    draw_legend(sheet, TITLE + upper + SCALE, dots_of(model_markers(models)))
+    beside = MARGIN + label_width([*models, *activations])
+    span = min(WIDTH - beside - MARGIN, 1.2 * columns)
+    cells = sheet.panel(beside, second + TITLE + above, span, tiles)
+    draw_tiles(cells, stats, short=True)
+    cells.set_title("c  Total variation of each cell", pad=5)
+    _draw_ranking(sheet.panel(beside, third + TITLE, WIDTH - beside - MARGIN - 1.5, ranking), stats)
+    return sheet
+
+
+def _draw_means(panel: Axes, stats: Stats) -> None:
+    """Each cell as its model's marker, and each activation's mean over the same models."""
+    _dress(panel, "a  Mean of each activation", list(stats["activations"]))
+    panel.set_xlabel("total variation")
+    markers = model_markers(list(stats["models"]))
+    places = {name: place for place, name in enumerate(stats["activations"])}
+    colours = activation_colours(stats["activations"])
+    for model, activation, cell in every_cell(stats):
+        if not absence(cell, 2):
+            look = {**mean_look(colours[activation], sound(cell)), "markeredgewidth": 0.8}
+            value = cell["differences"][PRIMARY]["value"]
+            place = places[activation] + 0.2
+            panel.plot([value], [place], markers[model], markersize=3.6, alpha=0.75, **look)
+    found = averages(stats)
+    if found is not None:
+        _draw_averages(panel, found, places, colours)
+
+
+def _draw_averages(
+    panel: Axes, found: Averages, places: Mapping[str, int], colours: Mapping[str, str]
+) -> None:
+    for activation, mean in found.means.items():
+        place, colour = places[activation] - 0.16, colours[activation]
+        if mean.interval is not None:
+            panel.plot(mean.interval, [place] * 2, color=colour, linewidth=2, alpha=0.75)
+        panel.plot([mean.value], [place], "o", markersize=7, **mean_look(colour, True))
+
+
+def _draw_singles(panel: Axes, stats: Stats) -> None:
+    """Boxes of the single pairs of seeds, each less the mean of its model's sound cells."""
+    _dress(panel, "b  Single pairs, less their model’s mean", list(stats["activations"]), False)
+    panel.set_xlabel("difference in total variation")
+    panel.axvline(0, color=SOFT, linewidth=0.7, zorder=1)
+    colours = activation_colours(stats["activations"])
+    markers = model_markers(list(stats["models"]))
+    for place, activation in enumerate(stats["activations"]):
+        deviations = _deviations(stats, activation)
+        colour = colours[activation]
+        _draw_box(panel, place, [one for values in deviations.values() for one in values], colour)
+        if pairs_shown(stats):
+            for model, values in deviations.items():
+                _draw_points(panel, place, values, markers[model], colour)
+
+
+def _deviations(stats: Stats, activation: str) -> dict[str, list[float]]:
+    """By model, an activation's single pairs less the mean over the model's sound cells."""
+    found = {}
+    for model in stats["models"]:
+        cells = cells_of(stats, model)
+        means = [
+            cell["differences"][PRIMARY]["value"]
+            for cell in cells.values()
+            if sound(cell) and not absence(cell, 2)
+        ]
+        cell = cells[activation]
+        if means and sound(cell) and not absence(cell, 2):
+            middle = sum(means) / len(means)
+            found[model] = [
+                pair["value"] - middle for pair in cell["differences"][PRIMARY]["pairs"]
+            ]
+    return found
+
+
+def _draw_box(panel: Axes, place: int, values: Sequence[float], colour: str) -> None:
+    if not values:
+        return
+    line: Look = {"color": colour, "linewidth": 1.1}
+    panel.boxplot(
+        [values],
+        positions=[place - 0.12],
+        widths=0.36,
+        orientation="horizontal",
+        whis=(0, 100),
+        manage_ticks=False,
+        boxprops=line,
+        whiskerprops=line,
+        capprops=line,
+        medianprops={"color": INK, "linewidth": 1.6},
+    )
+
+
+def _draw_points(
+    panel: Axes, place: int, values: Sequence[float], marker: str, colour: str
+) -> None:
+    """Points below the box, one line of them for every other one apart."""
+    heights = place + 0.2 + SPREAD * (np.arange(len(values)) % 3) / 3
+    look: Look = {"markeredgecolor": colour, "markerfacecolor": "none", "markeredgewidth": 0.7}
+    panel.plot(values, heights, marker, markersize=2.8, linestyle="none", alpha=0.8, **look)
+
+
+def _draw_ranking(panel: Axes, stats: Stats) -> None:
+    """By model, the range between activations' means, over what seeds alone would give."""
+    found = sensitivities(stats)
+    _dress(panel, "d  How far the activation moves each model", [one.model for one in found])
+    panel.set_xlabel("largest less smallest mean total variation of the sound activations")
+    markers = model_markers(list(stats["models"]))
+    for place, one in enumerate(found):
+        if one.typical is not None and one.high is not None:
+            panel.plot([0, one.high], [place] * 2, **NOISE)
+            panel.plot([one.typical] * 2, [place - 0.16, place + 0.16], **TYPICAL)
+        if one.range is not None:
+            filled = bool(one.beyond_noise)
+            look = mean_look(INK, filled)
+            panel.plot([one.range], [place], markers[one.model], markersize=6, zorder=3, **look)
+        _say(panel, place, _verdict(one))
+    panel.set_xlim(left=0)
+
+
+def _verdict(one: Sensitivity) -> str:
+    if one.range is None:
+        return f"{one.cells} sound activation{'' if one.cells == 1 else 's'}: no range"
+    if one.beyond_noise is None:
+        return "needs 3 seeds to judge"
+    return "beyond the seeds’ noise" if one.beyond_noise else "within the seeds’ noise"
+
+
+def _say(panel: Axes, place: int, text: str) -> None:
+    where: Look = {"transform": panel.get_yaxis_transform(), "va": "center", "fontsize": 7.5}
+    panel.text(1.02, place, text, color=SOFT, style="italic", **where)
+
+
+def _dress(panel: Axes, title: str, labels: Sequence[str], labelled: bool = True) -> None:
+    panel.set_title(title)
+    panel.set_ylim(len(labels) - 0.4, -0.6)
+    panel.set_yticks(range(len(labels)), labels if labelled else [])
+    panel.tick_params(axis="y", length=0)
+    panel.spines["left"].set_visible(False)
+    panel.grid(axis="x")
+    panel.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))

@@ -1,0 +1,202 @@
+"""The figures of a scale: drawing them to files.
+
+The report wants the words alone, so nothing here imports matplotlib before a figure is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from actrepro.core.errors import ActreproError
+from actrepro.core.files import read_json
+from actrepro.figures.captions import figure_caption, figure_note
+from actrepro.figures.catalogue import (
+    BREAKDOWNS,
+    CURVES,
+    MODEL,
+    MODELS,
+    OF_ACTIVATION,
+    TRAINING,
+    figure_kind,
+    figure_names,
+    figure_need,
+    figure_title,
+)
+from actrepro.train.history import HistoryRow, read_history
+
+if TYPE_CHECKING:
+    from actrepro.figures.sheet import Sheet
+
+__all__ = ["Sources", "compose", "draw_figure", "figure_caption", "figure_note", "read_histories"]
+
+# By activation, or by model where a figure is of one activation; and by seed.
+Histories = Mapping[str, Mapping[int, Sequence[HistoryRow]]]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a figure is made from besides `stats.json`; a figure has only what it needs.
+
+    Attributes
+    ----------
+    histories
+        Losses of the runs that training curves show.
+    breakdowns
+        `breakdown.json` by model.
+    curves
+        The key `activations` of `models.json`.
+    """
+
+    histories: Histories = field(default_factory=dict)
+    breakdowns: Mapping[str, Any] = field(default_factory=dict)
+    curves: Mapping[str, Any] = field(default_factory=dict)
+
+
+def draw_figure(
+    name: str,
+    stats: Path,
+    histories: Sequence[Path],
+    svg: Path,
+    png: Path,
+    breakdowns: Sequence[Path] = (),
+    models: Path | None = None,
+) -> None:
+    """Draw a figure and write it as SVG and PNG; the same numbers give the same bytes.
+
+    Parameters
+    ----------
+    name
+        One of `figure_names`.
+    stats
+        `stats.json` of the scale.
+    histories
+        `history.csv` of a model's or an activation's runs, for their training curves.
+    breakdowns
+        `breakdown.json` of each model, for a figure that needs them.
+    models
+        `models.json`, for the figure of activations.
+
+    Raises
+    ------
+    ActreproError
+        When a file is missing or damaged or not given, or the scale has no such figure.
+    """
+    numbers = read_json(stats)
+    if name not in figure_names(list(numbers["models"]), numbers["activations"]):
+        raise ActreproError(
+            f"{stats} has the models {', '.join(numbers['models'])} and the activations "
+            f"{', '.join(numbers['activations'])}; there is no figure {name!r}"
+        )
+    need = figure_need(name)
+    sources = Sources(
+        read_histories(histories, of_activation=need == OF_ACTIVATION),
+        _breakdowns(numbers, breakdowns) if need == BREAKDOWNS else {},
+        _curves(models) if need == MODELS else {},
+    )
+    from actrepro.figures.sheet import style
+
+    with style():
+        compose(name, numbers, sources).save(svg, png)
+
+
+def compose(name: str, stats: Mapping[str, Any], sources: Sources) -> Sheet:
+    """A figure as a page of matplotlib's, inside `drawing.sheet.style()`.
+
+    Modules are imported where they draw: some of them need what takes long to start.
+    """
+    kind, shown = figure_kind(name)
+    header = (figure_title(name), figure_note(name, stats))
+    if kind in (CURVES, TRAINING):
+        from actrepro.figures.curves import draw_curves, draw_training
+
+        draw_lines = draw_curves if kind == CURVES else draw_training
+        return draw_lines(header, stats, shown, sources.histories)
+    if kind == MODEL:
+        from actrepro.figures.rows import draw_model
+
+        return draw_model(header, stats, shown)
+    if figure_need(name) == BREAKDOWNS:
+        from actrepro.figures.breakdowns import draw_calibration, draw_ensemble, draw_where
+
+        draw_breakdown = {
+            "where": draw_where,
+            "calibration": draw_calibration,
+            "ensemble": draw_ensemble,
+        }[kind]
+        return draw_breakdown(header, stats, sources.breakdowns)
+    if figure_need(name) == MODELS:
+        from actrepro.figures.shapes import draw_activations
+
+        return draw_activations(header, stats, sources.curves)
+    return _drawing_of_statistics(kind)(header, stats)
+
+
+def _drawing_of_statistics(kind: str) -> Callable[[tuple[str, str], Mapping[str, Any]], Sheet]:
+    """What draws a figure that is made from `stats.json` alone."""
+    if kind in ("power", "variance"):
+        from actrepro.figures.planning import draw_power, draw_variance
+
+        return draw_power if kind == "power" else draw_variance
+    if kind in ("loss", "accuracy", "differences", "gap", "cost"):
+        from actrepro.figures import rows
+
+        return {
+            "loss": rows.draw_loss,
+            "accuracy": rows.draw_accuracy,
+            "differences": rows.draw_differences,
+            "gap": rows.draw_gap,
+            "cost": rows.draw_cost,
+        }[kind]
+    from actrepro.figures.comparison import draw_comparison
+    from actrepro.figures.contrasts import draw_contrasts
+    from actrepro.figures.tiles import draw_heatmap
+    from actrepro.figures.tradeoff import draw_tradeoff
+
+    return {
+        "heatmap": draw_heatmap,
+        "tradeoff": draw_tradeoff,
+        "contrasts": draw_contrasts,
+        "comparison": draw_comparison,
+    }[kind]
+
+
+def read_histories(
+    paths: Sequence[Path], of_activation: bool = False
+) -> dict[str, dict[int, list[HistoryRow]]]:
+    """Losses by activation and seed, which the paths name (`…/{activation}/seed{seed}/…`).
+
+    Those `of_activation` are by model in place of the activation. Losses that are no
+    number stay so: NaN or infinite.
+
+    Raises
+    ------
+    ActreproError
+        When a file is missing or not a history.
+    """
+    histories: dict[str, dict[int, list[HistoryRow]]] = {}
+    for path in paths:
+        seed = int(path.parent.name.removeprefix("seed"))
+        name = path.parents[2].name if of_activation else path.parents[1].name
+        histories.setdefault(name, {})[seed] = read_history(path)
+    return histories
+
+
+def _breakdowns(stats: Mapping[str, Any], paths: Sequence[Path]) -> dict[str, Any]:
+    """Breakdowns by model; every model of the scale must have one, of the same text."""
+    found = {one["model"]: one for one in map(read_json, paths)}
+    if missing := [model for model in stats["models"] if model not in found]:
+        raise ActreproError(
+            f"no breakdown.json of {', '.join(missing)} was given; the figure needs one of each "
+            "of the scale’s models"
+        )
+    return found
+
+
+def _curves(models: Path | None) -> Mapping[str, Any]:
+    if models is None:
+        raise ActreproError("models.json was not given; the figure of activations needs it")
+    curves: Mapping[str, Any] = read_json(models)["activations"]
+    return curves

@@ -1,0 +1,378 @@
+"""Figures with a row per activation: loss, accuracy, differences, gaps and cost by model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from actrepro.figures.figure_sizes import pairs_shown, runs_shown
+from actrepro.figures.sheet import (
+    GROUND,
+    SOFT,
+    WIDTH,
+    Grid,
+    Header,
+    Look,
+    Sheet,
+    label_width,
+    mean_look,
+)
+from actrepro.figures.style import activation_colours
+from actrepro.measures import PRIMARY
+from actrepro.results.cells import Cell, Stats, cells_of, finished_runs, remark, sound
+from actrepro.results.contrasts import ACCURACY, CHURN, LOSS
+from actrepro.statistics.inference import mean_estimate
+
+DIFFERENCES = {PRIMARY: "total variation", CHURN: "churn"}
+HEADING = 0.42  # inches for the name of a measure above its panels
+ROW = 0.28  # inches of a panel's row
+
+
+@dataclass(frozen=True)
+class Row:
+    """One activation in a panel: its mean, interval and single values."""
+
+    label: str
+    colour: str
+    filled: bool
+    value: float | None
+    interval: Sequence[float] | None
+    singles: Sequence[float]
+    remark: str
+
+    @property
+    def extent(self) -> list[float]:
+        """All that must be inside the panel."""
+        return [
+            *self.singles,
+            *(self.interval or ()),
+            *([] if self.value is None else [self.value]),
+        ]
+
+
+# Of an activation's cell in a model: mean, interval, and single values; None where there is none.
+Found = tuple[float, Sequence[float] | None, Sequence[float]]
+Choose = Callable[[str, Cell], Found | None]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What the panels of a block show.
+
+    Attributes
+    ----------
+    axis
+        The scale's name.
+    needed
+        Runs that a cell needs for a number.
+    choose
+        A cell's numbers, by activation and cell.
+    table
+        The key of n-gram tables' numbers to compare with; none without.
+    base
+        What the scale must include; none without.
+    """
+
+    axis: str
+    needed: int
+    choose: Callable[[Stats, str], Choose]
+    table: str = ""
+    base: float | None = None
+
+
+def metric(name: str, axis: str) -> Measure:
+    """A score: mean over seeds, interval, single runs."""
+
+    def choose(stats: Stats, model: str) -> Choose:
+        return lambda _, cell: _estimate(cell["metrics"][name], _by_seed)
+
+    return Measure(axis, 1, choose, table=name.removesuffix(".all"))
+
+
+def difference(name: str, axis: str) -> Measure:
+    """A difference: mean over pairs of seeds, interval, single pairs."""
+
+    def choose(stats: Stats, model: str) -> Choose:
+        return lambda _, cell: _estimate(cell["differences"][name], _by_pair)
+
+    return Measure(axis, 2, choose)
+
+
+def of_runs(axis: str, value: Callable[[Mapping[str, Any]], float], base: float | None) -> Measure:
+    """A number of each finished run: mean, and the single runs without an interval."""
+
+    def choose(stats: Stats, model: str) -> Choose:
+        runs = _finished(stats, model)
+        return lambda activation, _: _plain([value(run) for run in runs.get(activation, ())])
+
+    return Measure(axis, 1, choose, base=base)
+
+
+def _history_gap(stats: Stats, model: str) -> Choose:
+    runs = _finished(stats, model)
+    return lambda activation, _: _mean(
+        [
+            run["last_history"]["selection_loss"] - run["last_history"]["train_loss"]
+            for run in runs.get(activation, ())
+        ],
+        stats["confidence"],
+    )
+
+
+def _checkpoint_gap(stats: Stats, model: str) -> Choose:
+    best = cells_of(stats, model, "best")
+
+    def choose(activation: str, cell: Cell) -> Found | None:
+        final, other = (one["metrics"][LOSS] for one in (cell, best[activation]))
+        if final is None or other is None:
+            return None
+        both = final["by_seed"].keys() & other["by_seed"].keys()
+        gaps = [final["by_seed"][seed] - other["by_seed"][seed] for seed in sorted(both)]
+        return _mean(gaps, stats["confidence"])
+
+    return choose
+
+
+def _finished(stats: Stats, model: str) -> dict[str, list[Mapping[str, Any]]]:
+    """A model's finished runs by activation."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for run in finished_runs(stats, model):
+        found.setdefault(run["activation"], []).append(run)
+    return found
+
+
+def _estimate(
+    found: Mapping[str, Any] | None, singles: Callable[[Mapping[str, Any]], list[float]]
+) -> Found | None:
+    return None if found is None else (found["value"], found["interval"], singles(found))
+
+
+def _by_seed(found: Mapping[str, Any]) -> list[float]:
+    return list(found["by_seed"].values())
+
+
+def _by_pair(found: Mapping[str, Any]) -> list[float]:
+    return [pair["value"] for pair in found["pairs"]]
+
+
+def _plain(values: list[float]) -> Found | None:
+    return (sum(values) / len(values), None, values) if values else None
+
+
+def _mean(values: list[float], confidence: float) -> Found | None:
+    if not values:
+        return None
+    found = mean_estimate(values, confidence)
+    return found.value, found.interval, values
+
+
+LOSS_ROWS = metric(LOSS, "loss, nats per character")
+ACCURACY_ROWS = metric(ACCURACY, "accuracy, share of characters")
+DIFFERENCE_ROWS = {name: difference(name, axis) for name, axis in DIFFERENCES.items()}
+GAPS = {
+    "Selection loss less train loss, last evaluation": Measure(
+        "nats per character", 1, _history_gap, base=0.0
+    ),
+    "Test loss of the final less that of the best checkpoint": Measure(
+        "nats per character", 1, _checkpoint_gap, base=0.0
+    ),
+}
+COSTS = {
+    "Training time": of_runs("seconds per run", lambda run: float(run["seconds"]), 0.0),
+    "Speed": of_runs(
+        "thousand characters per second", lambda run: run["characters_per_second"] / 1000, 0.0
+    ),
+}
+
+
+def rows_of(stats: Stats, model: str, measure: Measure, singles: bool = True) -> list[Row]:
+    """A model's rows of a measure, with or without the single values."""
+    colours = activation_colours(stats["activations"])
+    choose = measure.choose(stats, model)
+    rows = []
+    for activation, cell in cells_of(stats, model).items():
+        found = choose(activation, cell)
+        value, interval, every = found or (None, None, ())
+        rows.append(
+            Row(
+                label=activation,
+                colour=colours[activation],
+                filled=sound(cell),
+                value=value,
+                interval=interval,
+                singles=every if singles else (),
+                remark=remark(cell, measure.needed),
+            )
+        )
+    return rows
+
+
+def draw_loss(header: Header, stats: Stats) -> Sheet:
+    """Test loss by activation, a panel per model on its own scale."""
+    return _draw_score(header, stats, LOSS_ROWS)
+
+
+def draw_accuracy(header: Header, stats: Stats) -> Sheet:
+    """Test accuracy by activation, a panel per model on its own scale."""
+    return _draw_score(header, stats, ACCURACY_ROWS)
+
+
+def draw_differences(header: Header, stats: Stats) -> Sheet:
+    """Total variation and churn by activation, a panel per model, one scale per measure."""
+    blocks = {one.axis.capitalize(): one for one in DIFFERENCE_ROWS.values()}
+    return _draw_blocks(header, stats, blocks, pairs_shown(stats))
+
+
+def draw_gap(header: Header, stats: Stats) -> Sheet:
+    """How much better a run does on its training text, and at its best checkpoint."""
+    return _draw_blocks(header, stats, GAPS, runs_shown(stats))
+
+
+def draw_cost(header: Header, stats: Stats) -> Sheet:
+    """Seconds and characters per second of every run."""
+    return _draw_blocks(header, stats, COSTS, runs_shown(stats))
+
+
+def draw_model(header: Header, stats: Stats, model: str) -> Sheet:
+    """One model's loss, accuracy, total variation and churn side by side."""
+    measures = (LOSS_ROWS, ACCURACY_ROWS, *DIFFERENCE_ROWS.values())
+    shown = (runs_shown(stats, 1), pairs_shown(stats, 1))
+    grid = _grid_of_rows(stats["activations"], len(measures), most=4)
+    sheet = Sheet(header, WIDTH, grid.height)
+    panels = grid.panels(sheet, 0.0)
+    for index, (measure, panel) in enumerate(zip(measures, panels, strict=True)):
+        rows = rows_of(stats, model, measure, shown[measure.needed - 1])
+        name, _, unit = measure.axis.partition(", ")
+        _draw_rows(panel, rows, name.capitalize(), labelled=index % grid.columns == 0)
+        _set_limits(panel, rows, measure, stats)
+        panel.set_xlabel(unit or "mean over pairs of seeds")
+    _align(panels)
+    return sheet
+
+
+def _draw_score(header: Header, stats: Stats, measure: Measure) -> Sheet:
+    grid = _grid_of_rows(stats["activations"], len(stats["models"]))
+    sheet = Sheet(header, WIDTH, grid.height)
+    panels = grid.panels(sheet, 0.0)
+    for index, (model, panel) in enumerate(zip(stats["models"], panels, strict=True)):
+        rows = rows_of(stats, model, measure, runs_shown(stats))
+        _draw_rows(panel, rows, model, labelled=index % grid.columns == 0)
+        _set_limits(panel, rows, measure, stats)
+    for first in range(0, len(panels), grid.columns):
+        _align(panels[first : first + grid.columns])
+    _name_x(panels, grid, measure.axis)
+    return sheet
+
+
+def _align(panels: Sequence[Axes]) -> None:
+    """Let rows of panels side by side stand at the height of their labels."""
+    lowest = max(panel.get_ylim()[0] for panel in panels)
+    for panel in panels:
+        panel.set_ylim(bottom=lowest)
+
+
+def _set_limits(panel: Axes, rows: Sequence[Row], measure: Measure, stats: Stats) -> None:
+    low, high = _limits(rows)
+    panel.set_xlim(low, high)
+    if measure.table and any(row.extent for row in rows):
+        _draw_baselines(panel, stats, measure.table, low, high)
+
+
+def _draw_blocks(
+    header: Header, stats: Stats, blocks: Mapping[str, Measure], singles: bool
+) -> Sheet:
+    """A block of panels per measure, a panel per model, one scale per measure."""
+    grid = _grid_of_rows(stats["activations"], len(stats["models"]))
+    block = grid.height + HEADING
+    sheet = Sheet(header, WIDTH, len(blocks) * block)
+    for number, (heading, measure) in enumerate(blocks.items()):
+        top = number * block
+        sheet.heading(heading, top + HEADING / 2)
+        panels = grid.panels(sheet, top + HEADING)
+        rows = {model: rows_of(stats, model, measure, singles) for model in stats["models"]}
+        every = [row for one in rows.values() for row in one]
+        limits = _limits(every, () if measure.base is None else (measure.base,))
+        for index, (model, panel) in enumerate(zip(rows, panels, strict=True)):
+            _draw_rows(panel, rows[model], model, labelled=index % grid.columns == 0)
+            panel.set_xlim(*limits)
+            if measure.base is not None:
+                panel.axvline(measure.base, color=SOFT, linewidth=0.7, zorder=1)
+        _name_x(panels, grid, measure.axis)
+    return sheet
+
+
+def _grid_of_rows(activations: Sequence[str], count: int, **shape: Any) -> Grid:
+    return Grid(label_width(activations), 0.0, count, ROW * len(activations) + 0.1, **shape)
+
+
+def _draw_rows(panel: Axes, rows: Sequence[Row], title: str, labelled: bool) -> None:
+    panel.set_title(title)
+    panel.set_ylim(len(rows) - 0.4, -0.6)
+    panel.set_yticks(range(len(rows)), [row.label for row in rows] if labelled else [])
+    panel.tick_params(axis="y", length=0)
+    panel.spines["left"].set_visible(False)
+    panel.grid(axis="x")
+    panel.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+    for place, row in enumerate(rows):
+        _draw_row(panel, place, row)
+
+
+def _draw_row(panel: Axes, place: int, row: Row) -> None:
+    if row.interval is not None:
+        panel.plot(row.interval, [place, place], color=row.colour, linewidth=1.8, alpha=0.75)
+    if row.singles:
+        below = [place + 0.27] * len(row.singles)
+        ring: Look = {"markeredgecolor": row.colour, "markerfacecolor": "none"}
+        panel.plot(row.singles, below, "o", markersize=2.8, alpha=0.8, markeredgewidth=0.7, **ring)
+    if row.value is not None:
+        panel.plot([row.value], [place], "o", markersize=6, **mean_look(row.colour, row.filled))
+    if row.remark:
+        where: Look = {"transform": panel.get_yaxis_transform(), "ha": "right", "va": "center"}
+        height = place if row.value is None else place - 0.43
+        # Lines of n-gram tables must not run through the words.
+        where["bbox"] = {"facecolor": GROUND, "edgecolor": "none", "pad": 0.6, "alpha": 0.85}
+        panel.text(1, height, row.remark, fontsize=7, color=SOFT, style="italic", **where)
+
+
+def _limits(rows: Sequence[Row], bases: Iterable[float] = ()) -> tuple[float, float]:
+    values = [value for row in rows for value in row.extent]
+    if not values:
+        return -0.06, 1.06
+    values += bases
+    low, high = min(values), max(values)
+    room = 0.06 * (high - low) or 0.01
+    return low - room, high + room
+
+
+def _draw_baselines(panel: Axes, stats: Stats, score: str, low: float, high: float) -> None:
+    """N-gram tables as dotted lines, named in a free line below the rows."""
+    inside = {
+        table: values[score]
+        for table, values in stats["evaluation"]["baselines"].items()
+        if low < values[score] < high
+    }
+    bottom, top = panel.get_ylim()
+    for table, value in inside.items():
+        panel.set_ylim(bottom + 0.5, top)
+        panel.axvline(value, color=SOFT, linestyle=":", linewidth=1)
+        left = value < (low + high) / 2
+        panel.annotate(
+            table,
+            (value, bottom + 0.2),
+            (3 if left else -3, 0),
+            textcoords="offset points",
+            ha="left" if left else "right",
+            va="center",
+            fontsize=7,
+            color=SOFT,
+        )
+
+
+def _name_x(panels: Sequence[Axes], grid: Grid, name: str) -> None:
+    """Name the scale below the last panel of each column."""
+    for panel in panels[-grid.columns :]:
+        panel.set_xlabel(name)

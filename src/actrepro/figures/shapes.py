@@ -1,0 +1,65 @@
+"""The activation functions of a study, each with its derivative."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from actrepro.figures.legends import draw_legend, legend_height
+from actrepro.figures.sheet import SOFT, WIDTH, Grid, Header, Look, Sheet
+from actrepro.figures.style import activation_colours
+from actrepro.results.cells import Stats
+
+# What the panels show of the vertical axis at most; squares grow beyond.
+LOWEST, HIGHEST = -1.5, 4.2
+VALUE: Look = {"linewidth": 1.6}
+DERIVATIVE: Look = {"linewidth": 1.2, "linestyle": (0, (3, 1.5))}
+
+
+def draw_activations(header: Header, stats: Stats, curves: Mapping[str, Any]) -> Sheet:
+    """Each activation of the study on the same scale, its derivative dashed."""
+    names = list(stats["activations"])
+    colours = activation_colours(names)
+    grid = Grid(0.35, 0.0, len(names), 1.5, below=0.5, gap=0.2, most=4)
+    key = [
+        Line2D([], [], color=SOFT, label="the function", **VALUE),
+        Line2D([], [], color=SOFT, label="its derivative", **DERIVATIVE),
+    ]
+    labels = [str(line.get_label()) for line in key]
+    sheet = Sheet(header, WIDTH, grid.height + legend_height(labels, WIDTH))
+    panels = grid.panels(sheet, 0.0)
+    limits = _limits([curves[name] for name in names if name in curves])
+    for index, (name, panel) in enumerate(zip(names, panels, strict=True)):
+        panel.set_title(name)
+        panel.grid()
+        panel.set_ylim(*limits)
+        panel.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+        panel.tick_params(labelleft=index % grid.columns == 0)
+        _draw_curve(panel, curves.get(name), colours[name])
+    draw_legend(sheet, grid.height, key)
+    return sheet
+
+
+def _limits(curves: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
+    """From the lowest to the highest value of all, within what is worth showing."""
+    values = [value for curve in curves for key in ("y", "derivative") for value in curve[key]]
+    values = [value for value in values if value is not None] or [0.0, 1.0]
+    return max(LOWEST, min(values) - 0.2), min(HIGHEST, max(values) + 0.2)
+
+
+def _draw_curve(panel: Axes, curve: Mapping[str, Any] | None, colour: str) -> None:
+    if curve is None:
+        look: Look = {"ha": "center", "va": "center", "fontsize": 7.5, "color": SOFT}
+        panel.text(0.5, 0.5, "no curve recorded", transform=panel.transAxes, **look)
+        return
+    panel.axhline(0, color=SOFT, linewidth=0.7)
+    panel.axvline(0, color=SOFT, linewidth=0.7)
+    panel.plot(curve["x"], curve["y"], color=colour, **VALUE)
+    panel.plot(curve["x"], curve["derivative"], color=colour, **DERIVATIVE)
+    if curve.get("gated"):
+        look = {"fontsize": 7.5, "fontweight": "normal", "style": "italic", "color": SOFT}
+        panel.set_title("of the gate", loc="right", **look)

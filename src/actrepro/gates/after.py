@@ -1,0 +1,303 @@
+"""Gates after training: what a model's runs left, held against what must be so.
+
+Each gate is a function of plain numbers and names, so that faults can be fed to
+it; `check_runs` collects them from results files.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from actrepro.core.files import read_json, read_npz, write_json
+from actrepro.core.vocabulary import LOST
+from actrepro.data.corpus import Corpus, load_corpus
+from actrepro.data.evaluation_set import EvaluationSet, load_evaluation
+from actrepro.gates.outcome import Outcome
+from actrepro.measures import certificate, churn_range
+from actrepro.measures.differences import read_cells
+from actrepro.predict.store import POSITIONS, RULES
+from actrepro.predict.validity import LARGEST_SUM_ERROR, are_probabilities
+
+Run = tuple[str, int]
+Facts = Mapping[str, Any]
+# A run's name: what it is of, and last its seed.
+_R = TypeVar("_R", bound=tuple[object, ...])
+
+# Sums of some ten thousand terms, taken in another order, agree to this.
+ROUNDING = 1e-9
+
+
+def recorded(
+    rule: str, records: Mapping[Run, Facts], facts: Mapping[Run, Facts], expected: Facts
+) -> Outcome:
+    """Each run's record names the run it lies with, and the weights that predicted.
+
+    Parameters
+    ----------
+    records
+        `run.json` of a cell's runs.
+    facts
+        What is known of each run's predictions under the rule.
+    expected
+        `scale`, `model` and `corpus_sha256`.
+    """
+    wrong = []
+    for (activation, seed), record in records.items():
+        wanted = {**expected, "activation": activation, "seed": seed}
+        found = {**record["config"], "corpus_sha256": record["corpus_sha256"]}
+        predicted = facts[activation, seed]["weights_sha256"]
+        if predicted is not None and rule in record["weights_sha256"]:
+            wanted["weights_sha256"] = record["weights_sha256"][rule]
+            found["weights_sha256"] = predicted
+        wrong += [
+            {"seed": seed, "what": what, "found": found[what], "expected": value}
+            for what, value in wanted.items()
+            if found[what] != value
+        ]
+    return Outcome(
+        passed=not wrong,
+        measured={"runs": len(records), "wrong": wrong},
+        bound="every run's record names the run it lies with, and the weights that predicted",
+    )
+
+
+def shared_evaluation(facts: Mapping[Run, Facts], evaluation_sha256: str) -> Outcome:
+    """Every run of a cell predicted the one evaluation set."""
+    others = {
+        f"seed{seed}": one["evaluation_sha256"]
+        for (_, seed), one in facts.items()
+        if one["evaluation_sha256"] != evaluation_sha256
+    }
+    return Outcome(
+        passed=not others,
+        measured={"others": others},
+        bound=f"all runs predicted the evaluation set {evaluation_sha256}",
+    )
+
+
+def split(evaluation: EvaluationSet, corpus: Corpus) -> Outcome:
+    """Every scored character is one of the corpus's test half, and is scored once."""
+    positions, last = evaluation.positions, len(corpus.codes) - 1
+    there = corpus.codes[positions.clip(0, last)] == evaluation.targets
+    outside = (positions < corpus.selection_end) | (positions > last)
+    wrong = {
+        "scored_twice": len(positions) - len(np.unique(positions)),
+        "outside_the_test_half": int(outside.sum()),
+        "other_characters": int((~there).sum()),
+    }
+    return Outcome(
+        passed=0 < corpus.train_end <= corpus.selection_end and not any(wrong.values()),
+        measured={
+            "train_end": corpus.train_end,
+            "selection_end": corpus.selection_end,
+            "first_scored": int(positions.min()),
+            "last_scored": int(positions.max()),
+            "scored": len(positions),
+            **wrong,
+        },
+        bound="every scored character is the corpus's own, from selection_end on, and scored once",
+    )
+
+
+def probabilities(facts: Mapping[Run, Facts]) -> Outcome:
+    """A cell's predictions are numbers from 0 to 1 whose rows sum to one."""
+    found = {seed: one for (_, seed), one in facts.items() if one["why"] not in LOST}
+    wrong = [seed for seed, one in found.items() if not are_probabilities(one)]
+    known = [one for one in found.values() if one["finite"]]
+    return Outcome(
+        passed=not wrong,
+        measured={
+            "seeds_without_numbers": [seed for seed, one in found.items() if not one["finite"]],
+            "lowest": min((one["lowest"] for one in known), default=None),
+            "highest": max((one["highest"] for one in known), default=None),
+            "largest_sum_error": max((one["sum_error"] for one in known), default=None),
+            "wrong_seeds": wrong,
+        },
+        bound=f"finite, from 0 to 1, and |Σ − 1| ≤ {LARGEST_SUM_ERROR:g} in every row",
+    )
+
+
+def shared_hashes(facts: Mapping[_R, Facts]) -> dict[_R, list[dict[str, Any]]]:
+    """By run: with which other runs it shares weights or predictions, if any."""
+    shared: dict[_R, list[dict[str, Any]]] = {run: [] for run in facts}
+    for what in ("weights", "predictions"):
+        owners: dict[str, list[_R]] = {}
+        for run, one in facts.items():
+            if one[f"{what}_sha256"] is not None:
+                owners.setdefault(one[f"{what}_sha256"], []).append(run)
+        for together in owners.values():
+            for run in together if len(together) > 1 else ():
+                others = [name(other) for other in together if other != run]
+                shared[run].append({"run": name(run), "what": what, "with": others})
+    return shared
+
+
+def name(run: Sequence[object]) -> str:
+    """A run in words: its parts, the last of which is the seed."""
+    return " ".join([*map(str, run[:-1]), f"seed{run[-1]}"])
+
+
+def distinct(cell: Iterable[_R], shared: Mapping[_R, Sequence[Mapping[str, Any]]]) -> Outcome:
+    """No run of a cell shares weights or predictions with any other run."""
+    found = [one for run in cell for one in shared[run]]
+    return Outcome(
+        passed=not found,
+        measured={"compared_with": len(shared), "shared": found},
+        bound="no two runs have the same weights or the same predictions",
+    )
+
+
+def loss_accuracy_certificate(scores: Iterable[tuple[str, float, float]]) -> Outcome:
+    """Accuracy is at least 1 − loss / ln 2 on the same characters: a miss costs ln 2 at least.
+
+    `scores` are names with loss and accuracy each.
+    """
+    rooms = {name: accuracy - certificate(loss) for name, loss, accuracy in scores}
+    broken = {name: room for name, room in rooms.items() if not room >= -ROUNDING}
+    return Outcome(
+        passed=not broken,
+        measured={"smallest_room": min(rooms.values(), default=None), "broken": broken},
+        bound="accuracy − max(0, 1 − loss / ln 2) ≥ 0 in every run",
+    )
+
+
+def churn_bounds(pairs: Iterable[tuple[str, float, float, float]]) -> Outcome:
+    """Churn lies between |a₁ − a₂| and min(1, 2 − a₁ − a₂); `pairs` are names, churn, a₁, a₂."""
+    count, rooms, broken = 0, [math.inf], {}
+    for pair, churn, a1, a2 in pairs:
+        low, high = churn_range(a1, a2)
+        room = min(churn - low, high - churn)
+        count += 1
+        rooms.append(room)
+        if not room >= -ROUNDING:
+            broken[pair] = {"churn": churn, "from": low, "to": high}
+    return Outcome(
+        passed=not broken,
+        measured={"pairs": count, "smallest_room": min(rooms) if count else None, "broken": broken},
+        bound="|a₁ − a₂| ≤ churn ≤ min(1, 2 − a₁ − a₂) for every two runs, a their accuracies",
+    )
+
+
+def learned(losses: Mapping[int, float], baselines: Mapping[str, Facts]) -> Outcome:
+    """Every run of a cell beats the unigram and the bigram table on the same characters."""
+    tables = {table: baselines[table]["loss"] for table in ("unigram", "bigram")}
+    worst = max(losses.values(), default=None)
+    beaten = [table for table, bound in tables.items() if worst is not None and worst < bound]
+    return Outcome(
+        passed=len(beaten) == len(tables),
+        measured={"highest_loss": worst, "beats": beaten},
+        bound=f"loss below {tables['unigram']:.4f} (unigram) and {tables['bigram']:.4f} (bigram)",
+    )
+
+
+def check_runs(
+    model: Mapping[str, str],
+    runs: Sequence[Run],
+    cell_paths: Sequence[Path],
+    matched_path: Path,
+    matrices_path: Path,
+    record_paths: Sequence[Path],
+    corpus_path: Path,
+    evaluation_path: Path,
+    evaluation_manifest: Path,
+    output: Path,
+) -> None:
+    """Hold a model's runs against every gate after training and write `gates-after.json`.
+
+    Parameters
+    ----------
+    model
+        Names scale and model.
+    runs
+        `(activation, seed)`, in the order of `record_paths` and of the matrices.
+    cell_paths
+        `differences.json` of each activation's cell.
+    """
+    cells = read_cells(cell_paths, matched_path)
+    matrices = read_npz(matrices_path)
+    records = dict(zip(runs, map(read_json, record_paths), strict=True))
+    manifest = read_json(evaluation_manifest)
+    hygiene = split(load_evaluation(evaluation_path), load_corpus(corpus_path))
+    rules = {}
+    for rule in RULES:
+        churn = {at: matrices[f"{rule}.churn-top1-pairs.{at}"] for at in POSITIONS}
+        under = _UnderRule(rule, model, list(runs), cells[rule], churn, records, manifest, hygiene)
+        rules[rule] = {
+            activation: {gate: one.as_json() for gate, one in under.outcomes(activation).items()}
+            for activation in cells[rule]
+        }
+    write_json(output, {**model, "rules": rules})
+
+
+@dataclass(frozen=True)
+class _UnderRule:
+    """A model's runs under one checkpoint rule."""
+
+    rule: str
+    model: Mapping[str, str]
+    runs: Sequence[Run]
+    cells: Mapping[str, Facts]
+    churn: Mapping[str, npt.NDArray[np.float64]]
+    records: Mapping[Run, Facts]
+    manifest: Facts
+    hygiene: Outcome
+
+    @cached_property
+    def facts(self) -> dict[Run, Facts]:
+        """What is known of each run."""
+        return {
+            (activation, one["seed"]): one
+            for activation, cell in self.cells.items()
+            for one in cell["runs"]
+        }
+
+    @cached_property
+    def places(self) -> dict[Run, int]:
+        """Rows of the matrices."""
+        return {run: place for place, run in enumerate(self.runs)}
+
+    @cached_property
+    def shared(self) -> dict[Run, list[dict[str, Any]]]:
+        """What runs share that they must not."""
+        return shared_hashes(self.facts)
+
+    def outcomes(self, activation: str) -> dict[str, Outcome]:
+        """Every gate for one activation's cell."""
+        facts = {run: self.facts[run] for run in self.runs if run[0] == activation}
+        usable = [run for run, one in facts.items() if one["why"] is None]
+        records = {run: self.records[run] for run in facts}
+        expected = {**self.model, "corpus_sha256": self.manifest["corpus_sha256"]}
+        losses = {run[1]: facts[run]["loss.all"] for run in usable}
+        return {
+            "recorded": recorded(self.rule, records, facts, expected),
+            "shared_evaluation": shared_evaluation(facts, self.manifest["sha256"]),
+            "split": self.hygiene,
+            "probabilities": probabilities(facts),
+            "distinct": distinct(facts, self.shared),
+            "certificate": loss_accuracy_certificate(self._scores(usable)),
+            "churn_bounds": churn_bounds(self._pairs_with(usable)),
+            "learned": learned(losses, self.manifest["baselines"]),
+        }
+
+    def _scores(self, cell: Sequence[Run]) -> Iterator[tuple[str, float, float]]:
+        for run, at in itertools.product(cell, POSITIONS):
+            one = self.facts[run]
+            yield f"{name(run)}, {at}", one[f"loss.{at}"], one[f"accuracy.{at}"]
+
+    def _pairs_with(self, cell: Sequence[Run]) -> Iterator[tuple[str, float, float, float]]:
+        """Every pair of the model's runs with one end in the cell."""
+        others = [run for run in self.runs if self.facts[run]["why"] is None]
+        for a, b, at in itertools.product(cell, others, POSITIONS):
+            if a != b:
+                churn = self.churn[at][self.places[a], self.places[b]]
+                accuracies = (self.facts[run][f"accuracy.{at}"] for run in (a, b))
+                yield f"{name(a)} and {name(b)}, {at}", float(churn), *accuracies

@@ -1,0 +1,368 @@
+"""Gates before training: what a fresh model must show before its runs mean anything.
+
+Each gate builds its own models and asks nothing of their inside, so a user's own
+model passes through the same gates. What a gate measures is in its docstring;
+none stops a run (see `actrepro.gates.outcome`).
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from actrepro.config.study import RunConfig
+from actrepro.core import seeds as streams
+from actrepro.core.errors import ActreproError
+from actrepro.core.files import write_json
+from actrepro.data.corpus import Corpus, load_corpus
+from actrepro.gates.outcome import BEFORE, Outcome, failed
+from actrepro.models import build_from_protocol
+from actrepro.models.activations import Activation, get_activation
+from actrepro.models.probing import (
+    Finding,
+    Forward,
+    Make,
+    Recorder,
+    add_noise,
+    altered_logits,
+    census_of,
+    cut_positions,
+    declared_nonlinearities,
+    first_change,
+    first_finding,
+    keeping_randomness,
+    mirrored,
+    other_codes,
+    random_codes,
+    recorders_of_layers,
+    same,
+    uncompiled,
+)
+from actrepro.train.checkpoints import copy_weights, hash_weights
+from actrepro.train.devices import prepare_torch
+from actrepro.train.loop import fixed_windows, mean_loss, train
+
+LOG = logging.getLogger("actrepro")
+
+Build = Callable[[Activation], nn.Module]
+
+STEPS = 3
+SEQUENCES = 2
+WINDOWS = 4
+# Nats. What was measured is in `initial_loss`.
+INITIAL_LOSS = 0.5
+
+TORCH = Path(torch.__file__).parent
+
+CONTRACT = (
+    "a model's build(spec) must return a module that takes codes [batch, time], integers below "
+    "spec.symbols with time up to spec.context, and gives logits [batch, time, spec.symbols]"
+)
+
+
+def check_model(
+    requests: Sequence[RunConfig], corpus_path: Path, output: Path, threads: int
+) -> None:
+    """Hold one model at one scale, under each activation, against every gate.
+
+    Parameters
+    ----------
+    requests
+        One run per activation of the same scale and model.
+    corpus_path
+        The scale's corpus.
+    output
+        JSON: scale, model, and under `activations` each gate's outcome.
+
+    Raises
+    ------
+    ActreproError
+        When the model cannot be built or run, or gives no logits.
+    """
+    device = prepare_torch(requests[0].device, threads)
+    corpus = load_corpus(corpus_path)
+    found = {
+        request.activation: {
+            gate: outcome.as_json()
+            for gate, outcome in check_activation(request, corpus, device).items()
+        }
+        for request in requests
+    }
+    write_json(
+        output, {"scale": requests[0].scale, "model": requests[0].model, "activations": found}
+    )
+
+
+def check_activation(
+    request: RunConfig, corpus: Corpus, device: torch.device
+) -> dict[str, Outcome]:
+    """Every gate's outcome for one activation, in the order of `gate.BEFORE`.
+
+    Leaves torch's random state as it was.
+    """
+    symbols = len(corpus.symbols)
+    activation = get_activation(request.activation)
+
+    def build(activation: Activation) -> nn.Module:
+        return _build(request, symbols, activation).to(device)
+
+    def make() -> nn.Module:
+        return build(activation)
+
+    codes = random_codes(request.protocol.context, symbols).to(device)
+    windows = _windows(request, corpus).to(device)
+    with _explaining(request), keeping_randomness(device):
+        _require_logits(request, make, codes, symbols)
+        found = {
+            "wired": wired(build, activation, codes[:2]),
+            "causal": causal(make, codes[:2], symbols),
+            "rows": rows(make, codes, symbols),
+            "repeatable": repeatable(request, corpus, device),
+            "initial_loss": initial_loss(make, windows, symbols),
+        }
+    outcomes = {gate: found[gate] for gate in BEFORE}
+    _log(request, outcomes)
+    return outcomes
+
+
+def wired(build: Build, activation: Activation, codes: Tensor) -> Outcome:
+    """Whether the activation under study, and no other, shapes the output.
+
+    The model is built around a recorder of the activation's calls, with noise on
+    its weights so that a branch that starts at zero counts too. Required is that
+
+    - the activation is called, in evaluation and in training;
+    - replacing the output of any single call changes the logits;
+    - another activation in its place changes them;
+    - each `Activated` layer calls it;
+    - no other element-wise nonlinearity acts on what follows from the weights.
+      torch's recurrent layers, norms, softmax, attention and dropout are not
+      looked into, nor is what `torch.jit` compiled; `torch.compile` is undone.
+
+    A model that has other nonlinearities by design declares them by torch's
+    names, `fixed_nonlinearities = ("sigmoid",)`, on the module that `build` returns.
+    """
+    recorder = Recorder(activation.function)
+    model = add_noise(build(replace(activation, function=recorder)))
+    other = add_noise(build(replace(activation, function=mirrored(activation.function))))
+    layers = recorders_of_layers(model)
+    logits = Forward(model, training=False)
+    with uncompiled():
+        before = logits(codes)
+        calls, found = census_of(model, recorder, codes, training=False)
+        calls_in_training, found_in_training = census_of(model, recorder, codes, training=True)
+        ignored = [
+            call
+            for call in range(calls)
+            if same(before, altered_logits(recorder, call, logits, codes))
+        ]
+        changes = not same(before, Forward(other, training=False)(codes))
+    idle = [name for name, own in layers.items() if own.function is not recorder or not own.count]
+    declared = declared_nonlinearities(model)
+    others = sorted((found | found_in_training) - declared)
+    return Outcome(
+        passed=min(calls, calls_in_training) > 0 and changes and not (ignored or idle or others),
+        measured={
+            "calls": calls,
+            "calls_in_training": calls_in_training,
+            "calls_without_effect": ignored,
+            "output_changes": changes,
+            "idle_layers": idle,
+            "other_nonlinearities": others,
+            "declared_nonlinearities": sorted(declared),
+        },
+        bound="the activation is called, each call's output and another activation change the "
+        "logits, and no other nonlinearity acts (a model that has one by design names it: "
+        'fixed_nonlinearities = ("sigmoid",) on the module that build returns)',
+    )
+
+
+def causal(make: Make, codes: Tensor, symbols: int) -> Outcome:
+    """Whether logits depend on the present and the past alone, to the bit.
+
+    At each cut all codes `[batch, time]` from there on are changed; the logits
+    before it must keep every bit: in evaluation and, at the first and last cut
+    and with the same dropout, in training; with the initial weights and with
+    noise on them.
+    """
+    cuts = cut_positions(codes.shape[1])
+    others = other_codes(codes, symbols)
+
+    def leak(logits: Forward, before: Tensor) -> Finding | None:
+        for cut in (cuts[0], cuts[-1]) if logits.training else cuts:
+            after = logits(torch.cat([codes[:, :cut], others[:, cut:]], dim=1))
+            change = first_change(before[:, :cut], after[:, :cut])
+            if change:
+                return {"cut": cut, **change}
+        return None
+
+    found = first_finding(make, codes, leak)
+    return Outcome(
+        passed=found is None,
+        measured={"cuts": len(cuts), "leak": found},
+        bound="logits are numbers, and those before a cut keep every bit when all later codes "
+        "change, in evaluation and in training, with initial weights and with noise on them",
+    )
+
+
+def rows(make: Make, codes: Tensor, symbols: int) -> Outcome:
+    """Whether a sequence's logits depend on the other sequences of its batch, to the bit.
+
+    All rows of `codes` are changed but the middle one, which has neighbours on
+    both sides; modes and weights are those of `causal`.
+    """
+    row = len(codes) // 2
+    others = other_codes(codes, symbols)
+    others[row] = codes[row]
+
+    def leak(logits: Forward, before: Tensor) -> Finding | None:
+        return first_change(before[row : row + 1], logits(others)[row : row + 1])
+
+    found = first_finding(make, codes, leak)
+    return Outcome(
+        passed=found is None,
+        measured={"rows": len(codes), "leak": found},
+        bound="a row's logits keep every bit when all other rows change, in evaluation and in "
+        "training, with initial weights and with noise on them",
+    )
+
+
+def repeatable(request: RunConfig, corpus: Corpus, device: torch.device) -> Outcome:
+    """A/A: whether a few steps of real training twice end in the same bytes.
+
+    Another seed must start from other weights and end in others: a model that
+    seeds itself would make all seeds' runs alike. Hashes are given by their first
+    12 characters.
+    """
+    short = request.protocol.model_copy(
+        update={
+            "iterations": STEPS,
+            "batch": min(request.protocol.batch, SEQUENCES),
+            "evaluate_every": STEPS,
+            "history_windows": 1,
+        }
+    )
+    seeds = (request.seed, request.seed, request.seed + 1)
+    requests = [request.model_copy(update={"protocol": short, "seed": seed}) for seed in seeds]
+    with keeping_randomness(device), _quiet():
+        starts = [
+            hash_weights(copy_weights(_build(one, len(corpus.symbols), one.activation)))
+            for one in requests[1:]
+        ]
+        ends = [hash_weights(train(one, corpus, device).checkpoint.final) for one in requests]
+    return Outcome(
+        passed=ends[0] == ends[1] and ends[1] != ends[2] and starts[0] != starts[1],
+        measured={
+            "first": ends[0][:12],
+            "again": ends[1][:12],
+            "another_seed": ends[2][:12],
+            "another_seeds_initial_weights_differ": starts[0] != starts[1],
+        },
+        bound=f"{STEPS} steps of training twice end in the same weights; another seed starts from "
+        "others and ends in others",
+    )
+
+
+def initial_loss(make: Make, windows: Tensor, symbols: int) -> Outcome:
+    """Whether an untrained model's mean loss is near ln(symbols), that of a uniform guess.
+
+    Logits that know nothing cost about half their variance: small normal weights
+    N(0, 0.02) in the head give 0.02²·width/2 nats, torch's own 0.17. The six
+    models lie within 0.1 nats at quick and cpu and about 0.15 at full, so a
+    bound of 0.5, a standard deviation of 1, leaves room for widths beyond 2,000.
+    An embedding N(0, 1) that is also the head costs tens of nats.
+    """
+    loss = mean_loss(make(), windows, len(windows))
+    uniform = math.log(symbols)
+    return Outcome(
+        passed=abs(loss - uniform) <= INITIAL_LOSS,
+        measured={"loss": loss if math.isfinite(loss) else None, "ln_symbols": uniform},
+        bound=f"within {INITIAL_LOSS} nats of ln(symbols)",
+    )
+
+
+def _build(request: RunConfig, symbols: int, activation: str | Activation) -> nn.Module:
+    """The request's model as training builds it."""
+    return build_from_protocol(
+        request.model,
+        request.protocol,
+        activation,
+        symbols,
+        seed=streams.stream_seed(request.seed, streams.INITIALISATION),
+        custom_models=request.custom_models,
+    )
+
+
+def _windows(request: RunConfig, corpus: Corpus) -> Tensor:
+    few = request.protocol.model_copy(update={"history_windows": WINDOWS})
+    return fixed_windows(corpus.train, few)
+
+
+def _require_logits(request: RunConfig, make: Make, codes: Tensor, symbols: int) -> None:
+    logits: Any = Forward(make(), training=False)(codes)
+    expected = (*codes.shape, symbols)
+    shape = tuple(logits.shape) if isinstance(logits, Tensor) else None
+    if shape != expected:
+        found = f"a tensor of shape {shape}" if shape is not None else type(logits).__name__
+        raise ActreproError(
+            f"{_cell(request)}: for codes of shape {tuple(codes.shape)} the model gave {found} "
+            f"where logits of shape {expected} were expected; {CONTRACT}"
+        )
+
+
+@contextmanager
+def _explaining(request: RunConfig) -> Iterator[None]:
+    """Say of a model that cannot be built or run which it is, what it raised, and where."""
+    try:
+        yield
+    except (ActreproError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        raise ActreproError(
+            f"{_cell(request)}: building or running the model raised {type(error).__name__}: "
+            f"{error} ({_place(error)}); {CONTRACT}"
+        ) from error
+
+
+def _place(error: Exception) -> str:
+    """File and line of the innermost call that is not torch's own."""
+    calls = traceback.extract_tb(error.__traceback__)
+    own = [call for call in calls if not Path(call.filename).is_relative_to(TORCH)]
+    return f"{own[-1].filename}, line {own[-1].lineno}"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the progress of a trial's few steps out of the log."""
+    level = LOG.level
+    LOG.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        LOG.setLevel(level)
+
+
+def _cell(request: RunConfig) -> str:
+    return f"{request.scale}/{request.model}/{request.activation}"
+
+
+def _log(request: RunConfig, outcomes: dict[str, Outcome]) -> None:
+    wrong = failed({gate: outcome.as_json() for gate, outcome in outcomes.items()})
+    LOG.info("%s: %d of %d gates passed", _cell(request), len(outcomes) - len(wrong), len(outcomes))
+    for gate in wrong:
+        LOG.warning(
+            "%s: gate '%s' failed: found %s; expected: %s",
+            _cell(request),
+            gate,
+            outcomes[gate].measured,
+            outcomes[gate].bound,
+        )

@@ -1,0 +1,384 @@
+"""Where a model's runs disagree, how rightly sure they are, and what their mean is worth.
+
+All of it is of the final checkpoint and of every scored character. A table's row is a
+mean over some of the characters, of what the measures in `stats.json` are means of over
+all of them: rows weighted by their characters give the cell's own numbers.
+
+Predictions are read in pieces; what stays in memory is five numbers per character.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import reduce
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from actrepro.core.files import write_json
+from actrepro.data.corpus import Corpus, load_corpus
+from actrepro.data.evaluation_set import EvaluationSet, load_evaluation
+from actrepro.measures import BY_ID, CHUNK, Floats, Targets, all_pairs
+from actrepro.measures.positions import (
+    churns,
+    confidences,
+    hits,
+    losses,
+    total_variations,
+)
+from actrepro.predict.store import (
+    FINAL,
+    Probabilities,
+    StoredPredictions,
+    open_predictions,
+    stream,
+)
+from actrepro.predict.validity import inspect
+
+SCHEMA = 1
+CONFIDENCE_BINS = 10
+STRETCHES = 32
+# Of one size; of more there are, so many drawn ones are as good.
+MOST_SUBSETS = 64
+
+# The page of text that is shown character by character.
+PAGE_CHARACTERS = 480
+CONTEXT_CHARACTERS = 40
+PAGE_ACTIVATIONS = 6
+PAGE_SEEDS = 5
+RANKS = 3
+
+NOTHING: dict[str, Any] = dict.fromkeys(
+    ("by_symbol", "by_confidence", "by_position", "calibration", "ensemble")
+)
+
+Groups = npt.NDArray[np.integer[Any]]
+Subset = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Characters:
+    """What a cell's runs predict at each of N scored characters, `[N]` each.
+
+    Loss (nats), accuracy and confidence (the largest probability) are means over runs;
+    churn and total variation are means over pairs of runs, NaN of a single run.
+    """
+
+    loss: Floats
+    accuracy: Floats
+    confidence: Floats
+    churn: Floats
+    total_variation: Floats
+
+    @classmethod
+    def of(cls, p: Probabilities, targets: Targets) -> Self:
+        """Of predictions `[M, N, V]` and true symbols `[N]`."""
+        pairs = all_pairs(len(p))
+        return cls(
+            loss=losses(p, targets),
+            accuracy=hits(p, targets),
+            confidence=confidences(p),
+            churn=churns(p, pairs),
+            total_variation=total_variations(p, pairs),
+        )
+
+    @classmethod
+    def joined(cls, pieces: Iterable[Self]) -> Self:
+        """Pieces of a text, one after the other."""
+        parts = list(pieces)
+        names = [field.name for field in fields(cls)]
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+    def means(self, names: Sequence[str], groups: Groups, count: int) -> list[dict[str, Any]]:
+        """Means over the characters of each of `count` groups; null where there is none."""
+        sizes = np.bincount(groups, minlength=count)
+        sums = {name: np.bincount(groups, getattr(self, name), count) for name in names}
+        return [
+            {name: _number(sums[name][one] / size) if size else None for name in names}
+            for one, size in enumerate(sizes.tolist())
+        ]
+
+
+def model_breakdown(
+    model: Mapping[str, Any],
+    runs: Sequence[tuple[str, int]],
+    prediction_paths: Sequence[Path],
+    corpus_path: Path,
+    evaluation_path: Path,
+    output: Path,
+) -> None:
+    """Write what a model's runs, `(activation, seed)` each, do where.
+
+    `model` names scale and model. A run that cannot be compared is in no number.
+
+    Raises
+    ------
+    ActreproError
+        When a file is missing or damaged.
+    """
+    evaluation = load_evaluation(evaluation_path)
+    cells: dict[str, dict[int, StoredPredictions]] = {name: {} for name, _ in runs}
+    for (activation, seed), path in zip(runs, prediction_paths, strict=True):
+        run = open_predictions(path)
+        if inspect(run, FINAL, evaluation).usable:
+            cells[activation][seed] = run
+    found = breakdown(cells, load_corpus(corpus_path), evaluation)
+    write_json(output, {"schema": SCHEMA, **model, **found})
+
+
+def breakdown(
+    cells: Mapping[str, Mapping[int, StoredPredictions]],
+    corpus: Corpus,
+    evaluation: EvaluationSet,
+) -> dict[str, Any]:
+    """What each cell's usable runs, by seed, do where; and a page of text with it.
+
+    The page shows the first cells asked for that have runs to compare.
+    """
+    start, stop = page_bounds(corpus, evaluation)
+    found: dict[str, Any] = {}
+    shown: dict[str, Any] = {}
+    for activation, runs in cells.items():
+        at, summary = _cell(list(runs.values()), evaluation)
+        found[activation] = {"n": len(runs), **summary}
+        if at and len(runs) > 1 and len(shown) < PAGE_ACTIVATIONS:
+            shown[activation] = _shown(runs, at, start, stop, evaluation.symbols)
+    return {
+        "evaluation_sha256": evaluation.sha256,
+        "characters": len(evaluation.targets),
+        "cells": found,
+        "page": _page(corpus, evaluation, start, stop, shown),
+    }
+
+
+def _cell(
+    runs: Sequence[StoredPredictions], evaluation: EvaluationSet
+) -> tuple[Characters | None, dict[str, Any]]:
+    """Each character's numbers, and what becomes of them; nothing without runs."""
+    if not runs:
+        return None, NOTHING
+    calibration = BY_ID["calibration"]
+    subsets = list(itertools.chain.from_iterable(subsets_by_size(len(runs))))
+    pieces, bins, ensembles = [], np.zeros(()), np.zeros(())
+    start, characters = 0, len(evaluation.targets)
+    for p in stream(runs, FINAL, "all", CHUNK):
+        targets = evaluation.targets[start : start + p.shape[1]]
+        start += p.shape[1]
+        pieces.append(Characters.of(p, targets))
+        bins = bins + calibration.sums(p, targets)
+        ensembles = ensembles + ensemble_sums(p, targets, subsets)
+    at = Characters.joined(pieces)
+    return at, {
+        "by_symbol": by_symbol(at, evaluation),
+        "by_confidence": by_confidence(at),
+        "by_position": by_position(at),
+        "calibration": {
+            "bins": reliability(bins.sum(axis=0)),
+            "error": float(calibration.finish(bins, characters).mean()),
+        },
+        "ensemble": of_sizes(ensembles / characters, subsets),
+    }
+
+
+def by_symbol(at: Characters, evaluation: EvaluationSet) -> list[dict[str, Any]]:
+    """The characters by their true symbol, the most frequent first."""
+    targets, symbols = evaluation.targets, evaluation.symbols
+    counts = np.bincount(targets, minlength=len(symbols))
+    names = ("churn", "total_variation", "loss", "accuracy")
+    means = at.means(names, targets, len(symbols))
+    return [
+        {"symbol": symbols[code], "count": int(counts[code]), **means[code]}
+        for code in np.argsort(-counts, kind="stable").tolist()
+        if counts[code]
+    ]
+
+
+def by_confidence(at: Characters) -> list[dict[str, Any]]:
+    """The characters by how sure the runs are on average, in ten bins, open below."""
+    bins = np.ceil(at.confidence * CONFIDENCE_BINS).astype(np.int64) - 1
+    # A confidence may pass 1 by a rounding error.
+    bins = bins.clip(0, CONFIDENCE_BINS - 1)
+    shares = np.bincount(bins, minlength=CONFIDENCE_BINS) / len(bins)
+    means = at.means(("churn", "total_variation"), bins, CONFIDENCE_BINS)
+    return [
+        {**_bin(one, CONFIDENCE_BINS), "share": float(shares[one]), **mean}
+        for one, mean in enumerate(means)
+    ]
+
+
+def by_position(at: Characters) -> list[dict[str, Any]]:
+    """Stretches of the scored text in order, nearly equal in length."""
+    characters = len(at.loss)
+    edges = np.linspace(0, characters, min(STRETCHES, characters) + 1).astype(np.int64)
+    lengths = np.diff(edges)
+    stretch = np.repeat(np.arange(len(lengths)), lengths)
+    means = at.means(("churn", "total_variation"), stretch, len(lengths))
+    return [
+        {"start": start, "characters": length, **mean}
+        for start, length, mean in zip(edges.tolist(), lengths.tolist(), means, strict=False)
+    ]
+
+
+def reliability(sums: Floats) -> list[dict[str, Any]]:
+    """Bins of confidence with their accuracy, from the sums of the measure `calibration`, `[3 B]`.
+
+    A reliability diagram (Guo et al. 2017, arXiv:1706.04599, figure 1), all runs' predictions
+    pooled.
+    """
+    counts, confidences, right = sums.reshape(3, -1)
+    return [
+        {
+            **_bin(one, len(counts)),
+            "share": float(count / counts.sum()),
+            "confidence": float(confidences[one] / count) if count else None,
+            "accuracy": float(right[one] / count) if count else None,
+        }
+        for one, count in enumerate(counts)
+    ]
+
+
+def subsets_by_size(runs: int) -> list[list[Subset]]:
+    """Subsets of so many runs, by size from 1: all of a size, or a sample where they are many.
+
+    The sample is the same every time. Every run by itself is always there.
+    """
+    return [
+        list(itertools.combinations(range(runs), size))
+        if size in (1, runs) or math.comb(runs, size) <= MOST_SUBSETS
+        else _drawn(runs, size)
+        for size in range(1, runs + 1)
+    ]
+
+
+def _drawn(runs: int, size: int) -> list[Subset]:
+    """Different subsets of one size, drawn with equal chances."""
+    generator = np.random.default_rng([runs, size])
+    found: dict[Subset, None] = {}
+    while len(found) < MOST_SUBSETS:
+        chosen = generator.choice(runs, size, replace=False)
+        found[tuple(sorted(chosen.tolist()))] = None
+    return list(found)
+
+
+def ensemble_sums(p: Probabilities, targets: Targets, subsets: Sequence[Subset]) -> Floats:
+    """Σ −ln p̄_y and the number of hits of the mean of each subset of `[M, N, V]`, `[S, 2]`.
+
+    The mean of probabilities is what Lakshminarayanan et al. 2017 (arXiv:1612.01474) call
+    a deep ensemble; its loss is at most the mean loss of its members (Jensen).
+    """
+    true = p[:, np.arange(len(targets)), targets].astype(np.float64)
+
+    def of_one(subset: Subset) -> tuple[float, float]:
+        loss = -np.log(true[list(subset)].mean(axis=0)).sum()
+        # Dividing by the size would not change which symbol is the most probable.
+        best = reduce(np.add, (p[run] for run in subset)).argmax(axis=1)
+        return float(loss), float((best == targets).sum())
+
+    return np.array([of_one(subset) for subset in subsets])
+
+
+def of_sizes(scores: Floats, subsets: Sequence[Subset]) -> dict[str, Any]:
+    """Mean loss and accuracy of ensembles of each size, and what all together gain on one.
+
+    `scores` `[S, 2]` has loss and accuracy of each subset.
+    """
+    sizes = np.array([len(subset) for subset in subsets])
+    found = []
+    for size in range(1, int(sizes.max()) + 1):
+        loss, accuracy = scores[sizes == size].mean(axis=0).tolist()
+        found.append({"k": size, "loss": loss, "accuracy": accuracy})
+    gain = found[0]["loss"] - found[-1]["loss"] if len(found) > 1 else None
+    return {"sizes": found, "gain": gain}
+
+
+def page_bounds(corpus: Corpus, evaluation: EvaluationSet) -> tuple[int, int]:
+    """Where the page begins and ends in the scored text.
+
+    It begins with the first line, not an empty one, that leaves a full page, or with the text
+    where none does: nobody chooses it.
+    """
+    characters = len(evaluation.targets)
+    newline = corpus.symbols.find("\n")
+    # A text without line ends has no code -1.
+    before = corpus.codes[evaluation.positions - 1].astype(np.int64)
+    begins = np.flatnonzero((before == newline) & (evaluation.targets != newline))
+    fitting = begins[begins <= characters - PAGE_CHARACTERS]
+    start = int(fitting[0]) if len(fitting) else 0
+    return start, min(start + PAGE_CHARACTERS, characters)
+
+
+def _page(
+    corpus: Corpus,
+    evaluation: EvaluationSet,
+    start: int,
+    stop: int,
+    shown: Mapping[str, dict[str, Any]],
+) -> dict[str, Any] | None:
+    """The page's text with what its cells predict; None where no cell has runs to compare."""
+    if not shown:
+        return None
+    place = int(evaluation.positions[start])
+    return {
+        "start": start,
+        "text": corpus.decode(evaluation.targets[start:stop]),
+        "context": corpus.decode(corpus.codes[max(0, place - CONTEXT_CHARACTERS) : place]),
+        "cells": shown,
+    }
+
+
+def _shown(
+    runs: Mapping[int, StoredPredictions],
+    at: Characters,
+    start: int,
+    stop: int,
+    symbols: str,
+) -> dict[str, Any]:
+    """A cell on the page: differences of all its runs, and what the first seeds expect."""
+    seeds = list(runs)[:PAGE_SEEDS]
+    likeliest = [_likeliest(runs[seed], start, stop, symbols) for seed in seeds]
+    return {
+        "seeds": seeds,
+        "total_variation": at.total_variation[start:stop].round(3).tolist(),
+        "churn": at.churn[start:stop].round(3).tolist(),
+        "top": [top for top, _ in likeliest],
+        "share": [share for _, share in likeliest],
+    }
+
+
+def _likeliest(
+    run: StoredPredictions, start: int, stop: int, symbols: str
+) -> tuple[list[str], list[list[int]]]:
+    """By rank, the likeliest symbol at every character of the page, and its per cent.
+
+    The lower of equals first.
+    """
+    p = _rows(run, start, stop)
+    ranked = np.argsort(-p, axis=1, kind="stable")[:, :RANKS]
+    shares = np.rint(100 * np.take_along_axis(p, ranked, axis=1)).astype(np.int64)
+    tops = ["".join(symbols[code] for code in column) for column in ranked.T.tolist()]
+    return tops, shares.T.tolist()
+
+
+def _rows(run: StoredPredictions, start: int, stop: int) -> Probabilities:
+    """Rows of a run's predictions, `[stop - start, V]`, read no further than needed."""
+    pieces, place = [], 0
+    for p in run.rows(FINAL, "all", CHUNK):
+        pieces.append(p[max(0, start - place) : max(0, stop - place)])
+        place += len(p)
+        if place >= stop:
+            break
+    return np.concatenate(pieces)
+
+
+def _bin(one: int, bins: int) -> dict[str, float]:
+    return {"low": one / bins, "high": (one + 1) / bins}
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN: what a single run has no number of is written as null."""
+    return float(value) if math.isfinite(value) else None

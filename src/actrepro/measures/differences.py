@@ -1,0 +1,355 @@
+"""Differences between the runs of a cell, and between all runs of a model.
+
+Predictions are read in pieces of some thousand characters, all runs side by side,
+so that memory does not grow with the text.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from actrepro.core.files import read_json, write_json, write_npz
+from actrepro.data.evaluation_set import EvaluationSet, load_evaluation
+from actrepro.measures import (
+    BY_ID,
+    CHUNK,
+    GENERATED_ID,
+    GROUP_MEASURES,
+    PAIR_MEASURES,
+    RUN_MEASURES,
+    Floats,
+    PairMeasure,
+    all_pairs,
+    edit_differences,
+    is_agreement,
+    leave_one_out_sums,
+    measure_descriptions,
+    measure_ids,
+    mirror,
+)
+from actrepro.predict.store import (
+    MATCHED,
+    OWN_RULES,
+    RULES,
+    Probabilities,
+    StoredPredictions,
+    open_predictions,
+    stream,
+)
+from actrepro.predict.validity import Facts, inspect, targets_of
+
+Pairs = npt.NDArray[np.intp]
+Matrix = npt.NDArray[np.float64]
+# By measure id, one value per run, per pair, or per group of runs.
+Values = dict[str, Floats]
+Sums = Callable[[Probabilities, npt.NDArray[Any]], Floats]
+Run = tuple[str, int]
+# A run's name: its seed, or its activation and seed.
+_R = TypeVar("_R", int, Run)
+
+# Blocks of text that the bootstrap draws: as many as are of use, none shorter than a context.
+MOST_BLOCKS = 200
+
+
+def run_scores(runs: Sequence[StoredPredictions], rule: str, evaluation: EvaluationSet) -> Values:
+    """Every measure of single runs, `[M]` each."""
+    return _over_text(runs, rule, evaluation, {one.id: one.sums for one in RUN_MEASURES})
+
+
+def pair_differences(
+    runs: Sequence[StoredPredictions],
+    rule: str,
+    evaluation: EvaluationSet,
+    pairs: Pairs,
+    measures: Sequence[PairMeasure] = PAIR_MEASURES,
+) -> Values:
+    """Measures of two runs, `[P]` each, for pairs `[P, 2]` of indices into `runs`.
+
+    The edit distance of what they write is always among them.
+    """
+    sums: dict[str, Sums] = {one.id: partial(one.sums, pairs=pairs) for one in measures}
+    values = _over_text(runs, rule, evaluation, sums)
+    texts = [run.generated(rule) for run in runs]
+    return {**values, GENERATED_ID: edit_differences(texts, pairs)}
+
+
+def group_differences(
+    runs: Sequence[StoredPredictions], rule: str, evaluation: EvaluationSet
+) -> Values:
+    """Every measure of a group, `[M + 1]` each: of all runs, then without each of them.
+
+    Of two runs only the first: without one there is no group.
+    """
+    sums: dict[str, Sums] = {one.id: partial(leave_one_out_sums, one) for one in GROUP_MEASURES}
+    return _over_text(runs, rule, evaluation, sums)
+
+
+def _over_text(
+    runs: Sequence[StoredPredictions],
+    rule: str,
+    evaluation: EvaluationSet,
+    sums: Mapping[str, Sums],
+) -> Values:
+    """Sums over all positions, finished to values, in one pass over the predictions."""
+    values: Values = {}
+    for positions, targets in targets_of(evaluation).items():
+        totals = dict.fromkeys(sums, np.zeros(()))
+        start = 0
+        for p in stream(runs, rule, positions, CHUNK):
+            here = targets[start : start + p.shape[1]]
+            start += p.shape[1]
+            totals = {id_: total + sums[id_](p, here) for id_, total in totals.items()}
+        for id_, total in totals.items():
+            values[f"{id_}.{positions}"] = BY_ID[id_].finish(total, len(targets))
+    return values
+
+
+def cell_differences(
+    cell: Mapping[str, Any],
+    seeds: Sequence[int],
+    prediction_paths: Sequence[Path],
+    evaluation_path: Path,
+    output: Path,
+) -> None:
+    """Write the scores of a cell's runs and the differences of all pairs of seeds.
+
+    `cell` names scale, model and activation.
+    """
+    evaluation = load_evaluation(evaluation_path)
+    runs = dict(zip(seeds, map(open_predictions, prediction_paths), strict=True))
+    write_json(
+        output,
+        {
+            **cell,
+            "seeds": list(seeds),
+            "evaluation_sha256": evaluation.sha256,
+            "measures": measure_descriptions(),
+            "rules": {
+                rule: cell_under(rule, runs, _inspected(runs, rule, evaluation), evaluation)
+                for rule in OWN_RULES
+            },
+        },
+    )
+
+
+def _inspected(
+    runs: Mapping[_R, StoredPredictions], rule: str, evaluation: EvaluationSet
+) -> dict[_R, Facts]:
+    return {name: inspect(run, rule, evaluation) for name, run in runs.items()}
+
+
+def cell_under(
+    rule: str,
+    runs: Mapping[int, StoredPredictions],
+    facts: Mapping[int, Facts],
+    evaluation: EvaluationSet,
+) -> dict[str, Any]:
+    """A cell under one checkpoint rule: runs with their scores, pairs, the group.
+
+    Only runs that can be compared have numbers; the others say why not.
+    """
+    seeds = [seed for seed, one in facts.items() if one.usable]
+    usable = [runs[seed] for seed in seeds]
+    scores = run_scores(usable, rule, evaluation) if usable else {}
+    by_seed = {seed: _at(scores, place) for place, seed in enumerate(seeds)}
+    return {
+        "runs": [
+            {"seed": seed, **asdict(one), **by_seed.get(seed, {})} for seed, one in facts.items()
+        ],
+        "pairs": _pairs(seeds, usable, rule, evaluation),
+        "group": _group(seeds, usable, rule, evaluation),
+    }
+
+
+def _pairs(
+    seeds: Sequence[int],
+    usable: Sequence[StoredPredictions],
+    rule: str,
+    evaluation: EvaluationSet,
+) -> list[dict[str, Any]]:
+    pairs = all_pairs(len(usable))
+    if not len(pairs):
+        return []
+    values = pair_differences(usable, rule, evaluation, pairs)
+    return [
+        {"seeds": [seeds[i], seeds[j]], **_at(values, place)} for place, (i, j) in enumerate(pairs)
+    ]
+
+
+def _group(
+    seeds: Sequence[int],
+    usable: Sequence[StoredPredictions],
+    rule: str,
+    evaluation: EvaluationSet,
+) -> dict[str, Any]:
+    if len(usable) < 2:
+        return {}
+    values = group_differences(usable, rule, evaluation)
+    return {
+        id_: {
+            "value": _number(found[0]),
+            "without": {
+                str(seed): _number(left) for seed, left in zip(seeds, found[1:], strict=False)
+            },
+        }
+        for id_, found in values.items()
+    }
+
+
+def _at(values: Values, place: int) -> dict[str, float | None]:
+    return {id_: _number(found[place]) for id_, found in values.items()}
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN or infinity: what is no number is written as null, never imputed."""
+    return float(value) if math.isfinite(value) else None
+
+
+def model_differences(
+    runs: Sequence[Run],
+    prediction_paths: Sequence[Path],
+    matched_paths: Sequence[Path],
+    evaluation_path: Path,
+    output: Path,
+    matched_output: Path,
+) -> None:
+    """Write every measure between every two of a model's runs, `(activation, seed)` each.
+
+    `output` has arrays: `activation` and `seed` `[R]` name the runs;
+    `{rule}.{measure id}` `[R, R]`, row to column, NaN where a run cannot be
+    compared; `{rule}.blocks.loss` and `.accuracy` `[R, B]` are means over
+    contiguous blocks of the text, of `block_characters` `[B]` each.
+    `matched_output` has each activation's cell under the rule `matched`, in the
+    shape of a cell's `differences.json`.
+    """
+    evaluation = load_evaluation(evaluation_path)
+    own = dict(zip(runs, map(open_predictions, prediction_paths), strict=True))
+    matched = dict(zip(runs, map(open_predictions, matched_paths), strict=True))
+    stored = {**dict.fromkeys(OWN_RULES, own), MATCHED: matched}
+    edges = text_blocks(len(evaluation.targets), evaluation.block)
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    known: _Known = {}
+    inspected: dict[str, dict[Run, Facts]] = {}
+    for rule in RULES:
+        ordered = list(stored[rule].values())
+        inspected[rule] = _inspected(stored[rule], rule, evaluation)
+        facts = list(inspected[rule].values())
+        matrices = _matrices(ordered, facts, rule, evaluation, known)
+        arrays |= {f"{rule}.{id_}": matrix for id_, matrix in matrices.items()}
+        scores = _block_scores(ordered, facts, rule, evaluation, edges)
+        arrays |= {f"{rule}.blocks.{id_}": values for id_, values in scores.items()}
+    write_npz(
+        output,
+        activation=np.array([activation for activation, _ in runs]),
+        seed=np.array([seed for _, seed in runs]),
+        evaluation_sha256=np.array(evaluation.sha256),
+        block_characters=np.diff(edges),
+        **arrays,
+    )
+    write_json(matched_output, _matched_cells(matched, inspected[MATCHED], evaluation))
+
+
+def read_cells(differences_paths: Sequence[Path], matched_path: Path) -> dict[str, dict[str, Any]]:
+    """A model's cells by checkpoint rule and activation, from `differences.json` of each cell
+    and `differences-matched.json` of the model.
+    """
+    own = {cell["activation"]: cell["rules"] for cell in map(read_json, differences_paths)}
+    by_rule = {rule: {name: rules[rule] for name, rules in own.items()} for rule in OWN_RULES}
+    return {**by_rule, MATCHED: read_json(matched_path)}
+
+
+def _matched_cells(
+    runs: Mapping[Run, StoredPredictions], facts: Mapping[Run, Facts], evaluation: EvaluationSet
+) -> dict[str, Any]:
+    """The cells of a model under the rule `matched`, by activation."""
+    cells: dict[str, list[Run]] = {}
+    for run in runs:
+        cells.setdefault(run[0], []).append(run)
+    return {
+        activation: cell_under(
+            MATCHED,
+            {run[1]: runs[run] for run in cell},
+            {run[1]: facts[run] for run in cell},
+            evaluation,
+        )
+        for activation, cell in cells.items()
+    }
+
+
+# By the hashes of two runs' predictions: rules that chose the same steps share their differences.
+_Known = dict[tuple[str | None, str | None], dict[str, float]]
+
+
+def _matrices(
+    runs: Sequence[StoredPredictions],
+    facts: Sequence[Facts],
+    rule: str,
+    evaluation: EvaluationSet,
+    known: _Known,
+) -> dict[str, Matrix]:
+    """Measure id → `[R, R]`; `known` is read and added to."""
+    usable = [place for place, one in enumerate(facts) if one.usable]
+    pairs = all_pairs(len(usable))
+    digests = [facts[place].predictions_sha256 for place in usable]
+    names = [(digests[i], digests[j]) for i, j in pairs]
+    new = [place for place, name in enumerate(names) if name not in known]
+    if new:
+        values = pair_differences([runs[at] for at in usable], rule, evaluation, pairs[new])
+        for place, pair in enumerate(new):
+            known[names[pair]] = {id_: float(found[place]) for id_, found in values.items()}
+    matrices = {id_: _empty(id_, len(runs), usable) for id_ in measure_ids()}
+    for (i, j), name in zip(pairs, names, strict=True):
+        for id_, value in known[name].items():
+            matrices[id_][usable[i], usable[j]] = value
+            matrices[mirror(id_)][usable[j], usable[i]] = value
+    return matrices
+
+
+def _empty(id_: str, runs: int, usable: Sequence[int]) -> Matrix:
+    """NaN, but for what each usable run has with itself."""
+    matrix = np.full((runs, runs), np.nan)
+    matrix[usable, usable] = float(is_agreement(id_))
+    return matrix
+
+
+def text_blocks(characters: int, context: int) -> npt.NDArray[np.int64]:
+    """Where contiguous blocks of text begin and end, `[B + 1]`: nearly equal in length.
+
+    No block is shorter than a context (but for a text that is): what is nearer
+    depends on the same characters.
+    """
+    count = max(1, min(MOST_BLOCKS, characters // context))
+    return np.linspace(0, characters, count + 1).astype(np.int64)
+
+
+def _block_scores(
+    runs: Sequence[StoredPredictions],
+    facts: Sequence[Facts],
+    rule: str,
+    evaluation: EvaluationSet,
+    edges: npt.NDArray[np.int64],
+) -> dict[str, Matrix]:
+    """Mean loss and accuracy `[R, B]` of each run in each block of text."""
+    scores = {id_: np.full((len(runs), len(edges) - 1), np.nan) for id_ in ("loss", "accuracy")}
+    rows = np.arange(CHUNK)
+    for place, (run, one) in enumerate(zip(runs, facts, strict=True)):
+        if not one.usable:
+            continue
+        start, losses, hits = 0, [], []
+        for p in run.rows(rule, "all", CHUNK):
+            targets = evaluation.targets[start : start + len(p)]
+            start += len(p)
+            losses.append(-np.log(p[rows[: len(p)], targets].astype(np.float64)))
+            hits.append(p.argmax(axis=1) == targets)
+        for id_, values in (("loss", losses), ("accuracy", hits)):
+            sums = np.add.reduceat(np.concatenate(values).astype(np.float64), edges[:-1])
+            scores[id_][place] = sums / np.diff(edges)
+    return scores

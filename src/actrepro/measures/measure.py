@@ -1,0 +1,200 @@
+"""What a measure is: sums that add up over positions, and what becomes of them at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from actrepro.core.errors import ActreproError
+from actrepro.predict.store import Probabilities
+
+Targets = npt.NDArray[np.integer[Any]]
+Floats = npt.NDArray[np.float64]
+Symbols = npt.NDArray[np.unsignedinteger[Any]]
+Pairs = npt.NDArray[np.intp]
+Subsets = list[list[int]]
+
+# Positions at a time: an array of one model, [CHUNK, 65], stays in a core's second-level cache.
+CHUNK = 2048
+# Probabilities are 0 or at least this: dividing by it instead of by 0 makes 0 of 0 / 0.
+TINY = np.finfo(np.float32).tiny
+
+
+def mean_over_positions(sums: Floats, n: int) -> Floats:
+    """The sum over `n` positions, the last axis of `[..., 1]`, as a mean `[...]`."""
+    mean: Floats = sums[..., 0] / n
+    return mean
+
+
+def divergence_over_positions(sums: Floats, n: int) -> Floats:
+    """As `mean_over_positions`, of what only rounding can bring below 0."""
+    return np.maximum(mean_over_positions(sums, n), 0.0)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number made of predictions, `p` `[M, N, V]` of M models on the same N positions.
+
+    Sums over positions add up: over a file's chunks, over the files of a text.
+    So predictions larger than memory can be measured piece by piece.
+
+    Attributes
+    ----------
+    id
+        `what-norm-over`, for example `tv-half_l1-pairs`: total variation, as half
+        the L1 norm, over pairs of runs.
+    name, formula
+        As the report prints them; ᵥ runs over the V symbols, y is the true one.
+    range
+        The closed range of values; rounding may go past it by about 1e-6.
+    source
+        Where the definition is published.
+    sums
+        Additive over positions: sums of two pieces of a text, added, are the
+        sums of both. Float64, `[..., K]`.
+    finish
+        From the sums over all positions, `[..., K]`, and the number of positions
+        to values `[...]`.
+    symmetric
+        Of pairs: whether the order of the two models is of no consequence.
+    agreement
+        Whether more means more alike, as with overlap and kappa.
+    """
+
+    id: str
+    name: str
+    formula: str
+    range: tuple[float, float]
+    source: str
+    sums: Callable[..., Floats]
+    finish: Callable[[Floats, int], Floats] = mean_over_positions
+    symmetric: bool = True
+    agreement: bool = False
+
+    def _of_all(self, p: Probabilities, targets: Targets, *more: Any) -> Floats:
+        """Values of predictions that are whole in memory; what is made on the way stays small."""
+        _check(p, targets)
+        chunks = [slice(start, start + CHUNK) for start in range(0, len(targets), CHUNK)]
+        sums = (self.sums(p[:, chunk], targets[chunk], *more) for chunk in chunks)
+        return self.finish(reduce(np.add, sums), len(targets))
+
+
+@dataclass(frozen=True)
+class RunMeasure(Measure):
+    """A measure of each model: `sums(p, targets)` is `[M, K]`."""
+
+    def __call__(self, p: Probabilities, targets: Targets) -> Floats:
+        """Values `[M]`; raises ActreproError where `p` and `targets` do not fit."""
+        return self._of_all(p, targets)
+
+
+@dataclass(frozen=True)
+class PairMeasure(Measure):
+    """A measure of two models: `sums(p, targets, pairs)` is `[P, K]`, of pairs `[P, 2]`."""
+
+    def __call__(self, p: Probabilities, targets: Targets) -> Floats:
+        """Values `[M, M]`, at `[i, j]` with i first and j second.
+
+        A model differs from itself by 0 and agrees with itself by 1. Raises
+        ActreproError where `p` and `targets` do not fit.
+        """
+        models = len(p)
+        pairs = all_pairs(models)
+        if not self.symmetric:
+            pairs = np.concatenate([pairs, pairs[:, ::-1]])
+        values = self._of_all(p, targets, pairs)
+        matrix = np.diag(np.full(models, float(self.agreement)))
+        matrix[pairs[:, 0], pairs[:, 1]] = values
+        if self.symmetric:
+            matrix[pairs[:, 1], pairs[:, 0]] = values
+        return matrix
+
+
+@dataclass(frozen=True)
+class GroupMeasure(Measure):
+    """A measure of all models together, two at the least: `sums(p, targets)` is `[K]`.
+
+    Attributes
+    ----------
+    subset_sums
+        `subset_sums(p, targets, subsets)` is `[len(subsets), K]`: the sums of each
+        subset of the models, with what the subsets share computed once.
+    """
+
+    subset_sums: Callable[[Probabilities, Targets, Subsets], Floats] = field(kw_only=True)
+
+    def __call__(self, p: Probabilities, targets: Targets) -> float:
+        """One value; raises ActreproError where `p` and `targets` do not fit, or M < 2."""
+        if len(p) < 2:
+            raise ActreproError(
+                f"{self.id}: predictions of {len(p)} models, but a group has two or more; "
+                "pass p as [models, positions, symbols] with at least two models"
+            )
+        return float(self._of_all(p, targets))
+
+
+def all_pairs(models: int) -> Pairs:
+    """The pairs i < j of so many models, `[P, 2]`, ordered by i, then j."""
+    return np.stack(np.triu_indices(models, k=1), axis=1)
+
+
+def true_label(p: Probabilities, targets: Targets) -> Floats:
+    """The probability of the true symbol, `[M, N]`, in double precision."""
+    return p[:, np.arange(len(targets)), targets].astype(np.float64)
+
+
+def top_symbols(p: Probabilities) -> Symbols:
+    """The most probable symbol, `[M, N]`, the lower of equals; small integers compare faster."""
+    top: Symbols = p.argmax(axis=-1).astype(symbol_type(p))
+    return top
+
+
+def symbol_type(p: Probabilities) -> np.dtype[Any]:
+    """The smallest unsigned integers that number the symbols of `p`."""
+    return np.min_scalar_type(p.shape[-1] - 1)
+
+
+def total(values: Probabilities) -> float:
+    """The sum of `[N, V]`: over symbols in single, over positions in double precision."""
+    ones = np.ones(values.shape[-1], values.dtype)
+    return float((values @ ones).sum(dtype=np.float64))
+
+
+def entropy(p: Probabilities) -> Floats:
+    """−Σᵥ pᵥ ln pᵥ in nats of `[..., V]`, `[...]`; 0 ln 0 is 0 (Shannon 1948)."""
+    logs = np.maximum(p, TINY)
+    np.log(logs, out=logs)
+    # 0 − …: certainty has entropy 0, not −0.
+    nats: Floats = np.subtract(0.0, np.vecdot(p, logs), dtype=np.float64)
+    return nats
+
+
+def distance(p: Probabilities, q: Probabilities) -> Probabilities:
+    """|p − q| of every entry."""
+    apart: Probabilities = p - q
+    return np.abs(apart, out=apart)
+
+
+def count(where: npt.NDArray[np.bool_]) -> int:
+    """How often it is so."""
+    return int(np.count_nonzero(where))
+
+
+def _check(p: Probabilities, targets: Targets) -> None:
+    expected = "expected p as [models, positions, symbols] and one target per position"
+    if p.ndim != 3 or targets.shape != p.shape[1:2] or not targets.size:
+        raise ActreproError(
+            f"measures: found p of shape {p.shape} and targets of shape {targets.shape}; "
+            f"{expected}; pass p[None] for one model"
+        )
+    if targets.min() < 0 or targets.max() >= p.shape[-1]:
+        raise ActreproError(
+            f"measures: found targets from {targets.min()} to {targets.max()} for "
+            f"{p.shape[-1]} symbols; {expected}, a code from 0 to {p.shape[-1] - 1}; "
+            "use the targets of the text that was predicted"
+        )

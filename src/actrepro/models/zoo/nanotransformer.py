@@ -1,0 +1,19 @@
+"""NanoTransformer: a decoder with bias-free attention and no dropout anywhere."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from torch import nn
+
+from actrepro.models.blocks import MLP, Block, Decoder, FusedAttention, ModelSpec, initialise
+
+
+def build(spec: ModelSpec) -> nn.Module:
+    """The scale's dropout is ignored: this model is defined without one."""
+    spec = replace(spec, dropout=0.0)
+    blocks = [
+        Block(spec.width, FusedAttention(spec, bias=False), MLP(spec, 4 * spec.width))
+        for _ in range(spec.layers)
+    ]
+    return Decoder(spec, blocks, embedding_dropout=0.0).apply(initialise)

@@ -1,0 +1,1 @@
+"""Predictions: making them, storing them, and what makes them comparable."""

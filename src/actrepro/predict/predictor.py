@@ -1,0 +1,260 @@
+"""Predicting the frozen evaluation set with trained runs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from actrepro.config.study import RunConfig
+from actrepro.core.files import read_json, write_json
+from actrepro.core.vocabulary import DIVERGED, FINISHED
+from actrepro.data.corpus import load_corpus
+from actrepro.data.evaluation_set import EvaluationSet, load_evaluation
+from actrepro.models import build_from_protocol
+from actrepro.predict.matching import Match, common_loss, match
+from actrepro.predict.store import (
+    MATCHED,
+    OWN_RULES,
+    POSITIONS,
+    Predictions,
+    Probabilities,
+    Text,
+    of_lost,
+    open_predictions,
+    save_predictions,
+)
+from actrepro.train.checkpoints import (
+    Weights,
+    hash_weights,
+    is_finished,
+    load_checkpoint,
+    load_snapshot,
+    own_steps,
+    status_of,
+)
+from actrepro.train.devices import prepare_torch
+from actrepro.train.history import read_history
+
+LOG = logging.getLogger("actrepro")
+
+# Kernels may round differently for another batch size, so it is fixed for every run.
+BATCH = 64
+PROMPTS = 32
+LONGEST_TEXT = 64
+
+
+def predict_cell(
+    requests: Sequence[RunConfig],
+    corpus_path: Path,
+    evaluation_path: Path,
+    checkpoint_paths: Sequence[Path],
+    prediction_paths: Sequence[Path],
+    threads: int,
+) -> None:
+    """Predict with each run of a cell, under its own checkpoint rules, and write it."""
+    device = prepare_torch(requests[0].device, threads)
+    symbols = len(load_corpus(corpus_path).symbols)
+    evaluation = load_evaluation(evaluation_path)
+    for request, source, target in zip(requests, checkpoint_paths, prediction_paths, strict=True):
+        checkpoint = load_checkpoint(source)
+        if checkpoint.status == FINISHED:
+            weights = {rule: checkpoint.weights(rule) for rule in OWN_RULES}
+            made = predict(request, weights, symbols, evaluation, device)
+            LOG.info("%s: predicted %s characters", request.name, f"{len(evaluation.targets):,}")
+        else:
+            made = of_lost(checkpoint.status, evaluation.sha256)
+            LOG.info("%s: %s, predicts nothing", request.name, checkpoint.status)
+        save_predictions(target, made)
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """Where one run's files lie that its matched checkpoint is chosen from."""
+
+    history: Path
+    checkpoint: Path
+    snapshots: Path
+    predictions: Path
+
+
+def predict_matched(
+    requests: Sequence[RunConfig],
+    corpus_path: Path,
+    evaluation_path: Path,
+    evaluation_manifest: Path,
+    runs: Sequence[RunFiles],
+    matched_path: Path,
+    prediction_paths: Sequence[Path],
+    threads: int,
+) -> None:
+    """Predict with each of a model's runs at the step nearest their common loss.
+
+    Writes which steps these are, and the predictions of each run.
+    """
+    device = prepare_torch(requests[0].device, threads)
+    symbols = len(load_corpus(corpus_path).symbols)
+    evaluation = load_evaluation(evaluation_path)
+    bigram = read_json(evaluation_manifest)["selection_bigram_loss"]
+    level, matches = _matches(requests, runs, bigram)
+    write_json(matched_path, _matched_record(requests[0], level, matches))
+    for request, files, path in zip(requests, runs, prediction_paths, strict=True):
+        step = matches[request.activation, request.seed].step
+        if step is None:
+            made = of_lost(status_of(files.checkpoint), evaluation.sha256)
+        elif (before := _predicted_before(step, files, evaluation.sha256)) is not None:
+            made = before
+        else:
+            weights = {MATCHED: _weights_at(step, files)}
+            made = predict(request, weights, symbols, evaluation, device)
+        save_predictions(path, made)
+    LOG.info("predicted at the step nearest a selection loss of %.4f", level)
+
+
+def _matches(
+    requests: Sequence[RunConfig], runs: Sequence[RunFiles], bigram: float
+) -> tuple[float, dict[tuple[str, int], Match]]:
+    """The common loss of the runs that finished, and their steps nearest it; lost ones: None."""
+    names = [(request.activation, request.seed) for request in requests]
+    finished = {
+        name: read_history(files.history)
+        for name, files in zip(names, runs, strict=True)
+        if is_finished(files.checkpoint)
+    }
+    level = common_loss(finished, bigram) if finished else float(bigram)
+    return level, {name: match(finished.get(name, []), level) for name in names}
+
+
+def _matched_record(
+    request: RunConfig, level: float, matches: Mapping[tuple[str, int], Match]
+) -> dict[str, object]:
+    return {
+        "scale": request.scale,
+        "model": request.model,
+        "common_loss": level,
+        "runs": [
+            {"activation": activation, "seed": seed, **asdict(found)}
+            for (activation, seed), found in matches.items()
+        ],
+    }
+
+
+def _predicted_before(step: int, files: RunFiles, evaluation_sha256: str) -> Predictions | None:
+    """What the run has predicted at this step under a rule of its own; None where it has not."""
+    rule = own_steps(files.checkpoint).get(step)
+    stored = open_predictions(files.predictions)
+    if rule is None or stored.lost or stored.evaluation_sha256 != evaluation_sha256:
+        return None
+    return Predictions(
+        {(MATCHED, at): stored.read(rule, at) for at in POSITIONS},
+        {MATCHED: stored.generated(rule)},
+        evaluation_sha256,
+        {MATCHED: stored.weights_sha256[rule]},
+    )
+
+
+def _weights_at(step: int, files: RunFiles) -> Weights:
+    rule = own_steps(files.checkpoint).get(step)
+    if rule is None:
+        return load_snapshot(files.snapshots, step)
+    return load_checkpoint(files.checkpoint).weights(rule)
+
+
+def predict(
+    request: RunConfig,
+    weights: Mapping[str, Weights],
+    symbols: int,
+    evaluation: EvaluationSet,
+    device: torch.device,
+) -> Predictions:
+    """What a run predicts and writes with its weights under each rule.
+
+    With weights that give no numbers, the run counts as diverged.
+    """
+    hashes = {rule: hash_weights(one) for rule, one in weights.items()}
+    model = build_from_protocol(
+        request.model,
+        request.protocol,
+        request.activation,
+        symbols,
+        custom_models=request.custom_models,
+    ).to(device)
+    probabilities: dict[tuple[str, str], Probabilities] = {}
+    generated: dict[str, Text] = {}
+    for rule, one in weights.items():
+        same = next((done for done in generated if hashes[done] == hashes[rule]), None)
+        if same is not None:
+            probabilities |= {(rule, at): probabilities[same, at] for at in POSITIONS}
+            generated[rule] = generated[same]
+            continue
+        model.load_state_dict(one)
+        probabilities[rule, "all"] = predict_scored(model, evaluation, device)
+        probabilities[rule, "last"] = predict_last(model, evaluation, device)
+        generated[rule] = write_on(model, evaluation, device)
+    if not all(np.isfinite(values).all() for values in probabilities.values()):
+        LOG.warning("%s: its weights give no numbers; it counts as diverged", request.name)
+        return of_lost(DIVERGED, evaluation.sha256, hashes)
+    return Predictions(probabilities, generated, evaluation.sha256, hashes)
+
+
+def predict_scored(
+    model: nn.Module, evaluation: EvaluationSet, device: torch.device
+) -> Probabilities:
+    """Probabilities `[N, V]` at every scored position."""
+    everywhere = _forward(model, evaluation.inputs, device)
+    return everywhere[evaluation.window, evaluation.offset]
+
+
+def predict_last(
+    model: nn.Module, evaluation: EvaluationSet, device: torch.device
+) -> Probabilities:
+    """Probabilities `[K, V]` at the last position of the fixed full-context windows."""
+    return _forward(model, evaluation.last_inputs, device, last_only=True)
+
+
+@torch.no_grad()
+def write_on(model: nn.Module, evaluation: EvaluationSet, device: torch.device) -> Text:
+    """Codes `[prompts, length]` that a model writes, always its most probable next one.
+
+    The prompts are the first halves of full windows spread evenly over the test
+    half, the same for every run; prompt and text together fill the context at most.
+    """
+    model.eval()
+    windows = evaluation.last_inputs
+    chosen = np.linspace(0, len(windows) - 1, min(PROMPTS, len(windows))).astype(np.int64)
+    needed = -(-evaluation.block // 2)
+    length = min(LONGEST_TEXT, evaluation.block - needed)
+    text = torch.from_numpy(windows[chosen, :needed].astype(np.int64)).to(device)
+    for _ in range(length):
+        text = torch.cat([text, model(text)[:, -1:].argmax(dim=-1)], dim=1)
+    return text[:, needed:].cpu().numpy().astype(windows.dtype)
+
+
+@torch.no_grad()
+def _forward(
+    model: nn.Module, inputs: np.ndarray, device: torch.device, last_only: bool = False
+) -> Probabilities:
+    """Softmax in double precision, stored as float32: a stored row sums to one to 1e-6.
+
+    The smallest float32 stands for anything smaller, so that no loss is infinite by rounding.
+    """
+    model.eval()
+    parts = []
+    for batch in _padded_batches(torch.from_numpy(inputs.astype(np.int64)), BATCH):
+        logits = model(batch.to(device)).double()
+        logits = logits[:, -1] if last_only else logits
+        stored = torch.softmax(logits, dim=-1).float().clamp_min(torch.finfo(torch.float32).tiny)
+        parts.append(stored.cpu().numpy())
+    return np.concatenate(parts)[: len(inputs)]
+
+
+def _padded_batches(inputs: Tensor, size: int) -> list[Tensor]:
+    """Batches of one size; the last is filled up with repeats, which the caller cuts off."""
+    missing = -len(inputs) % size
+    filled = torch.cat([inputs, inputs[:1].expand(missing, -1)])
+    return list(torch.split(filled, size))

@@ -1,0 +1,1 @@
+"""The same runs made elsewhere, and studies published in small form."""

@@ -1,0 +1,1 @@
+"""Parts that the report's sections share."""

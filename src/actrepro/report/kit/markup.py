@@ -1,0 +1,50 @@
+"""Filling in the template of a page; folders called `templates` hold markup only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+TEMPLATES = sorted(Path(__file__).parents[2].rglob("templates"))
+
+
+def fill(template: str, **values: Any) -> str:
+    """A page as HTML: a template of `templates/` with values, which are escaped."""
+    return _environment(autoescape=True).get_template(template).render(values)
+
+
+def fill_text(template: str, **values: Any) -> str:
+    """A page as plain text: the template itself escapes what it must."""
+    return _environment(autoescape=False).get_template(template).render(values)
+
+
+def _environment(autoescape: bool) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=autoescape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["look"] = look
+    return environment
+
+
+def script_data(data: Mapping[str, Any]) -> Markup:
+    """Data as JSON for a script element, which it neither ends nor opens, whatever its texts."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c"))
+
+
+def look(verdict: str) -> str:
+    """The class that a verdict has in the style sheet.
+
+    >>> look("not run")
+    'v-not-run'
+    """
+    return f"v-{verdict.replace(' ', '-')}"

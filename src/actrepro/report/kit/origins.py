@@ -1,0 +1,81 @@
+"""Where a number of the report comes from: the file, and the function that computed it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from actrepro.core import paths
+
+# What writes which file: where a number of the report can be followed to.
+ORIGINS = (
+    (paths.CORPUS, "actrepro.data.sources.make_corpus"),
+    (paths.EVALUATION, "actrepro.data.evaluation_set.make_evaluation"),
+    (paths.GATES, "actrepro.gates.before.check_model"),
+    (paths.CHECKPOINT, "actrepro.train.loop.train_run"),
+    (paths.SNAPSHOTS, "actrepro.train.loop.train_run"),
+    (paths.HISTORY, "actrepro.train.loop.train_run"),
+    (paths.RUN_RECORD, "actrepro.train.loop.train_run"),
+    (paths.PREDICTIONS, "actrepro.predict.predictor.predict_cell"),
+    (paths.MATCHED, "actrepro.predict.predictor.predict_matched"),
+    (paths.MATCHED_PREDICTIONS, "actrepro.predict.predictor.predict_matched"),
+    (paths.CELL_DIFFERENCES, "actrepro.measures.differences.cell_differences"),
+    (paths.MODEL_DIFFERENCES, "actrepro.measures.differences.model_differences"),
+    (paths.MATCHED_DIFFERENCES, "actrepro.measures.differences.model_differences"),
+    (paths.GATES_AFTER, "actrepro.gates.after.check_runs"),
+    (paths.MODEL_STATS, "actrepro.statistics.per_model.model_statistics"),
+    (paths.BREAKDOWN, "actrepro.measures.breakdown.model_breakdown"),
+    (paths.SCALE_STATS, "actrepro.statistics.per_scale.scale_statistics"),
+    (paths.RUNS_TABLE, "actrepro.results.tables.scale_tables"),
+    (paths.PAIRS_TABLE, "actrepro.results.tables.scale_tables"),
+    (paths.CELLS_TABLE, "actrepro.results.tables.scale_tables"),
+    (paths.CONTRASTS_TABLE, "actrepro.results.tables.scale_tables"),
+    (paths.GATES_TABLE, "actrepro.results.tables.scale_tables"),
+    (paths.ACROSS_TABLE, "actrepro.results.tables.scale_tables"),
+    (paths.SUMMARY, "actrepro.results.tables.scale_tables"),
+    (paths.FIGURE_SVG, "actrepro.figures.draw.draw_figure"),
+    (paths.ELSEWHERE, "actrepro.replication.compare.compare_scale"),
+    (paths.CLAIMS_JSON, "actrepro.audit.write.write_verdicts"),
+    (paths.CLAIMS_TABLE, "actrepro.audit.write.write_verdicts"),
+    (paths.AUDIT_PAGE, "actrepro.audit.page.build.write_page"),
+    (paths.MODELS, "actrepro.models.card.write_sizes"),
+    (paths.REPORT, "actrepro.report.page.write_report"),
+    (paths.REPORT_TEXT, "actrepro.report.markdown.write_markdown"),
+    (paths.PROVENANCE, "actrepro.replication.archive_writer.record_study"),
+)
+
+# Within `stats.json`: what computed the numbers under a key.
+PARTS: Mapping[str, str] = {
+    r"\.contrasts": "actrepro.statistics.contrasts.family",
+    r"\.across": "actrepro.statistics.per_model.across",
+    r"\.omnibus": "actrepro.statistics.per_model.omnibus",
+    r"\.classical": "actrepro.statistics.per_model.classical_tests",
+    r"\.gates": "actrepro.gates.after.check_runs",
+    r"\.cells": "actrepro.statistics.per_model.model_statistics",
+    r"\.runs": "actrepro.train.loop.train_run",
+    r"^decomposition": "actrepro.statistics.decomposition.decompose",
+    r"^evaluation": "actrepro.data.evaluation_set.make_evaluation",
+    r"^measures": "actrepro.measures.catalogue.measure_descriptions",
+}
+
+
+def origin(source: str) -> str:
+    """The function that computed what stands at `file: key`; empty where none is known.
+
+    >>> origin("results/quick/stats.json: models.charlm.rules.final.contrasts")
+    'actrepro.statistics.contrasts.family'
+    >>> origin("results/quick/charlm/gates.json")
+    'actrepro.gates.before.check_model'
+    """
+    path, _, key = source.partition(": ")
+    if path.endswith("stats.json"):
+        for pattern, function in PARTS.items():
+            if re.search(pattern, key):
+                return function
+    return next((function for pattern, function in ORIGINS if _fits(pattern, path)), "")
+
+
+def _fits(pattern: str, path: str) -> bool:
+    """Whether a path is one of a pattern's; wildcards hold no slash."""
+    expression = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(pattern))
+    return path == pattern or re.fullmatch(expression, path) is not None

@@ -1,0 +1,441 @@
+"""The report: one self-contained HTML file of what a study ran and found.
+
+Everything is computed before: the report reads `stats.json`, breakdowns, corpus manifests and
+figures, and turns them into words, tables and pictures. `templates/` holds markup only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from actrepro.audit.page import section
+from actrepro.core import paths
+from actrepro.core.files import read_json, write_text
+from actrepro.core.formats import counted, counts_spread, level
+from actrepro.figures.catalogue import figure_group, figure_kind, figure_names, figure_title
+from actrepro.figures.draw import figure_caption
+from actrepro.predict.store import FINAL, MATCHED, RULES
+from actrepro.replication.archive import read_records
+from actrepro.report.kit.inline_svg import inline_svg
+from actrepro.report.kit.markup import fill
+from actrepro.report.kit.origins import ORIGINS
+from actrepro.report.kit.tables import Table
+from actrepro.report.sections import (
+    all_cells,
+    answer,
+    breakdown,
+    cells_by_model,
+    costs,
+    diagrams,
+    other_tests,
+    power,
+    replication,
+    run,
+)
+from actrepro.report.sections import gates as report_gates
+from actrepro.report.sections import recorded as report_recorded
+from actrepro.report.sections.contrasts import contrasts_tables, verdicts_table
+from actrepro.report.sections.first_screen import Summary, summary
+from actrepro.results.cells import Stats, cells_of, sound
+from actrepro.results.contrasts import alpha
+
+# Bytes of figures that a page holds; those of a large study that are beyond it are named.
+MOST_DRAWN = 8_000_000
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure in the page, and where it comes from; without its picture where that is too much."""
+
+    id: str
+    name: str
+    title: str
+    caption: str
+    svg: Markup | None
+    source: str
+    function: str = "actrepro.figures.draw.draw_figure"
+
+
+@dataclass(frozen=True)
+class Diagram:
+    """A small picture with the name of what it shows, and its size in words."""
+
+    name: str
+    svg: Markup
+    size: str = ""
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """Where a model's seeds disagree: a page of text, and tables."""
+
+    id: str
+    model: str
+    page: breakdown.Page | None
+    tables: Sequence[Table]
+
+
+@dataclass(frozen=True)
+class Gates:
+    """A scale's gates in two sentences, with the tables to them; `failed` only where any did."""
+
+    line: str
+    other_rules: str
+    failed: Table | None
+    asked: Table
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model's tables; `others` are its results under other checkpoint rules, where they differ.
+
+    Each of these with what its summary line says.
+    """
+
+    id: str
+    name: str
+    sentence: str
+    bars: Sequence[answer.Bar]
+    results: Table
+    others: Sequence[tuple[str, Table]]
+    across: Table
+    gates: Table
+    contrasts: Sequence[Table]
+    tests: Sequence[Table]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What the page shows of one scale; figures by whether their pictures are in the page."""
+
+    stats: Stats
+    figure_paths: Mapping[Path, bool]
+    breakdowns: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    outlines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The scale's name."""
+        return str(self.stats["scale"])
+
+    @property
+    def file(self) -> str:
+        """The file that its numbers are from."""
+        return paths.at(paths.SCALE_STATS, scale=self.name)
+
+    @cached_property
+    def headline(self) -> str:
+        """The answer."""
+        return answer.headline(self.stats)
+
+    @cached_property
+    def answers(self) -> Table:
+        """Verdicts by model."""
+        return answer.answer_table(self.stats)
+
+    @cached_property
+    def summary(self) -> Summary:
+        """The first screen."""
+        return summary(self.stats)
+
+    @cached_property
+    def models_run(self) -> Table:
+        """Parameters, time and speed."""
+        return run.models_table(self.stats)
+
+    @cached_property
+    def lost_runs(self) -> Table | None:
+        """The runs that diverged or failed; None where every run finished."""
+        return run.lost_table(self.stats)
+
+    @cached_property
+    def circumstances(self) -> list[Table]:
+        """Protocol, n-gram tables, machines."""
+        return [
+            run.protocol_table(self.stats),
+            run.baselines_table(self.stats),
+            run.machines_table(self.stats),
+        ]
+
+    @cached_property
+    def gates(self) -> Gates:
+        """Which cells passed, and what was measured where one did not."""
+        failed = report_gates.failed_table(self.stats)
+        return Gates(
+            line=report_gates.gates_line(self.stats),
+            other_rules=report_gates.other_rules_line(self.stats),
+            failed=failed if failed.rows else None,
+            asked=report_gates.asked_table(self.stats),
+        )
+
+    @cached_property
+    def decompositions(self) -> list[tuple[str, Table]]:
+        """Where the scores' spread comes from, under each checkpoint rule that differs."""
+        rules = [FINAL, *(rule for rule in RULES if rule != FINAL and self._differs(rule))]
+        found = ((rule, other_tests.decomposition_table(self.stats, rule)) for rule in rules)
+        return [(cells_by_model.RULE_NAMES[rule], table) for rule, table in found if table]
+
+    def _differs(self, rule: str) -> bool:
+        return any(
+            cells_by_model.rules_differ(self.stats, model, rule) for model in self.stats["models"]
+        )
+
+    @cached_property
+    def verdicts(self) -> Table | None:
+        """How many contrasts end in which verdict; None where there is nothing to compare."""
+        return verdicts_table(self.stats) if len(self.stats["activations"]) > 1 else None
+
+    @cached_property
+    def models(self) -> list[Model]:
+        """Each model's results and contrasts."""
+        return [_model(self.stats, name) for name in self.stats["models"]]
+
+    @cached_property
+    def reproducibility(self) -> Table:
+        """Every cell's differences between seeds."""
+        return all_cells.reproducibility_table(self.stats)
+
+    @cached_property
+    def learning(self) -> Table:
+        """Every cell's loss, accuracy, gap, best checkpoint and calibration."""
+        return all_cells.learning_table(self.stats)
+
+    @cached_property
+    def tradeoff(self) -> Table:
+        """The sound cells by loss, with the front."""
+        return all_cells.tradeoff_table(self.stats)
+
+    @cached_property
+    def ensembles(self) -> Table | None:
+        """What averaging the seeds gains; None without breakdowns."""
+        return breakdown.ensembles_table(self.stats, self.breakdowns)
+
+    @cached_property
+    def contrasts(self) -> Table:
+        """Every contrast."""
+        return power.all_contrasts_table(self.stats)
+
+    @cached_property
+    def power(self) -> Table | None:
+        """What more seeds would settle."""
+        return power.power_table(self.stats)
+
+    @cached_property
+    def disagreement(self) -> list[Disagreement]:
+        """Where seeds disagree, by model."""
+        return [self._disagreement(model, found) for model, found in self.breakdowns.items()]
+
+    def _unsound(self, model: str) -> list[str]:
+        """The activations whose cells failed a gate."""
+        return [name for name, cell in cells_of(self.stats, model).items() if not sound(cell)]
+
+    def _disagreement(self, model: str, found: Mapping[str, Any]) -> Disagreement:
+        unsound = self._unsound(model)
+        return Disagreement(
+            f"disagreement-{self.name}-{model}",
+            model,
+            breakdown.page(found, f"page-{self.name}-{model}", unsound),
+            breakdown.tables(found, unsound),
+        )
+
+    @cached_property
+    def reliability(self) -> list[Table]:
+        """How often runs are right when they are so sure, by model."""
+        made = (
+            breakdown.reliability_table(one, self._unsound(model))
+            for model, one in self.breakdowns.items()
+        )
+        return [table for table in made if table is not None]
+
+    @cached_property
+    def diagrams(self) -> list[Diagram]:
+        """What the models are made of."""
+        return [
+            Diagram(
+                name,
+                diagrams.diagram(name, one["outline"]),
+                f"{counts_spread(one['parameters'].values())} parameters",
+            )
+            for name, one in self.outlines.items()
+            if name in self.stats["models"] and one["outline"]
+        ]
+
+    def pictures(self, group: str) -> list[Figure]:
+        """The figures of a place in the page, in their order."""
+        return [one for one in self._figures if figure_group(one.name) == group]
+
+    def pictures_of(self, model: str) -> list[Figure]:
+        """The figures of one model."""
+        return [one for one in self.pictures("model") if figure_kind(one.name)[1] == model]
+
+    @cached_property
+    def _figures(self) -> list[Figure]:
+        names = figure_names(list(self.stats["models"]), list(self.stats["activations"]))
+        rank = {name: place for place, name in enumerate(names)}
+        ordered = sorted(self.figure_paths, key=lambda path: rank[path.stem])
+        return [_figure(self.stats, path, self.figure_paths[path]) for path in ordered]
+
+
+def _model(stats: Stats, name: str) -> Model:
+    tests = [
+        other_tests.omnibus_table(stats, name),
+        *(other_tests.pairs_table(stats, name, score) for score in other_tests.SCORES),
+    ]
+    return Model(
+        id=f"model-{stats['scale']}-{name}",
+        name=name,
+        sentence=answer.model_sentence(stats, name),
+        bars=answer.model_bars(stats, name),
+        results=cells_by_model.results_table(stats, name, FINAL),
+        others=[
+            (_where_it_differs(stats, name, rule), cells_by_model.results_table(stats, name, rule))
+            for rule in RULES
+            if rule != FINAL and cells_by_model.rules_differ(stats, name, rule)
+        ],
+        across=cells_by_model.across_table(stats, name),
+        gates=report_gates.gates_table(stats, name),
+        contrasts=contrasts_tables(stats, name),
+        tests=[table for table in tests if table is not None],
+    )
+
+
+def _where_it_differs(stats: Stats, model: str, rule: str) -> str:
+    runs = counted(len(stats["models"][model]["runs"]), "run")
+    which = "at matched loss" if rule == MATCHED else "at its best checkpoint"
+    differing = cells_by_model.rules_differ(stats, model, rule)
+    return f"{model} {which}: not the final one in {differing} of {runs}"
+
+
+def _figure(stats: Stats, path: Path, drawn: bool) -> Figure:
+    name, scale = path.stem, stats["scale"]
+    caption = figure_caption(name, stats)
+    return Figure(
+        id=f"figure-{scale}-{name}",
+        name=name,
+        title=figure_title(name),
+        caption=caption,
+        svg=inline_svg(path, f"{scale}-{name}-", caption) if drawn else None,
+        source=paths.at(paths.FIGURE_SVG, scale=scale, figure=name),
+    )
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The files that a report is made from.
+
+    Attributes
+    ----------
+    stats
+        `stats.json` of each scale.
+    corpora
+        The corpus manifest of each scale, in the same order; the same one may recur.
+    figures
+        SVG files of all scales, `…/{scale}/figures/{name}.svg`.
+    breakdowns
+        `breakdown.json` of models, of any of the scales.
+    models
+        `models.json`, for diagrams and costs; None leaves them out.
+    benchmarks
+        The folder where Snakemake keeps the times of jobs; None leaves them out.
+    audit
+        `claims.json`, for a section on the earlier study; without it there is none.
+    root
+        The folder that the names of the audit's files start from.
+    elsewhere
+        `elsewhere.json` of scales, for a section on the same runs made elsewhere.
+    records
+        Folders of records, for a section on recorded results; they are evidence of the audit too.
+    """
+
+    stats: Sequence[Path]
+    corpora: Sequence[Path]
+    figures: Sequence[Path] = ()
+    breakdowns: Sequence[Path] = ()
+    models: Path | None = None
+    benchmarks: Path | None = None
+    audit: Path | None = None
+    root: Path = Path()
+    elsewhere: Sequence[Path] = ()
+    records: Sequence[Path] = ()
+
+
+def write_report(page: Mapping[str, Any], output: Path) -> None:
+    """Write the report as HTML; `page` is what `contents` makes. Same inputs, same bytes."""
+    write_text(output, fill("report.html.j2", **page))
+
+
+def contents(study: str, inputs: Inputs) -> dict[str, Any]:
+    """What the report of a study shows, by the names that its templates know.
+
+    Parameters
+    ----------
+    study
+        The study's name, for the title.
+
+    Raises
+    ------
+    ActreproError
+        When a file is missing or damaged.
+    """
+    models = read_json(inputs.models) if inputs.models else {"scales": {}}
+    scales = _scales(inputs, models)
+    stats = [scale.stats for scale in scales]
+    manifests = [read_json(path) for path in inputs.corpora]
+    recorded = read_records(inputs.records)
+    made = {one["scale"]: one for one in map(read_json, inputs.elsewhere)}
+    return {
+        "study": study,
+        "scales": scales,
+        "models_file": paths.MODELS,
+        "corpora": run.corpora_table(manifests),
+        "measures": cells_by_model.measures_table(stats[0]),
+        "hashes": run.hashes_table(manifests, stats),
+        "earlier": _earlier(inputs, recorded),
+        "audit_command": section.COMMAND,
+        "twice": [
+            replication.section(one, made[one["scale"]]) for one in stats if one["scale"] in made
+        ],
+        "elsewhere_command": replication.COMMAND,
+        "recorded": report_recorded.section(recorded, stats),
+        "costs": costs.section(stats, models, inputs.benchmarks) if inputs.models else None,
+        "origins": ORIGINS,
+        "confidence": level(stats[0]["confidence"]),
+        "alpha": level(alpha(stats[0])),
+    }
+
+
+def _scales(inputs: Inputs, models: Mapping[str, Any]) -> list[Scale]:
+    broken_down: dict[str, dict[str, Any]] = {}
+    for one in map(read_json, inputs.breakdowns):
+        broken_down.setdefault(one["scale"], {})[one["model"]] = one
+    drawn = _drawn(inputs.figures)
+    return [
+        Scale(
+            stats,
+            {path: on for path, on in drawn.items() if path.parent.parent.name == stats["scale"]},
+            broken_down.get(stats["scale"], {}),
+            models["scales"].get(stats["scale"], {}),
+        )
+        for stats in map(read_json, inputs.stats)
+    ]
+
+
+def _drawn(figures: Sequence[Path]) -> dict[Path, bool]:
+    """The figures, and whether the page holds them: those of whole scales come first."""
+    drawn, size = {}, 0
+    for path in sorted(figures, key=lambda path: bool(figure_kind(path.stem)[1])):
+        size += path.stat().st_size if path.exists() else 0
+        drawn[path] = size <= MOST_DRAWN
+    return drawn
+
+
+def _earlier(inputs: Inputs, recorded: Any) -> section.Section | None:
+    if inputs.audit is None:
+        return None
+    return section.section(read_json(inputs.audit), inputs.root, recorded)

@@ -1,0 +1,180 @@
+"""The report's tables over all cells of a scale, to be sorted: differences, learning, trade-off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from actrepro.core.formats import (
+    MISSING,
+    counts_spread,
+    interval,
+    level,
+    mean_sd,
+    signed,
+)
+from actrepro.measures import PRIMARY
+from actrepro.predict.store import FINAL
+from actrepro.report.kit.tables import Entry, Row, Table, stats_key
+from actrepro.report.sections.cells_by_model import DIFFERENCE_COLUMNS, below, marked
+from actrepro.results.cells import (
+    Cell,
+    Stats,
+    cells_of,
+    every_cell,
+    finished_runs,
+    learned,
+    named_cells,
+    remark,
+    sound,
+)
+from actrepro.results.contrasts import ACCURACY, CHURN, LOSS
+from actrepro.statistics.pareto import front
+
+BEST = "best"
+CALIBRATION = "calibration.all"
+KAPPA = "kappa-fleiss.all"
+
+
+def reproducibility_table(stats: Stats) -> Table:
+    """Every cell's differences between seeds at the final step."""
+    confidence = level(stats["confidence"])
+    others = [name for id_, name in DIFFERENCE_COLUMNS.items() if id_ != CHURN]
+    return Table(
+        "Differences between seeds, all cells",
+        f"Means over pairs of seeds at the final step, with {confidence} jackknife intervals over "
+        "seeds below them; kappa is the agreement of all seeds, where more is more alike. Cells "
+        "that failed a gate are marked † and rank with nothing.",
+        ["model", "activation", "n", "total variation", "churn", *others, "kappa"],
+        [
+            _cell_row(model, activation, cell, _differences(cell))
+            for model, activation, cell in every_cell(stats)
+        ],
+        names=2,
+        source=stats_key(stats, f"models.*.rules.{FINAL}.cells.*"),
+        keys=_keys(stats, "differences"),
+    )
+
+
+def _keys(stats: Stats, part: str) -> list[str]:
+    """Where in `stats.json` a row's numbers stand."""
+    return [
+        f"models.{model}.rules.{FINAL}.cells.{activation}.{part}"
+        for model, activation, _ in every_cell(stats)
+    ]
+
+
+def _cell_row(model: str, activation: str, cell: Cell, cells: list[str | Entry]) -> Row:
+    named = Entry(marked(activation, cell), remark(cell))
+    return Row([model, named, *cells], failed=not sound(cell))
+
+
+def _differences(cell: Cell) -> list[str | Entry]:
+    ids = (PRIMARY, *DIFFERENCE_COLUMNS)
+    return [
+        str(cell["n"]),
+        *(below(cell["differences"][id_]) for id_ in ids),
+        below(cell["group"].get(KAPPA)),
+    ]
+
+
+def learning_table(stats: Stats) -> Table:
+    """Every cell's loss and accuracy, its train–validation gap, best checkpoint, calibration."""
+    return Table(
+        "Loss, accuracy and fit, all cells",
+        "Means over n seeds ± standard deviation (n − 1), on the test text: loss in nats per "
+        "character. Gap: selection loss less training loss at the last evaluation, on windows of "
+        "both texts. Best: test loss at the checkpoint with the lowest selection loss less that at "
+        "the final step, with its steps. Calibration: expected error of a run’s own confidence. "
+        "Every run: the strongest n-gram table that all of the cell’s runs beat.",
+        ["model", "activation", "n", "loss", "accuracy", "gap", "best", "calibration", "every run"],
+        [
+            _cell_row(model, activation, cell, _learning(stats, model, activation, cell))
+            for model, activation, cell in every_cell(stats)
+        ],
+        names=2,
+        source=stats_key(stats, f"models.*.rules.{FINAL}.cells.*"),
+        keys=_keys(stats, "metrics"),
+    )
+
+
+def _learning(stats: Stats, model: str, activation: str, cell: Cell) -> list[str | Entry]:
+    if not cell["n"]:
+        return [str(cell["n"]), *[MISSING] * 6]
+    metrics = cell["metrics"]
+    return [
+        str(cell["n"]),
+        _mean(metrics[LOSS]),
+        _mean(metrics[ACCURACY], share=True),
+        signed(_gap(stats, model, activation)),
+        _best(stats, model, activation, cell),
+        _mean(metrics[CALIBRATION]),
+        learned(cell["beats"]),
+    ]
+
+
+def _mean(metric: Mapping[str, Any], share: bool = False) -> str | Entry:
+    """A mean with its interval below it."""
+    bounds = metric["interval"]
+    if bounds is None:
+        return mean_sd(metric, share)
+    scale, digits = (100, 2) if share else (1, 4)
+    return Entry(mean_sd(metric, share), interval([end * scale for end in bounds], digits))
+
+
+def _runs(stats: Stats, model: str, activation: str) -> list[Mapping[str, Any]]:
+    return [run for run in finished_runs(stats, model) if run["activation"] == activation]
+
+
+def _gap(stats: Stats, model: str, activation: str) -> float | None:
+    """Mean over runs of selection loss less training loss where their histories end."""
+    lasts = [run["last_history"] for run in _runs(stats, model, activation)]
+    gaps = [last["selection_loss"] - last["train_loss"] for last in lasts if last is not None]
+    return sum(gaps) / len(gaps) if gaps else None
+
+
+def _best(stats: Stats, model: str, activation: str, cell: Cell) -> str | Entry:
+    """What the best checkpoint gains over the final one."""
+    best = cells_of(stats, model, BEST)[activation]
+    if best["n"] != cell["n"]:
+        return MISSING
+    gain = best["metrics"][LOSS]["value"] - cell["metrics"][LOSS]["value"]
+    steps = {run["best_step"] for run in _runs(stats, model, activation)}
+    return Entry(signed(gain), f"step {counts_spread(steps)}")
+
+
+def tradeoff_table(stats: Stats) -> Table:
+    """The sound cells by loss: which of them no other one beats in loss and total variation."""
+    cells = {
+        name: cell
+        for name, cell in named_cells(stats).items()
+        if sound(cell) and cell["n"] and cell["differences"][PRIMARY] is not None
+    }
+    points = [_point(cell) for cell in cells.values()]
+    on_front = set(front(points))
+    ranked = sorted(range(len(points)), key=points.__getitem__)
+    named = list(cells.items())
+    return Table(
+        "Reproducibility against loss",
+        "Sound cells from the lowest test loss on. On the front: no other cell has both a lower "
+        "loss and a smaller total variation between seeds. The front takes the means as they are; "
+        "where intervals overlap, another set of seeds may give another one.",
+        ["cell", "loss", "total variation", "on the front"],
+        [_tradeoff_row(*named[place], place in on_front) for place in ranked],
+        source=stats_key(stats, f"models.*.rules.{FINAL}.cells.*"),
+        keys=[_place(named[place][0]) for place in ranked],
+    )
+
+
+def _point(cell: Cell) -> tuple[float, float]:
+    return cell["metrics"][LOSS]["value"], cell["differences"][PRIMARY]["value"]
+
+
+def _tradeoff_row(name: str, cell: Cell, on_front: bool) -> Row:
+    shown = Entry("yes", kind="equivalent") if on_front else Entry("no")
+    return Row([name, _mean(cell["metrics"][LOSS]), below(cell["differences"][PRIMARY]), shown])
+
+
+def _place(name: str) -> str:
+    model, _, activation = name.partition(" ")
+    return f"models.{model}.rules.{FINAL}.cells.{activation}"

@@ -1,0 +1,161 @@
+"""The report's tables of results: cells by model, kinds of pairs, and the measures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from actrepro.core.formats import (
+    MISSING,
+    counts_spread,
+    interval,
+    level,
+    mean_sd,
+    number,
+    signed,
+)
+from actrepro.measures import PRIMARY
+from actrepro.predict.store import FINAL, MATCHED
+from actrepro.report.kit.tables import Entry, Row, Table, stats_key
+from actrepro.results.cells import (
+    FAILED,
+    Cell,
+    Stats,
+    cells_of,
+    finished_runs,
+    learned,
+    remark,
+    sound,
+)
+
+RULE_NAMES = {
+    FINAL: "Final checkpoint",
+    "best": "Best checkpoint on the selection text",
+    MATCHED: "Checkpoint nearest the common loss on the selection text",
+}
+# How the report calls a table's measures; their names and formulas come from `stats.json`.
+DIFFERENCE_COLUMNS = {
+    "churn-top1-pairs.all": "churn",
+    "js-nats-pairs.all": "JS, nats",
+    "rpd-true_label-pairs.all": "relative PD",
+}
+
+
+def results_table(stats: Stats, model: str, rule: str) -> Table:
+    """A model's cells: loss, accuracy, differences between seeds, and the table they beat."""
+    variation = f"total variation [{level(stats['confidence'])}]"
+    columns = ["activation", "n", "loss ± sd", "accuracy ± sd", variation]
+    return Table(
+        model,
+        f"{RULE_NAMES[rule]}{_steps(stats, model, rule)}.",
+        [*columns, *DIFFERENCE_COLUMNS.values(), "every run"],
+        [_result(name, cell) for name, cell in cells_of(stats, model, rule).items()],
+        source=stats_key(stats, f"models.{model}.rules.{rule}.cells"),
+    )
+
+
+def _steps(stats: Stats, model: str, rule: str) -> str:
+    steps = {run[f"{rule}_step"] for run in finished_runs(stats, model)}
+    if not steps:
+        return ""
+    common = stats["models"][model]["common_loss"] if rule == MATCHED else None
+    level = "" if common is None else f", {number(common, 3)} nats"
+    return f" (step {counts_spread(steps)}{level})"
+
+
+def _result(activation: str, cell: Cell) -> Row:
+    metrics, differences = cell["metrics"], cell["differences"]
+    variation = differences[PRIMARY]
+    return Row(
+        [
+            marked(activation, cell),
+            str(cell["n"]),
+            mean_sd(metrics["loss.all"]),
+            mean_sd(metrics["accuracy.all"], share=True),
+            MISSING if variation is None else _with_interval(variation),
+            *(
+                number(None if differences[id_] is None else differences[id_]["value"])
+                for id_ in DIFFERENCE_COLUMNS
+            ),
+            learned(cell["beats"]) if cell["n"] else MISSING,
+        ],
+        note=remark(cell),
+        failed=not sound(cell),
+    )
+
+
+def marked(name: str, cell: Cell) -> str:
+    """A cell's name, with a mark where it failed a gate."""
+    return name if sound(cell) else f"{name} {FAILED}"
+
+
+def _with_interval(estimate: Mapping[str, Any]) -> str:
+    return f"{number(estimate['value'])} {interval(estimate['interval'])}"
+
+
+def rules_differ(stats: Stats, model: str, rule: str) -> int:
+    """How many of a model's runs have another checkpoint under a rule than at their end."""
+    return sum(run[f"{rule}_step"] != run["final_step"] for run in finished_runs(stats, model))
+
+
+def across_table(stats: Stats, model: str) -> Table:
+    """Every two activations' runs compared with each other, in the primary measure."""
+    across = stats["models"][model]["rules"][FINAL]["across"]
+    return Table(
+        f"{model}: activation against seed",
+        "Mean total variation from a’s runs to b’s with the same seed and with another one. The "
+        "effect is what the activation adds to what the seed does alone: another seed, less the "
+        "mean of a’s and b’s own differences between seeds.",
+        ["a", "b", "same seed", "another seed", "effect"],
+        [_across(one, cells_of(stats, model)) for one in across if one["metric"] == PRIMARY],
+        names=2,
+        source=stats_key(stats, f"models.{model}.rules.{FINAL}.across, metric {PRIMARY}"),
+    )
+
+
+def _across(one: Mapping[str, Any], cells: Mapping[str, Cell]) -> Row:
+    kinds = ("same_seed", "other_seed", "effect")
+    writers = (number, number, signed)
+    return Row(
+        [
+            *(marked(one[end], cells[one[end]]) for end in "ab"),
+            *(below(one[kind], write) for kind, write in zip(kinds, writers, strict=True)),
+        ],
+        failed=not all(sound(cells[one[end]]) for end in "ab"),
+    )
+
+
+def below(
+    estimate: Mapping[str, Any] | None, write: Callable[[float], str] = number
+) -> str | Entry:
+    """An estimate with its interval below it; a dash where there is none."""
+    if estimate is None:
+        return MISSING
+    bounds = estimate["interval"]
+    return Entry(write(estimate["value"]), "" if bounds is None else interval(bounds))
+
+
+def measures_table(stats: Stats) -> Table:
+    """Every measure, as the statistics name it."""
+    rows = [
+        Row([id_, _named(measure), measure["formula"], _range(measure["range"]), measure["source"]])
+        for id_, measure in stats["measures"].items()
+    ]
+    return Table(
+        "Measures",
+        "p and q are two runs’ probabilities of the next character after the same text, pₘ those "
+        "of one of M runs and p̄ their mean, y the true character, V the number of symbols.",
+        ["id", "name", "formula", "range", "source"],
+        rows,
+        names=5,
+        source=stats_key(stats, "measures"),
+    )
+
+
+def _named(measure: Mapping[str, Any]) -> str:
+    return f"{measure['name']} (more is more alike)" if measure["agreement"] else measure["name"]
+
+
+def _range(ends: list[float | None]) -> str:
+    low, high = (None if end is None else f"{end:.4g}".replace("-", "−") for end in ends)
+    return f"{low or '−∞'} to {high or '∞'}"

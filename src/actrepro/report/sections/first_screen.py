@@ -1,0 +1,260 @@
+"""The report's summary in words: every sentence follows from the numbers of `stats.json`.
+
+What the numbers cannot carry is said as plainly as what they show: a large p is never
+"no difference", and a test that could not have found anything is called that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from actrepro.core.formats import count, counted, listed, number, p_value, spread
+from actrepro.measures import PRIMARY
+from actrepro.predict.store import FINAL
+from actrepro.report.sections.gates import gates_line
+from actrepro.report.sections.verdicts import not_claimed, settling, verdicts, warning
+from actrepro.results.cells import Cell, Stats, cells_of, lost_line, named_cells, sound
+from actrepro.results.contrasts import CHURN, LOSS, smallest_holm
+
+MOST_NAMED = 6
+KEYS = {
+    "What was trained": "models.*.protocol",
+    "Can the numbers be trusted?": "models.*.rules.*.cells.*.gates",
+    "From seed to seed": "models.*.rules.final.cells.*.differences",
+    "Activation against seed": "models.*.rules.final.across",
+    "Do activations differ?": "models.*.rules.*.contrasts",
+    "What would settle it": "models.*.rules.*.contrasts.*.seeds_to_settle",
+    "Have the models learned?": "models.*.rules.final.cells.*.beats",
+    "What is not claimed": "margins",
+}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A scale's first screen.
+
+    Attributes
+    ----------
+    tiles
+        A few numbers, each with what it is.
+    warning
+        What the study's size does not allow; empty when there is nothing to warn of.
+    points
+        What was found: a heading and sentences each.
+    keys
+        Where in `stats.json` a heading's numbers stand.
+    """
+
+    tiles: Sequence[tuple[str, str]]
+    warning: str
+    points: Sequence[tuple[str, str]]
+    keys: Mapping[str, str]
+
+
+def summary(stats: Stats) -> Summary:
+    """What a scale's numbers say."""
+    said = (
+        trained,
+        gates_line,
+        between_seeds,
+        activation_against_seed,
+        verdicts,
+        settling,
+        learning,
+        not_claimed,
+    )
+    points = [(heading, say(stats)) for heading, say in zip(KEYS, said, strict=True)]
+    return Summary(tiles(stats), warning(stats), [point for point in points if point[1]], KEYS)
+
+
+def tiles(stats: Stats) -> list[tuple[str, str]]:
+    """The study's size, its main result, and what its tests could find at best."""
+    cells = named_cells(stats)
+    passed = sum(map(sound, cells.values()))
+    chosen = [
+        (count(_runs(stats)), f"runs: {_product(stats)}"),
+        (f"{passed} of {len(cells)}", "cells passed every gate"),
+        (
+            _range(_differences(stats, PRIMARY).values()),
+            "total variation between seeds, smallest to largest sound cell",
+        ),
+        (
+            _range(_by_activation(stats).values()),
+            "total variation between activations at the same seed, by model",
+        ),
+    ]
+    smallest = smallest_holm(stats)
+    if smallest is not None:
+        chosen.append((p_value(smallest), "the smallest corrected p-value that these seeds allow"))
+    return [(value, label) for value, label in chosen if value]
+
+
+def _product(stats: Stats) -> str:
+    sizes = (("model", stats["models"]), ("activation", stats["activations"]))
+    parts = [counted(len(names), noun) for noun, names in sizes]
+    return " × ".join([*parts, counted(len(stats["seeds"]), "seed")])
+
+
+def _runs(stats: Stats) -> int:
+    return sum(len(model["runs"]) for model in stats["models"].values())
+
+
+def _range(values: Iterable[float]) -> str:
+    found = list(values)
+    return spread(found, 3).replace(" to ", "–") if found else ""
+
+
+def trained(stats: Stats) -> str:
+    """Models × activations × seeds, the protocol in short, and what became of the runs."""
+    protocol = next(iter(stats["models"].values()))["protocol"]
+    size = (
+        f"{_product(stats)}, {counted(_runs(stats), 'run')} at scale {stats['scale']}: "
+        f"{count(protocol['iterations'])} steps of {protocol['batch']} × {protocol['context']} "
+        f"characters of {protocol['corpus']}. Every run predicts the same "
+        f"{count(stats['evaluation']['characters'])} characters of held-out text."
+    )
+    return f"{size} {lost_line(stats, MOST_NAMED) or 'Every run finished.'}"
+
+
+def between_seeds(stats: Stats) -> str:
+    """How far two runs differ that share all but their seed, over the cells that may be ranked."""
+    values = _differences(stats, PRIMARY)
+    if not values:
+        return _nothing_to_rank(stats)
+    churn = _percents(_differences(stats, CHURN).values())
+    return (
+        f"Two runs that differ only in their seed give probabilities with a total variation of "
+        f"{_ends(values)}, averaged over the text and over pairs of seeds; 0 would be identical "
+        f"predictions, 1 predictions without overlap. Their most probable next character differs "
+        f"at {churn} of the positions.{_left_out(stats)}"
+    )
+
+
+def _nothing_to_rank(stats: Stats) -> str:
+    if not any(map(sound, named_cells(stats).values())):
+        return "Nothing can be ranked: every cell failed a gate."
+    return (
+        f"Nothing can be said: no cell has two finished runs, and a difference between seeds "
+        f"needs two.{_left_out(stats)}"
+    )
+
+
+def _left_out(stats: Stats) -> str:
+    """How many cells a range is without."""
+    failed = sum(not sound(cell) for cell in named_cells(stats).values())
+    if not failed:
+        return ""
+    verb = "is" if failed == 1 else "are"
+    return f" {counted(failed, 'cell')} that failed a gate {verb} left out."
+
+
+def _ends(values: Mapping[str, float]) -> str:
+    """The smallest and the largest value, with their names."""
+    least, most = (pick(values, key=values.__getitem__) for pick in (min, max))
+    if least == most:
+        return f"{number(values[least], 3)} ({least})"
+    return f"{number(values[least], 3)} ({least}) to {number(values[most], 3)} ({most})"
+
+
+def _percents(shares: Iterable[float]) -> str:
+    found = sorted(shares)
+    low, high = f"{found[0]:.0%}", f"{found[-1]:.0%}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _differences(stats: Stats, measure: str) -> dict[str, float]:
+    """Of the cells that passed every gate."""
+    return {
+        name: cell["differences"][measure]["value"]
+        for name, cell in named_cells(stats).items()
+        if sound(cell) and cell["differences"][measure] is not None
+    }
+
+
+def activation_against_seed(stats: Stats) -> str:
+    """How far the activation changes predictions, beside how far the seed does."""
+    by_activation, by_seed = _by_activation(stats), _by_seed(stats)
+    both = [model for model in by_activation if model in by_seed]
+    if not both:
+        return ""
+    smaller = sum(by_activation[model] < by_seed[model] for model in both)
+    sizes = (spread([kind[model] for model in both], 3) for kind in (by_activation, by_seed))
+    activation, seed = sizes
+    return (
+        f"Another activation with the same seed, which means the same text in the same order, "
+        f"changes the predictions by a mean total variation of {activation}, by model; another "
+        f"seed with the same activation changes them by {seed}. The activation changes them less "
+        f"than the seed in {smaller} of {counted(len(both), 'model')}.{_left_out(stats)} This "
+        f"compares sizes of change; which activation is more reproducible is the next question."
+    )
+
+
+def _by_activation(stats: Stats) -> dict[str, float]:
+    """Mean total variation between sound cells' runs of one seed, by model."""
+    return _means(
+        (model, one["same_seed"]["value"])
+        for model, found in stats["models"].items()
+        for one in found["rules"][FINAL]["across"]
+        if one["metric"] == PRIMARY
+        and one["same_seed"] is not None
+        and all(sound(cells_of(stats, model)[one[end]]) for end in "ab")
+    )
+
+
+def _by_seed(stats: Stats) -> dict[str, float]:
+    """Mean total variation between seeds over sound cells, by model."""
+    return _means(
+        (model, cell["differences"][PRIMARY]["value"])
+        for model in stats["models"]
+        for cell in cells_of(stats, model).values()
+        if sound(cell) and cell["differences"][PRIMARY] is not None
+    )
+
+
+def _means(named: Iterable[tuple[str, float]]) -> dict[str, float]:
+    by_name: dict[str, list[float]] = {}
+    for name, value in named:
+        by_name.setdefault(name, []).append(value)
+    return {name: fmean(values) for name, values in by_name.items()}
+
+
+def learning(stats: Stats) -> str:
+    """The range of test loss, and which cells do not beat the n-gram tables."""
+    cells = {name: cell for name, cell in named_cells(stats).items() if cell["n"]}
+    if not cells:
+        return "No cell has a finished run."
+    said = [_losses({name: cell for name, cell in cells.items() if sound(cell)}, stats)]
+    unlearned = [name for name, cell in cells.items() if not cell["beats"]["unigram"]]
+    weak = [
+        name
+        for name, cell in cells.items()
+        if not cell["beats"]["bigram"] and name not in unlearned
+    ]
+    strong = sum(bool(cell["beats"]["trigram"]) for cell in cells.values())
+    if unlearned:
+        said.append(
+            f"Not learned, because not every run beats the unigram table: "
+            f"{listed(unlearned, MOST_NAMED)}."
+        )
+    if weak:
+        said.append(
+            f"Not every run beats the bigram table in {listed(weak, MOST_NAMED)}; how "
+            f"reproducible so weak a model is says little."
+        )
+    if not unlearned and not weak:
+        said.append("Every run beats the bigram table.")
+    said.append(f"In {strong} of {counted(len(cells), 'cell')} every run beats the trigram table.")
+    return " ".join(said)
+
+
+def _losses(cells: Mapping[str, Cell], stats: Stats) -> str:
+    """Of sound cells, beside what n-gram tables reach."""
+    tables = stats["evaluation"]["baselines"]
+    reached = listed([f"{name} {number(one['loss'], 3)}" for name, one in tables.items()])
+    beside = f"n-gram tables of the training text have {reached}"
+    if not cells:
+        return f"No cell passed every gate, so losses are not ranked; {beside}."
+    losses = {name: cell["metrics"][LOSS]["value"] for name, cell in cells.items()}
+    return f"Mean test loss is {_ends(losses)} nats per character; {beside}.{_left_out(stats)}"

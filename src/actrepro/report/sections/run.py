@@ -1,0 +1,242 @@
+"""The report's tables of what was run: texts, protocol, models, machines."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from actrepro.core import paths
+from actrepro.core.formats import (
+    MISSING,
+    count,
+    counted,
+    counts_spread,
+    duration,
+    mebibytes,
+    number,
+    percent,
+    short_hash,
+)
+from actrepro.core.vocabulary import FINISHED, LOST
+from actrepro.report.kit.tables import Row, Table, stats_key
+from actrepro.results.cells import Stats
+
+PROTOCOL_NAMES = {
+    "corpus": "corpus",
+    "layers": "layers",
+    "width": "width",
+    "heads": "heads",
+    "context": "context, characters",
+    "batch": "batch, sequences",
+    "iterations": "steps",
+    "learning_rate": "learning rate",
+    "dropout": "dropout",
+    "precision": "precision",
+    "evaluate_every": "history every",
+    "history_windows": "history windows",
+}
+
+
+def corpora_table(manifests: Iterable[Mapping[str, Any]]) -> Table:
+    """Each corpus once: where it came from, its hash and its parts."""
+    rows = {
+        one["corpus"]: Row(
+            [
+                one["corpus"],
+                one["origin"],
+                short_hash(one["sha256"]),
+                count(one["characters"]),
+                str(len(one["symbols"])),
+                *(count(one[part]) for part in ("train", "selection", "test")),
+            ]
+        )
+        for one in manifests
+    }
+    columns = ["corpus", "origin", "SHA-256 of the text", "characters", "symbols"]
+    return Table(
+        "Corpora",
+        "Characters of the text and of its parts: training, and the halves of the rest, one for "
+        "selection of checkpoints and one for the test.",
+        [*columns, "training", "selection", "test"],
+        list(rows.values()),
+        names=3,
+        source=paths.CORPUS_MANIFEST,
+    )
+
+
+def protocol_table(stats: Stats) -> Table:
+    """What all runs of a scale share, with what single models do differently."""
+    protocols = {name: model["protocol"] for name, model in stats["models"].items()}
+    rows = [
+        Row([label, _shared({name: one[key] for name, one in protocols.items()})])
+        for key, label in PROTOCOL_NAMES.items()
+        if all(key in one for one in protocols.values())
+    ]
+    return Table(
+        "Protocol",
+        "The same for all runs but where a model is named.",
+        ["setting", "value"],
+        rows,
+        names=2,
+        source=stats_key(stats, "models.*.protocol"),
+    )
+
+
+def _shared(values: Mapping[str, Any]) -> str:
+    """The value of most models, then those of the others with their names."""
+    usual = Counter(values.values()).most_common(1)[0][0]
+    others = [f"{model}: {_setting(value)}" for model, value in values.items() if value != usual]
+    return f"{_setting(usual)} ({', '.join(others)})" if others else _setting(usual)
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    return count(value) if isinstance(value, int) else str(value)
+
+
+def models_table(stats: Stats) -> Table:
+    """Parameters, runs, time and speed by model."""
+    rows = [_model(name, model["runs"]) for name, model in stats["models"].items()]
+    every = (run for runs in _runs(stats) for run in runs)
+    together = f"{duration(sum(run['seconds'] for run in every))} together"
+    varies = any(len({run["parameters"] for run in runs}) > 1 for runs in _runs(stats))
+    gated = " Parameters vary with the activation: a gated one takes a narrower hidden layer."
+    return Table(
+        "Models",
+        f"All runs were trained in {together}.{gated if varies else ''}",
+        [
+            "model",
+            "parameters",
+            FINISHED,
+            *LOST,
+            "training time",
+            "characters per second",
+            "peak memory",
+        ],
+        rows,
+        source=stats_key(stats, "models.*.runs"),
+    )
+
+
+def lost_table(stats: Stats) -> Table | None:
+    """The runs that diverged or failed: why, and where their histories end; None without any."""
+    rows = [
+        _lost(model, run)
+        for model, one in stats["models"].items()
+        for run in one["runs"]
+        if run["status"] in LOST
+    ]
+    if not rows:
+        return None
+    return Table(
+        "Lost runs",
+        "They are in no number, and nothing stands in their place. Step and losses are the last of "
+        "their histories, in nats per character.",
+        ["model", "activation", "seed", "status", "why", "step", "train loss", "selection loss"],
+        rows,
+        names=5,
+        source=stats_key(stats, "models.*.runs"),
+    )
+
+
+def _lost(model: str, run: Mapping[str, Any]) -> Row:
+    last = run["last_history"]
+    ends = [MISSING] * 3
+    if last is not None:
+        ends = [
+            count(last["step"]),
+            *(number(last[f"{text}_loss"]) for text in ("train", "selection")),
+        ]
+    return Row([model, run["activation"], str(run["seed"]), run["status"], run["why"], *ends])
+
+
+def _runs(stats: Stats) -> list[Sequence[Mapping[str, Any]]]:
+    return [model["runs"] for model in stats["models"].values()]
+
+
+def _model(name: str, runs: Sequence[Mapping[str, Any]]) -> Row:
+    ended = Counter(run["status"] for run in runs)
+    speeds = [run["characters_per_second"] for run in runs if run["status"] == FINISHED]
+    return Row(
+        [
+            name,
+            counts_spread({run["parameters"] for run in runs}),
+            *(str(ended[status]) for status in (FINISHED, *LOST)),
+            duration(sum(run["seconds"] for run in runs)),
+            counts_spread(map(round, speeds)),
+            mebibytes(max(run["peak_memory_bytes"] for run in runs)),
+        ]
+    )
+
+
+def baselines_table(stats: Stats) -> Table:
+    """N-gram tables of the training text on the evaluation set."""
+    evaluation = stats["evaluation"]
+    rows = [
+        Row([f"{name} table", number(one["loss"]), percent(one["accuracy"])])
+        for name, one in evaluation["baselines"].items()
+    ]
+    return Table(
+        "Evaluation set",
+        f"{count(evaluation['characters'])} characters in {count(evaluation['windows'])} windows "
+        f"of {evaluation['block']}, the same for every run "
+        f"(SHA-256 {short_hash(evaluation['sha256'])}), and what n-gram tables of the training "
+        "text reach on them: a model that has learned beats these.",
+        ["predictor", "loss, nats", "accuracy"],
+        rows,
+        source=stats_key(stats, "evaluation"),
+    )
+
+
+def machines_table(stats: Stats) -> Table:
+    """On what the runs were trained: each distinct machine, device, set of packages, commit."""
+    runs = [run for model in stats["models"].values() for run in model["runs"]]
+    kinds = {
+        "machine": (machine_told(run["machine"]) for run in runs),
+        "device": (f"{run['device']}, {counted(run['threads'], 'thread')}" for run in runs),
+        "packages": (_packages(run["packages"]) for run in runs),
+        "source": (commit_told(run["git"]) for run in runs),
+    }
+    rows = [
+        Row([kind, value, count(runs)])
+        for kind, values in kinds.items()
+        for value, runs in _tally(values).items()
+    ]
+    return Table(
+        "Machines and versions",
+        "On what the runs were trained.",
+        ["kind", "value", "runs"],
+        rows,
+        names=2,
+        source=stats_key(stats, "models.*.runs"),
+    )
+
+
+def _tally(values: Iterable[str]) -> dict[str, int]:
+    return dict(Counter[str](values).most_common())
+
+
+def machine_told(machine: Mapping[str, Any]) -> str:
+    """A machine as readers see it; nothing that names it."""
+    cores = counted(machine["cores"], "core")
+    return f"{machine['processor']}, {cores}, {machine['system']} {machine['architecture']}"
+
+
+def _packages(packages: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in packages.items())
+
+
+def commit_told(git: Mapping[str, Any]) -> str:
+    """The source that trained, as readers see it."""
+    commit = f"commit {short_hash(git['commit'])}" if git["commit"] else "commit unknown"
+    return f"{commit}, with uncommitted changes" if git["dirty"] else commit
+
+
+def hashes_table(manifests: Iterable[Mapping[str, Any]], scales: Iterable[Stats]) -> Table:
+    """The texts in full hashes: equal hashes mean that two studies can be compared."""
+    texts = {f"corpus {one['corpus']}": one["sha256"] for one in manifests}
+    texts |= {f"evaluation set of {one['scale']}": one["evaluation"]["sha256"] for one in scales}
+    rows = [Row([name, digest]) for name, digest in texts.items()]
+    return Table("Hashes", "Of what was read, in full.", ["text", "SHA-256"], rows, names=2)

@@ -1,0 +1,213 @@
+"""The summary's sentences on contrasts: verdicts, what would settle them, what is not claimed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median_high
+
+from actrepro.core.formats import counted, interval, level, listed, p_value, signed, spread
+from actrepro.core.verdicts import DIFFERENT, EQUIVALENT, INCONCLUSIVE, MOST_SEEDS
+from actrepro.measures import PRIMARY
+from actrepro.results.cells import Stats, smoke_note
+from actrepro.results.contrasts import (
+    AT,
+    COMPARED,
+    LOSS,
+    Compared,
+    Contrast,
+    alpha,
+    contrasts_of,
+    omnibus_p,
+    seeds_needed,
+    smallest_holm,
+    smallest_omnibus_p,
+    smallest_p,
+    tested,
+    verdict_counts,
+)
+
+MOST_NAMED = 6
+# The table of verdicts has the others.
+TOLD = (PRIMARY, LOSS)
+
+
+def verdicts(stats: Stats) -> str:
+    """How many contrasts of each measure end in which verdict, under each checkpoint rule."""
+    if len(stats["activations"]) < 2:
+        return "There is one activation only, so there is nothing to compare."
+    said = [counts_line(stats, compared) for compared in COMPARED if compared.metric in TOLD]
+    different = [
+        _told(compared, model, contrast)
+        for compared in COMPARED
+        for model, contrast in contrasts_of(stats, compared.metric)
+        if contrast["verdict"] == DIFFERENT
+    ]
+    if different:
+        said.append(f"Different at the fixed step: {listed(different, MOST_NAMED)}.")
+    return " ".join(filter(None, [*said, at_all(stats), _possible(stats)]))
+
+
+def at_all(stats: Stats) -> str:
+    """In how many models the activations differ at all, by the tests of all of them at once."""
+    parts = []
+    for compared in COMPARED:
+        found = omnibus_p(stats, compared.metric) if compared.metric in TOLD else {}
+        if found:
+            below = sum(p < alpha(stats) for p in found.values())
+            models = f"{below} of {counted(len(found), 'model')}"
+            parts.append(
+                f"in {models} for {compared.name} (smallest p {p_value(min(found.values()))})"
+            )
+    if not parts:
+        return ""
+    return (
+        f"All sound activations of a model tested together at the fixed step, labels permuted "
+        f"within seeds and corrected for the models: p < {alpha(stats):g} {listed(parts)}."
+    )
+
+
+def counts_line(stats: Stats, compared: Compared) -> str:
+    """One measure's verdicts, at the fixed step and, where it is shown, at matched loss."""
+    name = compared.name.capitalize()
+    parts = [f"{AT[rule]}: {_counted(stats, compared, rule)}" for rule in compared.rules]
+    return f"{name} {'; '.join(parts)}."
+
+
+def _counted(stats: Stats, compared: Compared, rule: str) -> str:
+    counts = verdict_counts(stats, compared.metric, rule)
+    within = {EQUIVALENT: f"equivalent (within {compared.margin(stats)})"}
+    told = ", ".join(f"{count} {within.get(name, name)}" for name, count in counts.items())
+    return f"of {counted(sum(counts.values()), 'contrast')} {told}"
+
+
+def _told(compared: Compared, model: str, contrast: Contrast) -> str:
+    digits = 4 if compared.scale == 1 else 2
+    bounds = [end * compared.scale for end in contrast["interval"] or ()]
+    return (
+        f"{model} {contrast['a']} − {contrast['b']} in {compared.name} "
+        f"{compared.signed(contrast['value'])} {interval(bounds or None, digits)}, "
+        f"p {p_value(contrast['p_holm'])}"
+    )
+
+
+def _possible(stats: Stats) -> str:
+    """What the intervals leave open: inconclusive is no evidence of sameness."""
+    ends = [
+        end
+        for _, contrast in contrasts_of(stats, PRIMARY)
+        if contrast["verdict"] == INCONCLUSIVE
+        for end in contrast["interval"] or ()
+    ]
+    alike = "Inconclusive, or a large p, is no evidence that activations are alike"
+    if not ends:
+        return f"{alike}."
+    return (
+        f"{alike}: the {level(stats['confidence'])} intervals of the inconclusive differences in "
+        f"total variation, each for itself, reach from {signed(min(ends), 3)} to "
+        f"{signed(max(ends), 3)}."
+    )
+
+
+def settling(stats: Stats) -> str:
+    """How many seeds would settle the inconclusive contrasts of the primary measure."""
+    [primary] = [compared for compared in COMPARED if compared.metric == PRIMARY]
+    parts = (_settling(stats, rule) for rule in primary.rules)
+    said = " ".join(filter(None, parts))
+    if not said:
+        return ""
+    return (
+        f"In total variation, {said[0].lower()}{said[1:]} These numbers take the differences and "
+        f"spreads seen here for the true ones, and ask for 80% power; with few seeds they are "
+        f"rough."
+    )
+
+
+def _settling(stats: Stats, rule: str) -> str:
+    every = [
+        contrast
+        for _, contrast in contrasts_of(stats, PRIMARY, rule)
+        if contrast["verdict"] == INCONCLUSIVE
+    ]
+    planned = [one for one in every if one["seeds_to_settle"] is not None]
+    if not planned:
+        return ""
+    seeds = [one["seeds_to_settle"]["either"] for one in planned]
+    known = sorted(found for found in seeds if found is not None)
+    parts = [f"{len(known)} would be settled by {_range_of_seeds(known)}"] if known else []
+    if beyond := len(planned) - len(known):
+        parts.append(f"{beyond} not by {MOST_SEEDS:,}")
+    if unplanned := len(every) - len(planned):
+        parts.append(f"{unplanned} have too few seeds to tell")
+    return (
+        f"{AT[rule].capitalize()}, of {counted(len(every), 'inconclusive contrast')} "
+        f"{listed(parts)}. {_present(stats, planned)}"
+    )
+
+
+def _range_of_seeds(known: Sequence[int]) -> str:
+    if known[0] == known[-1]:
+        return f"{known[0]:,} seeds"
+    return f"{known[0]:,} to {known[-1]:,} seeds (median {median_high(known):,})"
+
+
+def _present(stats: Stats, open_ones: Sequence[Contrast]) -> str:
+    """What the seeds that there are could have found."""
+    seeds = counted(len(stats["seeds"]), "seed")
+    found = [one["detectable"] for one in open_ones if one["detectable"] is not None]
+    if not found:
+        return (
+            f"The present {seeds} could not have shown any difference of two activations, however "
+            f"large."
+        )
+    return f"The present {seeds} could have shown differences of {spread(found, 4)}, by contrast."
+
+
+def warning(stats: Stats) -> str:
+    """That a study is too small for claims, and why its tests could not have found anything."""
+    n, smallest = len(stats["seeds"]), smallest_p(stats)
+    corrected, bound = smallest_holm(stats), alpha(stats)
+    if smallest is None or corrected is None or corrected < bound:
+        return smoke_note(stats)
+    seeds = counted(n, "seed")
+    at = f"the {level(bound)} level"
+    size = max(len(tested(stats, model, PRIMARY)) for model in stats["models"])
+    needed = (
+        f"With {counted(size, 'contrast')} in a model, at least {seeds_needed(size, bound)} seeds "
+        f"are needed for one to reach it after correction."
+    )
+    if smallest >= bound:
+        cannot = (
+            f"No contrast of two activations with {seeds} can reach significance at {at}, "
+            f"whatever the data: the smallest p-value that its exact test can give is "
+            f"{p_value(smallest)}."
+        )
+    else:
+        cannot = (
+            f"No contrast with {seeds} can reach significance at {at} after correction, whatever "
+            f"the data: the smallest corrected p-value is {p_value(corrected)}."
+        )
+    least = smallest_omnibus_p(stats)
+    together = (
+        "Only tests of all activations at once can." if least is not None and least < bound else ""
+    )
+    return " ".join(filter(None, [smoke_note(stats), cannot, needed, together]))
+
+
+def not_claimed(stats: Stats) -> str:
+    """What the verdicts do not say."""
+    margins = listed([f"{one.name} {one.margin(stats)}" for one in COMPARED])
+    error = level(alpha(stats))
+    few = (
+        f" With fewer than {stats['recommended_seeds']} seeds even a verdict is a hint and no "
+        f"claim: spreads are themselves estimated from few numbers."
+        if stats["smoke"]
+        else ""
+    )
+    return (
+        f"Equivalent means within the margin fixed before the study ({margins}), not equal; "
+        f"different need not be large. The chance of a false verdict is held at {error} of each "
+        f"kind within one model, measure and checkpoint rule, not over the whole page. At matched "
+        f"loss, runs are as near in loss as their kept checkpoints allow; the gaps stand in the "
+        f"tables, and equal loss is not equal sharpness everywhere. Nothing is said of models, "
+        f"texts, sizes or training lengths that were not run.{few}"
+    )

@@ -1,0 +1,1 @@
+"""Results files: their types, their tables, and what they say in words."""

@@ -1,0 +1,1 @@
+"""Statistics of a model and of a scale, for few seeds."""

@@ -1,0 +1,264 @@
+"""Every two activations of a model compared within seeds, down to a verdict.
+
+A family is one measure of one model under one checkpoint rule. Within a family
+the chance of any false *different*, and that of any false *equivalent*, is at
+most 1 − confidence (Holm 1979).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from actrepro.core.verdicts import INCONCLUSIVE, UNSOUND, alpha
+from actrepro.gates.outcome import in_order
+from actrepro.measures import group_measure_ids, measure_ids, run_measure_ids
+from actrepro.statistics import inference
+from actrepro.statistics.equivalence import tost_p, verdict
+from actrepro.statistics.inference import Estimate, Floats
+from actrepro.statistics.power import detectable, seeds_to_settle
+from actrepro.statistics.runs import ModelRuns
+
+# What the config calls a margin, and the measure it is for.
+MARGIN_OF = {
+    "loss": "loss",
+    "accuracy": "accuracy",
+    "tv-half_l1-pairs": "total_variation",
+    "churn-top1-pairs": "churn",
+}
+SEEDS = "seeds"
+SEEDS_AND_TEXT = "seeds and text"
+# Seeds below which a study cannot carry claims, whatever its intervals say.
+RECOMMENDED_SEEDS = 10
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What statistics are done with: the level, and the differences that count as none."""
+
+    confidence: float
+    margins: Mapping[str, float]
+
+    @property
+    def alpha(self) -> float:
+        """The level that a corrected p-value must stay below."""
+        return alpha(self.confidence)
+
+    def margin(self, metric: str) -> float | None:
+        """The margin of a measure id with its positions; None where none is fixed."""
+        name = MARGIN_OF.get(metric.partition(".")[0])
+        return None if name is None else self.margins[name]
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """a − b in one measure, and how it was tested."""
+
+    estimate: Estimate
+    interval_over: str
+    sd: float | None
+    test: str | None
+    p: float | None
+
+
+def compared_metrics() -> list[str]:
+    """What activations are compared in: all, and what has a margin also at `last`."""
+    every = [*run_measure_ids(), *measure_ids(), *group_measure_ids()]
+    return [id_ for id_ in every if not id_.endswith(".last") or id_.partition(".")[0] in MARGIN_OF]
+
+
+def family(model: ModelRuns, metric: str, settings: Settings) -> list[dict[str, Any]]:
+    """All contrasts of one measure: a − b, interval, exact p, TOST, Holm's adjustment, verdict.
+
+    A cell that failed a gate is compared, but in no family, and its verdict is *unsound*.
+    """
+    found = [_contrast(model, metric, a, b, settings) for a, b in _couples(model.activations)]
+    sound = [one for one in found if not one["failed_gates"]]
+    for p in ("p", "p_equivalent"):
+        _adjust(sound, p)
+    for one in found:
+        one.update(_judged(one, len(sound), settings))
+    return found
+
+
+def _couples(activations: Sequence[str]) -> list[tuple[str, str]]:
+    return list(itertools.combinations(activations, 2))
+
+
+def _contrast(model: ModelRuns, metric: str, a: str, b: str, settings: Settings) -> dict[str, Any]:
+    seeds = model.usable(a, b)
+    compared = _compare(model, metric, a, b, seeds, settings.confidence)
+    margin = settings.margin(metric)
+    return {
+        "metric": metric,
+        "a": a,
+        "b": b,
+        "seeds": seeds,
+        **_numbers(compared, len(seeds)),
+        "margin": margin,
+        "p_equivalent": None
+        if margin is None or compared is None
+        else tost_p(compared.estimate, margin),
+        "p_holm": None,
+        "p_equivalent_holm": None,
+        "failed_gates": model.failed(a, b),
+    }
+
+
+def _numbers(compared: _Compared | None, n: int) -> dict[str, Any]:
+    if compared is None:
+        of_estimate = ("value", "standard_error", "interval", "interval_over")
+        of_test = ("sd", "test", "exact", "p", "p_smallest")
+        return {"n": n, **dict.fromkeys((*of_estimate, *of_test))}
+    tested = compared.test is not None
+    return {
+        **estimate_json(compared.estimate),
+        "interval_over": compared.interval_over,
+        "sd": compared.sd,
+        "test": compared.test,
+        "exact": n <= inference.MOST_EXACT_SEEDS if tested else None,
+        "p": compared.p,
+        "p_smallest": inference.smallest_p(n) if tested else None,
+    }
+
+
+def estimate_json(estimate: Estimate) -> dict[str, Any]:
+    """An estimate as it stands in results files."""
+    interval = None if estimate.interval is None else list(estimate.interval)
+    return {**asdict(estimate), "interval": interval}
+
+
+def _compare(
+    model: ModelRuns, metric: str, a: str, b: str, seeds: Sequence[int], confidence: float
+) -> _Compared | None:
+    """None where there are too few runs for the measure."""
+    if metric in model.matrices:
+        return _compare_pairs(model, metric, a, b, seeds, confidence)
+    if metric in group_measure_ids():
+        return _compare_groups(model, metric, a, b, seeds, confidence)
+    return _compare_scores(model, metric, a, b, seeds, confidence)
+
+
+def _compare_scores(
+    model: ModelRuns, metric: str, a: str, b: str, seeds: Sequence[int], confidence: float
+) -> _Compared | None:
+    """A measure of single runs: paired differences, over seeds and, where kept, over text."""
+    if not seeds:
+        return None
+    paired = model.scores(a, seeds, metric) - model.scores(b, seeds, metric)
+    blocks = [model.text_blocks(activation, seeds, metric) for activation in (a, b)]
+    by_block = None if blocks[0] is None or blocks[1] is None else blocks[0] - blocks[1]
+    estimate = score_estimate(paired, by_block, model.block_characters, confidence)
+    sd = float(paired.std(ddof=1)) if len(seeds) > 1 else None
+    test = f"sign flip within seeds, {inference.relabelings(len(seeds))}"
+    p = inference.sign_flip_p(paired)
+    return _Compared(estimate, interval_over(by_block), sd, test, p)
+
+
+def score_estimate(
+    by_seed: Floats, by_block: Floats | None, characters: Floats, confidence: float
+) -> Estimate:
+    """Mean over seeds; its interval is over seeds and text where blocks of text are kept."""
+    if by_block is None:
+        return inference.mean_estimate(by_seed, confidence)
+    return inference.two_way_bootstrap(by_block, confidence, weights=characters)
+
+
+def interval_over(by_block: Floats | None) -> str:
+    """What a score's interval allows for: other seeds, or also other text."""
+    return SEEDS if by_block is None else SEEDS_AND_TEXT
+
+
+def _compare_pairs(
+    model: ModelRuns, metric: str, a: str, b: str, seeds: Sequence[int], confidence: float
+) -> _Compared | None:
+    """A measure of pairs of seeds: the difference of two U-statistics."""
+    if len(seeds) < 2:
+        return None
+    within = [model.within(activation, seeds, metric) for activation in (a, b)]
+    estimate = inference.jackknife_pairs(within, [1, -1], confidence)
+    across = model.between(a, b, seeds, metric)
+    matrix = np.block([[within[0], across], [across.T, within[1]]])
+    test = f"labels swapped within seeds, {inference.relabelings(len(seeds))}"
+    p = inference.label_swap_p(matrix)
+    return _Compared(estimate, SEEDS, _spread(estimate), test, p)
+
+
+def _compare_groups(
+    model: ModelRuns, metric: str, a: str, b: str, seeds: Sequence[int], confidence: float
+) -> _Compared | None:
+    """A measure of all of a cell's runs together, where both have the same seeds. No exact test."""
+    if len(seeds) < 2 or model.usable(a) != seeds or model.usable(b) != seeds:
+        return None
+    (full_a, left_a), (full_b, left_b) = (model.without(one, seeds, metric) for one in (a, b))
+    if not np.isfinite(full_a - full_b):
+        return None
+    estimate = group_estimate(full_a - full_b, left_a - left_b, confidence)
+    return _Compared(estimate, SEEDS, _spread(estimate), None, None)
+
+
+def group_estimate(full: float, left: Floats, confidence: float) -> Estimate:
+    """A group's value with its jackknife; without an interval where one cannot be left out."""
+    if len(left) < 3 or not np.isfinite(left).all():
+        return Estimate(full, len(left), None, None)
+    return inference.jackknife(full, left, confidence)
+
+
+def _spread(estimate: Estimate) -> float | None:
+    """The standard deviation of one seed's contribution, as far as a jackknife tells it."""
+    error = estimate.standard_error
+    return None if error is None else error * float(np.sqrt(estimate.n))
+
+
+def _adjust(contrasts: Sequence[dict[str, Any]], p: str) -> None:
+    tested = [one for one in contrasts if one[p] is not None]
+    adjusted = inference.holm([one[p] for one in tested])
+    for one, value in zip(tested, adjusted, strict=True):
+        one[f"{p}_holm"] = value
+
+
+def _judged(contrast: Mapping[str, Any], tests: int, settings: Settings) -> dict[str, Any]:
+    """The verdict, and how many seeds would settle what is inconclusive."""
+    nothing = _nothing_judged()
+    if contrast["failed_gates"]:
+        return {**nothing, "verdict": UNSOUND}
+    if contrast["p"] is None:
+        return nothing
+    significant = contrast["p_holm"] < settings.alpha
+    if contrast["margin"] is None:
+        return {**nothing, "significant": significant}
+    found = verdict(
+        p_different=contrast["p_holm"],
+        p_equivalent=contrast["p_equivalent_holm"],
+        alpha=settings.alpha,
+    )
+    planning = _planning(contrast, tests, settings.alpha, found)
+    return {**nothing, "significant": significant, "verdict": found, **planning}
+
+
+def mark_unsound(contrast: dict[str, Any], gate: str) -> None:
+    """Take a contrast out of its family, because one of its cells failed a gate after all."""
+    contrast["failed_gates"] = in_order({*contrast["failed_gates"], gate})
+    contrast.update(p_holm=None, p_equivalent_holm=None, **_nothing_judged())
+    contrast["verdict"] = UNSOUND
+
+
+def _nothing_judged() -> dict[str, Any]:
+    """What is said of a contrast that no test is made of."""
+    return dict.fromkeys(("significant", "verdict", "seeds_to_settle", "detectable"))
+
+
+def _planning(contrast: Mapping[str, Any], tests: int, alpha: float, found: str) -> dict[str, Any]:
+    """What these seeds could have found, and how many would settle what they did not."""
+    sd, margin = contrast["sd"], contrast["margin"]
+    if sd is None:
+        return {}
+    planning: dict[str, Any] = {"detectable": detectable(sd, contrast["n"], alpha, tests)}
+    if found == INCONCLUSIVE:
+        settling = seeds_to_settle(contrast["value"], sd, margin, alpha, tests)
+        planning["seeds_to_settle"] = asdict(settling)
+    return planning

@@ -1,0 +1,363 @@
+"""Statistics of a model at a scale: from results files to `stats.json`."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from actrepro.core.files import read_json, read_npz, write_json
+from actrepro.core.schema_version import VERSION
+from actrepro.measures import PRIMARY, group_measure_ids, measure_ids, run_measure_ids
+from actrepro.measures.differences import read_cells
+from actrepro.predict.store import FINAL, RULES
+from actrepro.statistics import classical, inference
+from actrepro.statistics.contrasts import (
+    RECOMMENDED_SEEDS,
+    Settings,
+    compared_metrics,
+    estimate_json,
+    family,
+    group_estimate,
+    interval_over,
+    score_estimate,
+)
+from actrepro.statistics.permutation import blocked_omnibus_p, blocked_omnibus_pairs_p
+from actrepro.statistics.runs import ModelRuns
+
+# What readers ask classical tests of; differences between pairs are not independent.
+CLASSICAL = ("loss.all", "accuracy.all")
+CLASSICAL_TESTS = (classical.one_way, classical.welch, classical.blocked, classical.friedman)
+CLASSICAL_PAIRS = (classical.tukey, classical.games_howell)
+OMNIBUS = (*CLASSICAL, PRIMARY, "churn-top1-pairs.all")
+
+
+def model_statistics(
+    model: Mapping[str, str],
+    activations: Sequence[str],
+    seeds: Sequence[int],
+    settings: Settings,
+    differences_paths: Sequence[Path],
+    matched_path: Path,
+    matched_differences_path: Path,
+    matrices_path: Path,
+    record_paths: Sequence[Path],
+    gates_path: Path,
+    gates_after_path: Path,
+    evaluation_manifest: Path,
+    output: Path,
+) -> None:
+    """Write `stats.json` of one model at one scale.
+
+    Parameters
+    ----------
+    model
+        Names scale and model.
+    differences_paths
+        `differences.json` of each activation's cell.
+    matched_path, matched_differences_path
+        The model's `matched.json` and `differences-matched.json`.
+    matrices_path
+        The model's `differences.npz`.
+    record_paths
+        `run.json` of every run, by activation then seed.
+    """
+    cells = read_cells(differences_paths, matched_differences_path)
+    matched = read_json(matched_path)
+    matrices = read_npz(matrices_path)
+    before = read_json(gates_path)["activations"]
+    after = read_json(gates_after_path)["rules"]
+    records = [read_json(path) for path in record_paths]
+    evaluation = read_json(evaluation_manifest)
+    rules = {}
+    for rule in RULES:
+        gates = {name: {**before[name], **after[rule][name]} for name in activations}
+        under = _model_runs(rule, activations, seeds, cells[rule], matrices, gates)
+        rules[rule] = _under_rule(under, evaluation["baselines"], settings)
+    write_json(
+        output,
+        {
+            "schema": VERSION,
+            **model,
+            "activations": list(activations),
+            "seeds": list(seeds),
+            "smoke": len(seeds) < RECOMMENDED_SEEDS,
+            "recommended_seeds": RECOMMENDED_SEEDS,
+            "confidence": settings.confidence,
+            "margins": dict(settings.margins),
+            "protocol": records[0]["config"]["protocol"],
+            "corpus_sha256": records[0]["corpus_sha256"],
+            "evaluation": evaluation,
+            "measures": read_json(differences_paths[0])["measures"],
+            "common_loss": matched["common_loss"],
+            "runs": _run_summaries(records, matched["runs"], cells[FINAL]),
+            "rules": rules,
+        },
+    )
+
+
+def _model_runs(
+    rule: str,
+    activations: Sequence[str],
+    seeds: Sequence[int],
+    cells: Mapping[str, Any],
+    matrices: Mapping[str, Any],
+    gates: Mapping[str, Any],
+) -> ModelRuns:
+    return ModelRuns(
+        rule=rule,
+        activations=activations,
+        seeds=seeds,
+        runs={(name, run["seed"]): run for name in activations for run in cells[name]["runs"]},
+        matrices={id_: matrices[f"{rule}.{id_}"] for id_ in measure_ids()},
+        groups={name: cells[name]["group"] for name in activations},
+        blocks={id_: matrices[f"{rule}.blocks.{id_}"] for id_ in ("loss", "accuracy")},
+        block_characters=matrices["block_characters"].astype(np.float64),
+        gates=gates,
+    )
+
+
+def _run_summaries(
+    records: Sequence[Mapping[str, Any]],
+    matches: Sequence[Mapping[str, Any]],
+    cells: Mapping[str, Any],
+) -> list[dict[str, Any]]:
+    kept = (
+        "status",
+        "why",
+        "parameters",
+        "final_step",
+        "best_step",
+        "last_history",
+        "weights_sha256",
+        "seconds",
+        "characters_per_second",
+        "peak_memory_bytes",
+        "peak_gpu_memory_bytes",
+        "device",
+        "threads",
+        "machine",
+        "packages",
+        "git",
+    )
+    predicted = {
+        (name, run["seed"]): run["predictions_sha256"]
+        for name, cell in cells.items()
+        for run in cell["runs"]
+    }
+    steps = {(one["activation"], one["seed"]): one for one in matches}
+    found = []
+    for record in records:
+        run = record["config"]["activation"], record["config"]["seed"]
+        found.append(
+            {
+                "activation": run[0],
+                "seed": run[1],
+                **{key: record[key] for key in kept},
+                "matched_step": steps[run]["step"],
+                "matched_selection_loss": steps[run]["selection_loss"],
+                "predictions_sha256": predicted[run],
+            }
+        )
+    return found
+
+
+def _under_rule(
+    model: ModelRuns, baselines: Mapping[str, Any], settings: Settings
+) -> dict[str, Any]:
+    return {
+        "cells": {name: _cell(model, name, baselines, settings) for name in model.activations},
+        "contrasts": [
+            contrast
+            for metric in compared_metrics()
+            for contrast in family(model, metric, settings)
+        ],
+        "omnibus": {metric: omnibus(model, metric) for metric in OMNIBUS},
+        "classical": {metric: classical_tests(model, metric) for metric in CLASSICAL},
+        "kinds_of_pairs": {id_: kinds_of_pairs(model, id_) for id_ in measure_ids()},
+        "across": [one for id_ in measure_ids() for one in across(model, id_, settings.confidence)],
+    }
+
+
+def _cell(
+    model: ModelRuns, activation: str, baselines: Mapping[str, Any], settings: Settings
+) -> dict[str, Any]:
+    seeds = model.usable(activation)
+    level = settings.confidence
+    worst = max(model.scores(activation, seeds, "loss.all"), default=None)
+    return {
+        "n": len(seeds),
+        "excluded": [
+            {"seed": seed, "why": model.runs[activation, seed]["why"]}
+            for seed in model.seeds
+            if seed not in seeds
+        ],
+        "gates": dict(model.gates[activation]),
+        "failed_gates": model.failed(activation),
+        "metrics": {
+            id_: _metric(model, activation, seeds, id_, level) for id_ in run_measure_ids()
+        },
+        "differences": {
+            id_: _difference(model, activation, seeds, id_, level) for id_ in measure_ids()
+        },
+        "group": {id_: _group(model, activation, seeds, id_, level) for id_ in group_measure_ids()},
+        "beats": {
+            table: None if worst is None else bool(worst < baselines[table]["loss"])
+            for table in baselines
+        },
+    }
+
+
+def _metric(
+    model: ModelRuns, activation: str, seeds: Sequence[int], metric: str, confidence: float
+) -> dict[str, Any] | None:
+    if not seeds:
+        return None
+    values = model.scores(activation, seeds, metric)
+    blocks = model.text_blocks(activation, seeds, metric)
+    estimate = score_estimate(values, blocks, model.block_characters, confidence)
+    over_seeds = inference.mean_estimate(values, confidence).interval
+    return {
+        **estimate_json(estimate),
+        "interval_over": interval_over(blocks),
+        "interval_over_seeds": None if over_seeds is None else list(over_seeds),
+        "sd": float(values.std(ddof=1)) if len(seeds) > 1 else None,
+        "by_seed": dict(zip(map(str, seeds), values.tolist(), strict=True)),
+    }
+
+
+def _difference(
+    model: ModelRuns, activation: str, seeds: Sequence[int], id_: str, confidence: float
+) -> dict[str, Any] | None:
+    if len(seeds) < 2:
+        return None
+    matrix = model.within(activation, seeds, id_)
+    return {
+        **estimate_json(inference.jackknife_pairs([matrix], [1], confidence)),
+        "pairs": [
+            {"seeds": [seeds[i], seeds[j]], "value": float(matrix[i, j])}
+            for i, j in itertools.combinations(range(len(seeds)), 2)
+        ],
+    }
+
+
+def _group(
+    model: ModelRuns, activation: str, seeds: Sequence[int], id_: str, confidence: float
+) -> dict[str, Any] | None:
+    if len(seeds) < 2:
+        return None
+    full, left = model.without(activation, seeds, id_)
+    if not np.isfinite(full):
+        return None
+    return estimate_json(group_estimate(full, left, confidence))
+
+
+def omnibus(model: ModelRuns, metric: str) -> dict[str, Any] | None:
+    """Whether activations differ at all, labels permuted within seeds; over sound cells."""
+    names, seeds = _comparable(model)
+    if len(names) < 2 or len(seeds) < 2:
+        return None
+    if metric in model.matrices:
+        rows = [row for name in names for row in model.index(name, seeds)]
+        matrix = model.matrices[metric][np.ix_(rows, rows)]
+        found = blocked_omnibus_pairs_p(matrix, len(names), len(seeds))
+    else:
+        scores = [model.scores(name, seeds, metric) for name in names]
+        found = blocked_omnibus_p(np.array(scores).T)
+    return {"activations": names, "seeds": seeds, **asdict(found)}
+
+
+def _comparable(model: ModelRuns) -> tuple[list[str], list[int]]:
+    """The activations whose cells are sound, and the seeds that all of them have."""
+    names = model.sound()
+    return names, model.usable(*names) if names else []
+
+
+def classical_tests(model: ModelRuns, metric: str) -> dict[str, Any] | None:
+    """What readers ask for beside the exact tests; over sound cells and the seeds they share."""
+    names, seeds = _comparable(model)
+    if len(names) < 2 or len(seeds) < 2:
+        return None
+    scores = tuple((name, tuple(model.scores(name, seeds, metric).tolist())) for name in names)
+    return {"activations": names, "seeds": seeds, **_classical(scores)}
+
+
+@functools.lru_cache
+def _classical(scores: tuple[tuple[str, tuple[float, ...]], ...]) -> dict[str, Any]:
+    """All classical tests; kept, since rules may choose the same runs and Tukey's are slow."""
+    values = dict(scores)
+    tests = {test.__name__: test(values) for test in CLASSICAL_TESTS}
+    pairs = {test.__name__: test(values) for test in CLASSICAL_PAIRS}
+    return {
+        **{name: None if found is None else found.as_json() for name, found in tests.items()},
+        **{
+            name: None if found is None else [one.as_json() for one in found]
+            for name, found in pairs.items()
+        },
+    }
+
+
+def kinds_of_pairs(model: ModelRuns, id_: str) -> dict[str, float | None]:
+    """Mean difference between two runs, by what they share.
+
+    The activation's own effect on predictions stands beside the seed's: the
+    same seed with another activation, another seed with the same activation,
+    and both others. Over sound cells.
+    """
+    sound = model.sound()
+    runs = list(itertools.product(model.activations, model.seeds))
+    kinds: dict[str, list[float]] = {
+        "same_activation_other_seed": [],
+        "other_activation_same_seed": [],
+        "other_activation_other_seed": [],
+    }
+    for (i, (a, s)), (j, (b, t)) in itertools.combinations(enumerate(runs), 2):
+        value = model.matrices[id_][i, j]
+        if a in sound and b in sound and not np.isnan(value):
+            activation = "same_activation" if a == b else "other_activation"
+            seed = "same_seed" if s == t else "other_seed"
+            kinds[f"{activation}_{seed}"].append(float(value))
+    return {kind: float(np.mean(values)) if values else None for kind, values in kinds.items()}
+
+
+def across(model: ModelRuns, id_: str, confidence: float) -> list[dict[str, Any]]:
+    """Every two activations' runs compared with each other, beside the seeds' own differences.
+
+    `same_seed` is the mean from a's run to b's with the same seed,
+    `other_seed` with another; `effect` is `other_seed` less the mean of both
+    cells' differences between seeds: what the activation adds to what the seed
+    does alone (half an energy distance where the measure is a metric; Székely & Rizzo 2013).
+    """
+    return [
+        {
+            "metric": id_,
+            "a": a,
+            "b": b,
+            "failed_gates": model.failed(a, b),
+            **_across(model, id_, a, b, confidence),
+        }
+        for a, b in itertools.combinations(model.activations, 2)
+    ]
+
+
+def _across(model: ModelRuns, id_: str, a: str, b: str, confidence: float) -> dict[str, Any]:
+    seeds = model.usable(a, b)
+    n = len(seeds)
+    between = model.between(a, b, seeds, id_)
+    within = [model.within(name, seeds, id_) for name in (a, b)]
+    found: dict[str, Any] = dict.fromkeys(("same_seed", "other_seed", "effect"))
+    if n:
+        found["same_seed"] = estimate_json(inference.mean_estimate(np.diag(between), confidence))
+    if n > 1:
+        off = (between + between.T) / 2
+        for name, matrices, weights in (
+            ("other_seed", [off], [1.0]),
+            ("effect", [off, *within], [1.0, -0.5, -0.5]),
+        ):
+            found[name] = estimate_json(inference.jackknife_pairs(matrices, weights, confidence))
+    return {"seeds": seeds, **found}

@@ -1,0 +1,96 @@
+"""What statistics know of one model's runs under one checkpoint rule."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from actrepro.gates.outcome import all_failed
+
+Floats = npt.NDArray[np.float64]
+Run = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class ModelRuns:
+    """A model's runs, and all that was measured of them.
+
+    Attributes
+    ----------
+    runs
+        By activation and seed: `why` a run cannot be compared (None where it
+        can), and its scores by measure id.
+    matrices
+        By id of a measure of pairs, `[R, R]`, activation-major.
+    groups
+        By activation and id of a measure of groups: `value`, and by seed the
+        value `without` it.
+    blocks
+        `loss` and `accuracy` `[R, B]` in blocks of text, of `block_characters` each.
+    gates
+        By activation, each gate's outcome.
+    """
+
+    rule: str
+    activations: Sequence[str]
+    seeds: Sequence[int]
+    runs: Mapping[Run, Mapping[str, Any]]
+    matrices: Mapping[str, Floats]
+    groups: Mapping[str, Mapping[str, Any]]
+    blocks: Mapping[str, Floats]
+    block_characters: Floats
+    gates: Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+    def usable(self, *activations: str) -> list[int]:
+        """Seeds whose runs can be compared, with all of these activations."""
+        return [
+            seed
+            for seed in self.seeds
+            if all(self.runs[activation, seed]["why"] is None for activation in activations)
+        ]
+
+    def sound(self) -> list[str]:
+        """Activations whose cell passed every gate and has runs to compare."""
+        return [name for name in self.activations if not self.failed(name) and self.usable(name)]
+
+    def failed(self, *activations: str) -> list[str]:
+        """The gates that any of these activations' cells failed."""
+        return all_failed(self.gates[name] for name in activations)
+
+    def index(self, activation: str, seeds: Sequence[int]) -> list[int]:
+        """Rows of the matrices and blocks."""
+        start = self.activations.index(activation) * len(self.seeds)
+        return [start + self.seeds.index(seed) for seed in seeds]
+
+    def scores(self, activation: str, seeds: Sequence[int], metric: str) -> Floats:
+        """A measure of single runs, by seed."""
+        return np.array([self.runs[activation, seed][metric] for seed in seeds], dtype=np.float64)
+
+    def text_blocks(self, activation: str, seeds: Sequence[int], metric: str) -> Floats | None:
+        """A score `[seeds, B]` by block of text; None for one that is not kept by block."""
+        kept, _, positions = metric.partition(".")
+        if positions != "all" or kept not in self.blocks:
+            return None
+        return self.blocks[kept][self.index(activation, seeds)]
+
+    def between(self, a: str, b: str, seeds: Sequence[int], id_: str) -> Floats:
+        """Differences `[seeds, seeds]` from the runs of `a` to those of `b`."""
+        matrix: Floats = self.matrices[id_][np.ix_(self.index(a, seeds), self.index(b, seeds))]
+        return matrix
+
+    def within(self, activation: str, seeds: Sequence[int], id_: str) -> Floats:
+        """Differences `[seeds, seeds]` between a cell's runs, in no direction."""
+        matrix = self.between(activation, activation, seeds, id_)
+        return (matrix + matrix.T) / 2
+
+    def without(self, activation: str, seeds: Sequence[int], id_: str) -> tuple[float, Floats]:
+        """A measure of groups: its value, and by seed the value without it (NaN where none is)."""
+        found = self.groups[activation][id_]
+        left = [found["without"].get(str(seed)) for seed in seeds]
+        values = [found["value"], *left]
+        numbers = np.array([np.nan if value is None else value for value in values])
+        return float(numbers[0]), numbers[1:]

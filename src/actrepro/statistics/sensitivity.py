@@ -1,0 +1,143 @@
+"""Total variation over models and over activations: averages, and how far the activation moves it.
+
+The range of several means is above zero by noise alone, and the more so the noisier they
+are, so it is set against the ranges that the cells' own standard errors would give.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.special
+
+from actrepro.measures import PRIMARY
+from actrepro.predict.store import FINAL
+from actrepro.results.cells import Stats, cells_of, sound
+from actrepro.results.contrasts import LOSS
+from actrepro.statistics.inference import Estimate
+
+DRAWS = 10_000
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """A model's range between the means of its sound activations.
+
+    Attributes
+    ----------
+    cells
+        How many sound activations have a mean.
+    range
+        The largest mean less the smallest; None with fewer than two.
+    typical, high
+        Median and upper quantile of that range were all true means the same; None
+        where any cell has no standard error.
+    """
+
+    model: str
+    cells: int
+    range: float | None
+    typical: float | None
+    high: float | None
+
+    @property
+    def beyond_noise(self) -> bool | None:
+        """Whether the range is more than seeds alone would give; None where that is unknown."""
+        return None if self.range is None or self.high is None else self.range > self.high
+
+
+def sensitivities(stats: Stats) -> list[Sensitivity]:
+    """The models of a scale, the most sensitive first, those without a range last."""
+    found = [_sensitivity(stats, model) for model in stats["models"]]
+    return sorted(found, key=lambda one: math.inf if one.range is None else -one.range)
+
+
+def _sensitivity(stats: Stats, model: str) -> Sensitivity:
+    cells = [
+        cell["differences"][PRIMARY]
+        for cell in cells_of(stats, model).values()
+        if sound(cell) and cell["differences"][PRIMARY] is not None
+    ]
+    if len(cells) < 2:
+        return Sensitivity(model, len(cells), None, None, None)
+    values = [cell["value"] for cell in cells]
+    errors = [(cell["standard_error"], cell["n"]) for cell in cells]
+    typical, high = noise_range(errors, stats["confidence"])
+    return Sensitivity(model, len(cells), max(values) - min(values), typical, high)
+
+
+def noise_range(
+    errors: Sequence[tuple[float | None, int]], confidence: float
+) -> tuple[float | None, float | None]:
+    """Median and `confidence` quantile of the range of means that differ by noise alone.
+
+    Each mean is drawn around 0 as Student's t with n − 1 degrees of freedom times its
+    standard error, independent of the others: activations share their seeds, so the
+    truth may be a little narrower. The draws are the same at every call.
+
+    Parameters
+    ----------
+    errors
+        By mean, its standard error and the number of seeds n.
+    """
+    known = [(error, n) for error, n in errors if error is not None]
+    if len(known) < len(errors):
+        return None, None
+    generator = np.random.Generator(np.random.PCG64(len(known)))
+    drawn = np.array([error * generator.standard_t(n - 1, DRAWS) for error, n in known])
+    typical, high = np.quantile(np.ptp(drawn, axis=0), (0.5, confidence))
+    return float(typical), float(high)
+
+
+@dataclass(frozen=True)
+class Averages:
+    """Mean total variation by activation, over the same models for each.
+
+    `models` and the activations in `means` are the largest complete grid of sound cells.
+    """
+
+    models: list[str]
+    means: dict[str, Estimate]
+
+
+def averages(stats: Stats) -> Averages | None:
+    """Activations' means over models; None without a complete grid of sound cells."""
+    grid = stats["decomposition"][FINAL][LOSS]
+    if grid is None:
+        return None
+    means = {
+        activation: _average(
+            [
+                cells_of(stats, model)[activation]["differences"][PRIMARY]
+                for model in grid["models"]
+            ],
+            stats["confidence"],
+        )
+        for activation in grid["activations"]
+    }
+    return Averages(
+        grid["models"], {name: mean for name, mean in means.items() if mean is not None}
+    )
+
+
+def _average(cells: Sequence[dict[str, Any] | None], confidence: float) -> Estimate | None:
+    """The mean of cells whose errors are taken as independent; None where one has no value.
+
+    Student's quantile has the degrees of freedom of a single cell: too wide where
+    many models are averaged, never too narrow.
+    """
+    known = [cell for cell in cells if cell is not None]
+    if len(known) < len(cells):
+        return None
+    value = math.fsum(cell["value"] for cell in known) / len(known)
+    n = min(cell["n"] for cell in known)
+    errors = [cell["standard_error"] for cell in known]
+    if any(error is None for error in errors):
+        return Estimate(value, n, None, None)
+    error = math.hypot(*errors) / len(errors)
+    reach = error * float(scipy.special.stdtrit(n - 1, (1 + confidence) / 2))
+    return Estimate(value, n, error, (value - reach, value + reach))

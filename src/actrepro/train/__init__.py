@@ -1,0 +1,1 @@
+"""Training: the loop, and the job that makes a run."""

@@ -1,0 +1,561 @@
+"""Training one run: a model, an activation, a scale, a seed.
+
+On one machine with one thread the same request gives the same bytes, whether the run was
+killed and taken up again or not. Nothing in evaluation draws random numbers, so the
+evaluation interval does not change what is trained.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name every PyTorch reader knows
+from torch import Tensor, nn
+
+from actrepro.config.study import Protocol, RunConfig
+from actrepro.core import machine as provenance
+from actrepro.core import paths, seeds
+from actrepro.core.errors import ActreproError, Stopped, is_out_of_memory
+from actrepro.core.files import read_json, replacing, sha256_of, write_json, write_text, writing
+from actrepro.core.locks import hold
+from actrepro.core.vocabulary import DIVERGED, FAILED, FINISHED
+from actrepro.data.corpus import Corpus, load_corpus
+from actrepro.models import build_from_protocol, count_parameters
+from actrepro.provenance.identity import identity_sha256
+from actrepro.train.checkpoints import (
+    Checkpoint,
+    Weights,
+    copy_weights,
+    hash_weights,
+    save_checkpoint,
+    save_snapshots,
+)
+from actrepro.train.devices import prepare_torch
+from actrepro.train.history import HistoryRow, history_csv
+from actrepro.train.optimiser import AdamW
+from actrepro.train.resume import Keeper, Snapshot, heeding_signals, identity_of
+from actrepro.train.stepping import (
+    GraphedStepper,
+    Stepper,
+    random_states,
+    restore_random_states,
+)
+
+LOG = logging.getLogger("actrepro")
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """What training leaves: weights, history, and how it went.
+
+    `snapshots` are the weights at earlier steps, each the best of its time on
+    the selection text: where a run can be met at a higher loss than its best.
+    `why` says why a run that did not finish was lost; `history` ends there.
+    `seconds` are those of all processes that trained it, `taken_up_at` the steps at
+    which one went on where another was stopped, and `at_once` the sequences in one
+    forward pass.
+    """
+
+    checkpoint: Checkpoint
+    snapshots: Mapping[int, Weights]
+    history: list[HistoryRow]
+    status: str
+    why: str | None
+    parameters: int
+    seconds: float
+    characters_per_second: float
+    at_once: int
+    taken_up_at: list[int]
+
+
+@dataclass(frozen=True)
+class RunOutputs:
+    """Where a run's files go."""
+
+    checkpoint: Path
+    snapshots: Path
+    history: Path
+    record: Path
+
+    def write(self, run: TrainedRun, record: Mapping[str, Any]) -> None:
+        """Write all four; the record comes last, and says that the others are there."""
+        save_checkpoint(self.checkpoint, run.checkpoint)
+        save_snapshots(self.snapshots, run.snapshots)
+        write_text(self.history, history_csv(run.history))
+        write_json(self.record, record)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All four, the record last."""
+        return (self.checkpoint, self.snapshots, self.history, self.record)
+
+    @property
+    def exist(self) -> bool:
+        """Whether all four are there."""
+        return all(path.exists() for path in self.files)
+
+    @property
+    def sha256(self) -> str:
+        """The hashes (hex) of all four, one behind the other."""
+        return "".join(map(sha256_of, self.files))
+
+    @property
+    def kept(self) -> RunOutputs:
+        """Second names of the same files, in a folder that Snakemake does not know.
+
+        Snakemake deletes a job's outputs before it runs it again. Where it was killed and
+        the job was not, that is one which is done, or will be.
+        """
+        return RunOutputs(*(path.parent / ".kept" / path.name for path in self.files))
+
+    def link(self, other: RunOutputs) -> None:
+        """Give these files the names of `other` too, where the file system has second names."""
+        with suppress(OSError):
+            for source, target in zip(self.files, other.files, strict=True):
+                if target.exists() and target.samefile(source):
+                    continue
+                with replacing(target) as partial:
+                    partial.unlink(missing_ok=True)
+                    partial.hardlink_to(source)
+                # Snakemake asks of outputs to be newer than inputs.
+                target.touch()
+
+    def keep(self) -> None:
+        """Give the files their second names, with hashes by which damage is seen."""
+        self.link(self.kept)
+        if self.kept.exist:
+            with writing(self._hashes) as stream:
+                stream.write(self.kept.sha256)
+
+    def take_kept(self, identity_sha256: str) -> None:
+        """Give the files their names back, where those kept are whole and of that identity."""
+        if not self._hashes.exists() or not self.kept.are_of(identity_sha256):
+            return
+        if self._hashes.read_text(encoding="utf-8") == self.kept.sha256:
+            self.kept.link(self)
+
+    @property
+    def _hashes(self) -> Path:
+        return self.kept.record.with_name("sha256.txt")
+
+    def are_of(self, identity_sha256: str) -> bool:
+        """Whether all four are there, of a run with that identity that need not be tried again."""
+        if not self.exist:
+            return False
+        record = read_json(self.record)
+        # Memory that did not suffice once may now.
+        own: bool = record.get("identity_sha256") == identity_sha256
+        return own and record["status"] != FAILED
+
+
+def train_runs(
+    requests: Sequence[RunConfig],
+    corpus_path: Path,
+    files: Sequence[str],
+    snapshot_seconds: float,
+    threads: int,
+) -> None:
+    """Train a cell's runs, one after another; those that are there already stay as they are.
+
+    Parameters
+    ----------
+    requests
+        One per seed.
+    files
+        Each seed's checkpoint, snapshots, history and record, in this order for each.
+
+    Raises
+    ------
+    ActreproError, Stopped
+        As `train_run`.
+    """
+    for request in requests:
+        own = [Path(path) for path in files if paths.seed_of(path) == request.seed]
+        names = {name: getattr(request, name) for name in ("scale", "model", "activation", "seed")}
+        state = Path(paths.at(paths.TRAINING_STATE, **names))
+        stopped_by = train_run(
+            request, corpus_path, RunOutputs(*own), state, snapshot_seconds, threads
+        )
+        if stopped_by is not None and request is not requests[-1]:
+            raise Stopped(stopped_by, "the same command trains the runs that are missing")
+
+
+def train_run(
+    request: RunConfig,
+    corpus_path: Path,
+    outputs: RunOutputs,
+    state: Path,
+    snapshot_seconds: float,
+    threads: int,
+) -> int | None:
+    """Train one run and write its checkpoint, snapshots, history and record.
+
+    Files that this very run has left already, of the same source, are kept. While another
+    process trains it, wait for that one's files.
+
+    Parameters
+    ----------
+    state
+        A folder for what only an unfinished run needs; it is gone afterwards, unless the run
+        failed: what it had trained is there when memory suffices another time.
+    snapshot_seconds
+        How much of training a killed job may lose.
+
+    Returns
+    -------
+    int or None
+        The signal that asked the process to end when the run was done all the same.
+
+    Raises
+    ------
+    ActreproError
+        When a file cannot be read.
+    Stopped
+        When a signal ended the process; the next one goes on from there.
+    """
+    # Beside the folder: in a folder that goes, another process could be about to lay its own.
+    with hold(state.with_name(f"{state.name}.lock"), f"results of {request.name}"):
+        device = prepare_torch(request.device, threads)
+        corpus = load_corpus(corpus_path)
+        identity = identity_of(request, corpus.sha256, device, threads)
+        keeper = Keeper(state / "snapshot.safetensors", identity, snapshot_seconds)
+        digest = identity_sha256(identity)
+        if not outputs.are_of(digest):
+            outputs.take_kept(digest)
+        if outputs.are_of(digest):
+            LOG.info("%s: is there already", request.name)
+        else:
+            with heeding_signals(keeper):
+                run = train(request, corpus, device, keeper)
+                record = run_record(request, corpus, run, device, threads)
+                outputs.write(run, {**record, "identity_sha256": digest})
+            if run.status == FAILED:
+                return keeper.stopped_by
+        outputs.keep()
+        keeper.discard()
+        _remove_if_empty(state)
+    return keeper.stopped_by
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def train(
+    request: RunConfig, corpus: Corpus, device: torch.device, keeper: Keeper | None = None
+) -> TrainedRun:
+    """Train a model from its seed to the protocol's last step, or until it is lost.
+
+    Raises
+    ------
+    Stopped
+        When the keeper was told so by a signal.
+    """
+    model = build_from_protocol(
+        request.model,
+        request.protocol,
+        request.activation,
+        len(corpus.symbols),
+        seed=seeds.stream_seed(request.seed, seeds.INITIALISATION),
+        custom_models=request.custom_models,
+    )
+    parameters = count_parameters(model)
+    LOG.info("%s: %s parameters on %s", request.name, f"{parameters:,}", device)
+    started = time.perf_counter()
+    try:
+        trainer = _Trainer(request, corpus, model.to(device), device, keeper)
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return _not_begun(request, model, error, time.perf_counter() - started)
+    status, why = trainer.run()
+    if why is not None:
+        LOG.warning("%s: %s: %s", request.name, status, why)
+    seconds = trainer.seconds()
+    return TrainedRun(
+        checkpoint=trainer.checkpoint(status),
+        snapshots=trainer.snapshots,
+        history=trainer.history,
+        status=status,
+        why=why,
+        parameters=parameters,
+        seconds=seconds,
+        characters_per_second=trainer.characters() / seconds,
+        at_once=trainer.stepper.at_once,
+        taken_up_at=trainer.taken_up_at,
+    )
+
+
+def _not_begun(
+    request: RunConfig, model: nn.Module, error: BaseException, seconds: float
+) -> TrainedRun:
+    """A run that ran out of memory with its weights as they are at its start, and no history."""
+    why = f"out of memory before the first step: {first_line(error)}"
+    LOG.warning("%s: %s: %s", request.name, FAILED, why)
+    return TrainedRun(
+        checkpoint=Checkpoint(copy_weights(model), 0, best=None, best_step=0, status=FAILED),
+        snapshots={},
+        history=[],
+        status=FAILED,
+        why=why,
+        parameters=count_parameters(model),
+        seconds=seconds,
+        characters_per_second=0.0,
+        at_once=request.protocol.batch,
+        taken_up_at=[],
+    )
+
+
+class _Trainer:
+    """The state of a training loop: model, optimiser, history, best weights so far."""
+
+    def __init__(
+        self,
+        request: RunConfig,
+        corpus: Corpus,
+        model: nn.Module,
+        device: torch.device,
+        keeper: Keeper | None,
+    ) -> None:
+        self.started = time.perf_counter()
+        self.request = request
+        self.protocol = request.protocol
+        self.model = model
+        self.device = device
+        self.keeper = keeper
+        self.windows = {
+            "train": fixed_windows(corpus.train, self.protocol).to(device),
+            "selection": fixed_windows(corpus.selection, self.protocol).to(device),
+        }
+        self.optimiser = AdamW(model, self.protocol.learning_rate)
+        self.stepper = self._stepper(corpus)
+        self.history: list[HistoryRow] = []
+        self.best: tuple[float, int, Weights] | None = None
+        self.snapshots: dict[int, Weights] = {}
+        self.step = 0
+        self.seconds_before = 0.0
+        self.taken_up_at: list[int] = []
+
+    def _stepper(self, corpus: Corpus) -> Stepper:
+        protocol = self.protocol
+        starts = seeds.batch_starts(
+            self.request.seed,
+            protocol.iterations,
+            protocol.batch,
+            len(corpus.train),
+            protocol.context,
+        )
+        kind = GraphedStepper if self.device.type == "cuda" else Stepper
+        text = torch.from_numpy(corpus.train.astype(np.int64)).to(self.device)
+        return kind(self.model, self.optimiser, text, starts, protocol.context, protocol.precision)
+
+    def run(self) -> tuple[str, str | None]:
+        """Train to the end, or until the run is lost. Returns the status, and why."""
+        try:
+            if not self._taken_up():
+                torch.manual_seed(seeds.stream_seed(self.request.seed, seeds.DROPOUT))
+                self._record()
+            while self._is_sound() and self.step < self.protocol.iterations:
+                self._advance()
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return FAILED, f"out of memory after step {self.step}: {first_line(error)}"
+        if not self._is_sound():
+            return DIVERGED, f"the loss at step {self.step} is no number"
+        return FINISHED, None
+
+    def _advance(self) -> None:
+        """One step, and what is due after it."""
+        self.stepper.take(self.step)
+        self.step += 1
+        if self.step % self.protocol.evaluate_every == 0 or self.step == self.protocol.iterations:
+            self._record()
+        if self.keeper is not None and self._is_sound() and self.step < self.protocol.iterations:
+            self.keeper.after_step(self._snapshot)
+
+    def _record(self) -> None:
+        """Add a history row, and keep the weights where it is the best one so far."""
+        row = HistoryRow(
+            self.step,
+            mean_loss(self.model, self.windows["train"], self.protocol.batch),
+            mean_loss(self.model, self.windows["selection"], self.protocol.batch),
+        )
+        self.history.append(row)
+        LOG.info(
+            "%s: step %d of %d, train loss %.4f, selection loss %.4f, %s characters/s",
+            self.request.name,
+            row.step,
+            self.protocol.iterations,
+            row.train_loss,
+            row.selection_loss,
+            f"{self.characters() / self.seconds():,.0f}",
+        )
+        if self._is_sound() and (self.best is None or row.selection_loss < self.best[0]):
+            self._keep_best(row.selection_loss)
+
+    def _is_sound(self) -> bool:
+        """Whether the last losses are numbers."""
+        last = self.history[-1]
+        return math.isfinite(last.train_loss) and math.isfinite(last.selection_loss)
+
+    def _keep_best(self, loss: float) -> None:
+        # The best so far becomes a snapshot; untrained weights are none.
+        if self.best is not None and self.best[1] > 0:
+            self.snapshots[self.best[1]] = self.best[2]
+        self.best = (loss, self.step, copy_weights(self.model))
+
+    def seconds(self) -> float:
+        """Training took so long until now, in all processes."""
+        return self.seconds_before + time.perf_counter() - self.started
+
+    def characters(self) -> int:
+        """Trained so many characters until now."""
+        return self.step * self.protocol.batch * self.protocol.context
+
+    def checkpoint(self, status: str) -> Checkpoint:
+        """The weights as they are now, and the best."""
+        final = copy_weights(self.model)
+        _, best_step, best = self.best or (math.nan, self.step, final)
+        return Checkpoint(
+            final=final,
+            final_step=self.step,
+            best=None if best_step == self.step else best,
+            best_step=best_step,
+            status=status,
+        )
+
+    def _snapshot(self) -> Snapshot:
+        """All that the next process needs to go on as this one would."""
+        best_loss, best_step, best = self.best or (math.nan, 0, {})
+        parts: dict[str, Weights] = {
+            "model": copy_weights(self.model),
+            "optimiser": {name: value.cpu() for name, value in self.optimiser.state().items()},
+            "random": random_states(self.device),
+            "best": best,
+            **{str(step): weights for step, weights in self.snapshots.items()},
+        }
+        tensors = {
+            f"{part}/{name}": value
+            for part, named in parts.items()
+            for name, value in named.items()
+        }
+        return Snapshot(
+            tensors,
+            {
+                "step": self.step,
+                "history": self.history,
+                "best": [best_loss, best_step],
+                "snapshots": list(self.snapshots),
+                "at_once": self.stepper.at_once,
+                "seconds": self.seconds(),
+                "taken_up_at": self.taken_up_at,
+            },
+        )
+
+    def _taken_up(self) -> bool:
+        """Go on from the keeper's snapshot, if it has one."""
+        snapshot = self.keeper.load() if self.keeper is not None else None
+        if snapshot is None:
+            return False
+        facts = snapshot.facts
+        self.model.load_state_dict(_part("model", snapshot.tensors))
+        for name, value in self.optimiser.state().items():
+            value.copy_(snapshot.tensors[f"optimiser/{name}"])
+        restore_random_states(_part("random", snapshot.tensors))
+        best_loss, best_step = facts["best"]
+        self.best = (best_loss, best_step, _part("best", snapshot.tensors))
+        self.snapshots = {step: _part(str(step), snapshot.tensors) for step in facts["snapshots"]}
+        self.history = [HistoryRow(*row) for row in facts["history"]]
+        self.step = facts["step"]
+        self.stepper.at_once = facts["at_once"]
+        self.seconds_before = facts["seconds"]
+        self.taken_up_at = [*facts["taken_up_at"], self.step]
+        LOG.info("%s: taken up at step %d", self.request.name, self.step)
+        return True
+
+
+def _part(name: str, tensors: Weights) -> Weights:
+    prefix = f"{name}/"
+    return {
+        key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)
+    }
+
+
+def first_line(error: BaseException) -> str:
+    """An exception's message, without what torch adds in further lines."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def fixed_windows(text: npt.NDArray[Any], protocol: Protocol) -> Tensor:
+    """Evenly spaced windows `[windows, context + 1]`, the same for every run."""
+    length = protocol.context + 1
+    count = min(protocol.history_windows, len(text) // length)
+    if count == 0:
+        raise ActreproError(
+            f"the text has {len(text)} characters where a context of {protocol.context} needs "
+            f"{length}; use a longer text or a smaller context"
+        )
+    starts = np.linspace(0, len(text) - length, count).astype(np.int64)
+    return torch.from_numpy(text[starts[:, None] + np.arange(length)].astype(np.int64))
+
+
+@torch.no_grad()
+def mean_loss(model: nn.Module, windows: Tensor, batch: int) -> float:
+    """Mean loss in nats per character over windows. Draws no random numbers."""
+    model.eval()
+    # Added up where it is computed: reading a number would make the host wait for each part.
+    total = torch.zeros((), dtype=torch.float64, device=windows.device)
+    for part in torch.split(windows, max(batch, 64)):
+        logits = model(part[:, :-1]).flatten(0, 1)
+        total += F.cross_entropy(logits, part[:, 1:].flatten(), reduction="sum")
+    model.train()
+    return float(total) / windows[:, 1:].numel()
+
+
+def run_record(
+    request: RunConfig, corpus: Corpus, run: TrainedRun, device: torch.device, threads: int
+) -> dict[str, Any]:
+    """Everything needed to trace a run: what was asked, on what it ran, what came out."""
+    cuda = device.type == "cuda"
+    return {
+        "run": request.name,
+        "status": run.status,
+        "why": run.why,
+        "config": request.model_dump(mode="json"),
+        "corpus_sha256": corpus.sha256,
+        "symbols": len(corpus.symbols),
+        "parameters": run.parameters,
+        "final_step": run.checkpoint.final_step,
+        "best_step": run.checkpoint.best_step,
+        "weights_sha256": {
+            rule: hash_weights(run.checkpoint.weights(rule)) for rule in ("final", "best")
+        },
+        "last_history": _finite(run.history[-1]._asdict()) if run.history else None,
+        "seconds": run.seconds,
+        "characters_per_second": run.characters_per_second,
+        "sequences_at_once": run.at_once,
+        "taken_up_at": run.taken_up_at,
+        "peak_memory_bytes": provenance.peak_memory_bytes(),
+        "peak_gpu_memory_bytes": torch.cuda.max_memory_allocated(device) if cuda else None,
+        "device": torch.cuda.get_device_name(device) if cuda else "cpu",
+        "threads": threads,
+        "machine": provenance.machine(),
+        "packages": provenance.package_versions(),
+        "git": provenance.git_state(),
+    }
+
+
+def _finite(values: dict[str, float]) -> dict[str, float | None]:
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
