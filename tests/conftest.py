@@ -3,8 +3,8 @@
 import gc
 from collections.abc import Iterator
 
-import made_up
 import pytest
+import synthetic
 import torch
 from hypothesis import settings
 
@@ -39,4 +39,4 @@ def _no_collecting() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def evaluation() -> EvaluationSet:
     """The invented corpus's evaluation set."""
-    return evaluation_set(made_up.corpus(), made_up.BLOCK, None)
+    return evaluation_set(synthetic.corpus(), synthetic.BLOCK, None)

@@ -111,7 +111,7 @@ def two_way_bootstrap(
     the seeds' part already holds one share of that noise. The interval is
     mean ± √((t₍ₙ₋₁₎·seeds)² + (t₍B₋₁₎·text)²), each part with Student's
     quantile for its own number: it is never narrower than Student's interval
-    over the seeds alone, but for the noise of resampling. tests/test_coverage.py
+    over the seeds alone, but for the noise of resampling. tests/slow/test_coverage.py
     shows that a nominal 95 % covers 94 to 98 %, where seeds dominate and where
     text does; with n − 1 degrees of freedom for both parts it was over 99.8 %
     at n = 3 where text dominates, and with Satterthwaite's 94 % where seeds do.

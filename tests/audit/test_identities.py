@@ -1,0 +1,503 @@
+"""Checks of identical numbers, explanations and trade-offs, each both ways."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import scipy.stats
+from synthetic_orders import (
+    APART,
+    LOSS,
+    MINE,
+    STUDY,
+    TABLE,
+    TV,
+    context_of,
+    found_by,
+    of_cpu,
+    results_of,
+    row,
+    said,
+)
+
+from actrepro.audit.claims import Claim
+from actrepro.audit.findings import Finding
+from actrepro.audit.registry import Context
+from actrepro.audit.results import ModelResults, Results
+from actrepro.audit.verdicts import judge
+
+Control = dict[str, Any]
+ORDER = ("smelu_1", "smelu_05", "relu", "gelu", "swish")
+
+
+def sides(control: float, honest: float) -> dict[str, Any]:
+    """A control's number and the honest one."""
+    return {"control": control, "honest": honest, "what": "a number"}
+
+
+def control_of(name: str, about: Mapping[str, Any] | None = None, **numbers: Any) -> Control:
+    """A control's file."""
+    return {"control": name, "about": dict(about or {}), "numbers": numbers, "gates": {}}
+
+
+def not_wired(share: float = 1.0, honest_share: float = 0.0, honest: float = 0.002) -> Control:
+    """The control whose activation is not used."""
+    return control_of(
+        "not_wired",
+        {
+            "model": "nanotransformer",
+            "protocol": {"layers": 2, "width": 64, "iterations": 60, "train_characters": None},
+            "activations": ["relu", "gelu", "swish"],
+            "seeds": [42, 43],
+        },
+        identical_share=sides(share, honest_share),
+        loss_range=sides(0.0 if share == 1 else 0.001, honest),
+        initial_loss_range=sides(0.0 if share == 1 else 0.001, honest),
+        same_seed_tv=sides(0.0, honest * 10),
+    )
+
+
+def unpaired(order: tuple[str, ...] = ORDER, honest: tuple[str, ...] = ORDER[::-1]) -> Control:
+    """The control of different positions, with total variations that rise in these orders."""
+    tv = {
+        f"tv.{name}": {
+            "control": 0.49 + 0.01 * order.index(name),
+            "honest": 0.08 + 0.001 * honest.index(name),
+            "control_interval": [0.4, 0.6],
+            "what": "total variation of two seeds",
+        }
+        for name in order
+    }
+    return {**control_of("unpaired", **tv), "ladder": ladder([0.0, 0.6, 0.8, 0.9])}
+
+
+def ladder(differences: list[float], paired: float = 0.0) -> list[dict[str, float]]:
+    """N-gram tables that are right more and more often."""
+    return [
+        {"order": n, "accuracy": 0.15 + 0.1 * n, "loss": 3.3 - n / 4, "tv": tv, "paired_tv": paired}
+        for n, tv in enumerate(differences)
+    ]
+
+
+def no_dropout(rise: float = 1.4, honest: float = 0.0) -> Control:
+    """The control of the last step without dropout."""
+    return control_of(
+        "no_dropout",
+        {
+            "model": "charlm",
+            "protocol": {"layers": 1, "width": 128, "iterations": 1000, "train_characters": 15000},
+            "parameters": 223360,
+            "train_characters": 15000,
+            "seeds": [42, 43],
+        },
+        rise=sides(rise, honest),
+        final_loss=sides(4.5, 2.9),
+        best_loss=sides(4.5 - rise, 2.9 - honest),
+        unigram_loss=sides(3.36, 3.36),
+    )
+
+
+def with_controls(*controls: Control, **more: Any) -> Context:
+    """Rows and these controls at hand."""
+    return context_of(controls={one["control"]: one for one in controls}, **more)
+
+
+# --- identical --------------------------------------------------------------------------
+
+
+def identical(*models: ModelResults, control: Control | None, **more: Any) -> Finding:
+    """What `identical` finds of a row about CharLM at the CPU scale."""
+    results = {} if control is None else {"not_wired": control}
+    return found_by(
+        "identical",
+        of_cpu("relu", "gelu"),
+        context_of(*models, controls=results, facts=more.pop("facts", None)),
+        **more,
+    )
+
+
+def test_an_unused_activation_makes_equal_runs_an_artefact() -> None:
+    finding = identical(control=not_wired())
+    assert finding.verdict == "artefact"
+    start = "The control is a NanoTransformer, not CharLM, of 2 layers × 64, trained for 60 steps."
+    assert said(finding).startswith(start)
+    assert "all 6 pairs of activations with one seed end in the same weights" in said(finding)
+    assert "none of 6 pairs, with losses 0.00200 nats apart" in said(finding)
+    # The row prints nothing.
+    assert "not the printed values" not in said(finding)
+    assert {one.file for one in finding.evidence[0].numbers} == {
+        "results/audit/controls/not_wired.json"
+    }
+
+
+def test_a_control_of_another_size_does_not_reproduce_values() -> None:
+    context = context_of(controls={"not_wired": not_wired()})
+    for loss, tells in ((3.707, True), (0, False)):
+        claim = of_cpu("relu", "gelu", loss=loss)
+        ends = said(found_by("identical", claim, context)).endswith("not the printed values.")
+        assert ends == tells
+
+
+def test_a_control_with_a_number_that_is_undefined_reproduces_nothing() -> None:
+    control = not_wired()
+    control["numbers"]["same_seed_tv"]["honest"] = None
+    assert identical(control=control).verdict == "not run"
+
+
+def test_without_the_control_it_is_not_run() -> None:
+    finding = identical(control=None)
+    assert finding.verdict == "not run"
+    assert finding.settles == "snakemake --cores 2 results/audit/controls/not_wired.json"
+
+
+def test_a_control_that_is_not_identical_reproduces_nothing() -> None:
+    assert identical(control=not_wired(share=0.5)).verdict == "contradicted"
+
+
+@pytest.mark.parametrize(("share", "honest"), [(1.0, 0.002), (0.0, 0.0)])
+def test_equal_honest_runs_are_no_artefact(share: float, honest: float) -> None:
+    assert identical(control=not_wired(honest_share=share, honest=honest)).verdict == "supported"
+
+
+def test_own_runs_of_the_cell_are_told_and_equal_ones_decide() -> None:
+    finding = identical(results_of(APART), control=not_wired())
+    assert finding.verdict == "artefact"
+    assert "range over 0.200 nats" in said(finding)
+    equal = {"relu": [2.6, 2.7], "gelu": [2.6, 2.7]}
+    assert identical(results_of(equal), control=not_wired()).verdict == "supported"
+
+
+def test_what_untrained_models_differ_by_is_told() -> None:
+    facts = {"untrained": {"charlm": {"relu": 4.15, "gelu": 4.17, "swish": 4.1753}}}
+    finding = identical(control=not_wired(), facts=facts)
+    assert "3 activations of CharLM already differ by up to 0.0253 nats" in said(finding)
+    assert finding.evidence[1].all_files == ("results/audit/facts.json",)
+
+
+def test_how_little_few_models_fix_a_share_is_told() -> None:
+    finding = identical(control=not_wired(), share=[4, 5])
+    exact = scipy.stats.binomtest(4, 5).proportion_ci(0.95, "exact")
+    assert f"{100 * exact.low:.0f} to {100 * exact.high:.0f}%" in said(finding)
+    assert "28 to 99%" in said(finding)
+
+
+@pytest.mark.parametrize(
+    ("control", "verdict"),
+    [
+        (not_wired(), "artefact"),
+        (not_wired(share=0.5), "contradicted"),
+        (not_wired(honest=0.0), "supported"),
+        (None, "not run"),
+    ],
+)
+def test_equal_losses_before_training_are_one_function(
+    control: Control | None, verdict: str
+) -> None:
+    curve = row("curve", runs=[4.2608, 4.2787])
+    context = with_controls(*([] if control is None else [control]), rows=[curve])
+    finding = found_by("same_before_training", row(), context, curve="curve.runs")
+    assert finding.verdict == verdict
+    if verdict != "not run":
+        assert "4.2608 and 4.2787" in said(finding)
+        assert finding.evidence[0].rows == ("curve",)
+
+
+def across(value: float, b: str = "gelu") -> dict[str, Any]:
+    """What two activations differ by with the same seed."""
+    return {
+        "metric": TV,
+        "a": "relu",
+        "b": b,
+        "failed_gates": [],
+        "same_seed": {"value": value, "n": 3, "interval": [value / 2, 2 * value]},
+        "other_seed": {"value": 0.08, "n": 3, "interval": [0.07, 0.09]},
+    }
+
+
+@pytest.mark.parametrize(("value", "verdict"), [(0.03, "contradicted"), (0.0, "supported")])
+def test_equal_seeds_give_equal_runs_or_not(value: float, verdict: str) -> None:
+    results = results_of(APART)
+    results.stats["rules"]["final"]["across"] += [across(value), across(2 * value, "swish")]
+    arguments = {"scale": "cpu", "model": "charlm"}
+    finding = found_by("same_seed_same_runs", row(), context_of(results), **arguments)
+    assert finding.verdict == verdict
+    assert "relu and gelu" in said(finding)
+    assert [one.key for one in finding.evidence[0].numbers] == ["rules.final.across.0.same_seed"]
+    assert found_by("same_seed_same_runs", row(), **arguments).verdict == "not run"
+    assert found_by(
+        "same_seed_same_runs", row(), context_of(results_of(APART)), **arguments
+    ).verdict == ("not run")
+
+
+# --- explanations and trade-offs --------------------------------------------------------
+
+
+def test_what_nothing_measures_says_what_would() -> None:
+    finding = found_by(
+        "not_testable", row(), context_of(rows=[row("other")]), why="No.", rows=["other"]
+    )
+    assert finding.verdict == "not testable"
+    assert said(finding) == "No."
+    assert finding.evidence[0].rows == ("other",)
+
+
+def test_a_ladder_without_seeds_decides_nothing_on_a_trade_off() -> None:
+    arguments: dict[str, Any] = {"cells": ["charlm", "full/charlm"]}
+    control = {**control_of("unpaired"), "ladder": ladder([0.0, 0.6, 0.8, 0.9])}
+    claim = row(scale="cpu")
+    finding = found_by("pd_follows_sharpness", claim, with_controls(control), **arguments)
+    assert (finding.verdict, finding.instead_of) == ("not run", "")
+    assert finding.settles.endswith(
+        "results/audit/cpu/charlm/stats.json results/full/charlm/stats.json"
+    )
+    assert "without any seed" in said(finding)
+    assert "(rank correlation 1.00)" in said(finding)
+    assert {one.key for one in finding.evidence[0].numbers} >= {"ladder.0.tv", "ladder.3.accuracy"}
+    without = found_by("pd_follows_sharpness", claim, **arguments)
+    assert (without.verdict, without.instead_of) == ("not run", "")
+
+
+def test_where_paired_differences_are_there_they_decide() -> None:
+    control = {**control_of("unpaired"), "ladder": ladder([0.9, 0.8, 0.6, 0.0])}
+    context = context_of(results_of(APART), controls={"unpaired": control})
+    claim = row(scale="cpu")
+    assert found_by("pd_follows_sharpness", claim, context, cells=["charlm"]).verdict == "supported"
+
+
+def drawn(*centres: float, reach: float) -> Control:
+    """The control of different positions, whose draws lie so far around these means."""
+    tv = {
+        f"tv.{name}": {
+            **sides(centre, 0.09),
+            "control_interval": [centre - reach, centre + reach],
+        }
+        for name, centre in zip(("smelu_1", "relu"), centres, strict=True)
+    }
+    return control_of("unpaired", **tv)
+
+
+NOISY = {"smelu_1": [0.08, 0.09, 0.1], "relu": [0.1, 0.09, 0.08]}
+TOLD = {"smelu_1": [0.05, 0.051, 0.052], "relu": [0.1, 0.101, 0.103]}
+
+
+@pytest.mark.parametrize(
+    ("control", "paired", "verdict"),
+    [
+        (drawn(0.48, 0.52, reach=0.01), NOISY, "artefact"),
+        # Draws that overlap, or lie the other way round, do not give the order.
+        (drawn(0.48, 0.52, reach=0.03), NOISY, "inconclusive"),
+        (drawn(0.52, 0.48, reach=0.01), NOISY, "inconclusive"),
+        # What the same positions show is no artefact.
+        (drawn(0.48, 0.52, reach=0.01), TOLD, "supported"),
+        (
+            drawn(0.48, 0.52, reach=0.01),
+            {"smelu_1": TOLD["relu"], "relu": TOLD["smelu_1"]},
+            "contradicted",
+        ),
+    ],
+)
+def test_an_order_that_unpaired_scoring_makes_is_an_artefact(
+    control: Control, paired: Mapping[str, list[float]], verdict: str
+) -> None:
+    losses = {"smelu_1": [2.6] * 3, "relu": [2.6] * 3}
+    results = results_of(losses, variations=paired)
+    claim, order = of_cpu(*losses), [["smelu_1"], ["relu"]]
+    context = context_of(results, controls={"unpaired": control})
+    finding = found_by("unpaired_order", claim, context, order=order)
+    assert finding.verdict == verdict
+    assert bool(finding.settles) == (verdict == "inconclusive")
+    assert ("cannot be told apart" in said(finding)) == (verdict == "artefact")
+    alone = found_by("unpaired_order", claim, with_controls(control), order=order)
+    assert (alone.verdict, alone.instead_of) == ("not run", "")
+    without = found_by("unpaired_order", claim, context_of(results), order=order)
+    assert (without.verdict, without.instead_of) == ("not run", "artefact")
+
+
+def test_the_paired_order_is_told_beside_the_unpaired_one() -> None:
+    losses = {"smelu_1": [2.6] * 3, "relu": [2.6] * 3}
+    results = results_of(
+        losses, variations={"smelu_1": [0.08, 0.09, 0.1], "relu": [0.1, 0.09, 0.08]}
+    )
+    context = with_controls(unpaired())
+    context = Context(
+        context.table,
+        Results(STUDY, {("cpu", "charlm"): results}, controls=context.results.controls),
+    )
+    finding = found_by("unpaired_order", of_cpu(*losses), context, order=[["smelu_1"], ["relu"]])
+    assert "smelu_1 − relu" in said(finding)
+    assert finding.evidence[1].all_files == (results.file,)
+
+
+@pytest.mark.parametrize(
+    ("control", "last", "verdict"),
+    [
+        (no_dropout(), 3.7, "artefact"),
+        (no_dropout(honest=0.23), 3.7, "artefact"),
+        (no_dropout(rise=0.1), 3.7, "supported"),
+        (no_dropout(honest=1.4), 3.7, "supported"),
+        (no_dropout(), 1.6, "supported"),
+        (None, 3.7, "not run"),
+    ],
+)
+def test_a_rising_loss_is_an_artefact_where_the_control_has_it_alone(
+    control: Control | None, last: float, verdict: str
+) -> None:
+    claim = row(last=[last, last + 0.01], best=1.57)
+    context = with_controls(*([] if control is None else [control]))
+    finding = found_by("overfitted", claim, context, last="last", best="best", least=0.5)
+    assert finding.verdict == verdict
+    if control is not None:
+        assert "15,000 characters of training text" in said(finding)
+
+
+def test_a_rise_explains_no_more_than_itself() -> None:
+    claim = row(last=3.707, best=1.5695, other=1.4974)
+    arguments: dict[str, Any] = {"last": "last", "best": "best", "beside": "other", "least": 0.5}
+    finding = found_by("overfitted", claim, with_controls(no_dropout()), **arguments)
+    ending = "the loss alone: the lowest is 4.8% above the other model's 1.4974."
+    assert said(finding).endswith(ending)
+
+
+@pytest.mark.parametrize(("passed", "verdict"), [(True, "supported"), (False, "contradicted")])
+def test_a_gate_is_passed_by_all_cells_or_not(passed: bool, verdict: str) -> None:
+    results = copy.deepcopy(results_of(APART))
+    results.stats["rules"]["final"]["cells"]["gelu"]["gates"]["wired"]["passed"] = passed
+    claim = of_cpu(*APART)
+    finding = found_by("gate_holds", claim, context_of(results), gate="wired")
+    assert finding.verdict == verdict
+    assert ("failed: gelu" in said(finding)) != passed
+    assert found_by("gate_holds", claim, gate="wired").verdict == "not run"
+    assert found_by("gate_holds", claim, context_of(results), gate="causal").verdict == "not run"
+
+
+@pytest.mark.parametrize(
+    ("steps", "verdict"),
+    [
+        ([1000, 1500, 500], "supported"),
+        ([5000, 4500, 4000], "contradicted"),
+        ([1000, 4500, 500], "inconclusive"),
+    ],
+)
+def test_the_best_step_is_where_it_is_said_or_not(steps: list[int], verdict: str) -> None:
+    results = results_of(APART)
+    results.stats["runs"].extend(
+        {"activation": name, "best_step": step, "status": status}
+        for name, step, status in (
+            *((name, step, "finished") for name, step in zip(APART, steps, strict=True)),
+            ("relu", None, "finished"),
+            ("relu", 1000, "failed"),
+        )
+    )
+    arguments: dict[str, Any] = {"step": "step", "within": 500}
+    claim = of_cpu(*APART, step=1000)
+    finding = found_by("best_step_near", claim, context_of(results), **arguments)
+    assert finding.verdict == verdict
+    assert [one.value for one in finding.evidence[0].numbers] == steps
+    assert found_by("best_step_near", claim, **arguments).verdict == "not run"
+
+
+def memory(model: str, *peaks: float | None, gpu: float | None = None) -> ModelResults:
+    """Results of a model whose runs took so much memory."""
+    results = results_of({"relu": [2.6, 2.7]}, model=model)
+    results.stats["runs"].extend(
+        {
+            "activation": "relu",
+            "status": status,
+            "peak_memory_bytes": peak,
+            "peak_gpu_memory_bytes": gpu,
+        }
+        for peak, status in (*((peak, "finished") for peak in peaks), (150.0, "failed"))
+    )
+    return results
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (memory("charlm", 100.0, 110.0), memory("minigpt", 200.0), "supported"),
+        (memory("charlm", 100.0, 210.0), memory("minigpt", 200.0), "contradicted"),
+        (memory("charlm", 300.0, gpu=1.0), memory("minigpt", 200.0, gpu=2.0), "supported"),
+        (memory("charlm"), memory("minigpt", 200.0), "inconclusive"),
+    ],
+)
+def test_peak_memory_is_in_the_order_or_not(
+    low: ModelResults, high: ModelResults, verdict: str
+) -> None:
+    claim = row(scale="cpu")
+    order = [["charlm"], ["minigpt"]]
+    assert found_by("memory_order", claim, context_of(low, high), order=order).verdict == verdict
+    assert found_by("memory_order", claim, order=order).verdict == "not run"
+
+
+# --- the rows themselves ----------------------------------------------------------------
+
+CONTROLS = {
+    "not_wired": not_wired(),
+    "unpaired": unpaired(),
+    "no_dropout": no_dropout(),
+    "constant": control_of("constant", loss=sides(3.3, 2.1), unpaired_tv=sides(0.04, 0.7)),
+    "same_padded": control_of("same_padded", loss=sides(0.012, 1.9)),
+}
+
+
+def judged(controls: Mapping[str, Control]) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """Each row's verdict with these controls, and the files that decide it."""
+    context = Context(TABLE, Results(STUDY, controls=controls))
+    found = {claim.id: judge(claim, context).findings[0] for claim in MINE}
+    return {
+        name: (one.verdict, tuple(file for part in one.evidence for file in part.all_files))
+        for name, one in found.items()
+    }
+
+
+WITH = judged(CONTROLS)
+ALONE = judged({})
+
+
+@pytest.mark.parametrize("name", CONTROLS)
+def test_a_control_that_is_gone_leaves_no_artefact_that_rests_on_it(name: str) -> None:
+    gone = judged({key: one for key, one in CONTROLS.items() if key != name})
+    file = f"results/audit/controls/{name}.json"
+    rest = {
+        id_ for id_, (verdict, files) in WITH.items() if verdict == "artefact" and file in files
+    }
+    for id_ in rest:
+        # What printed numbers alone say stays; else it has to be run.
+        from_the_table = {ALONE[id_][0]} & {"impossible", "contradicted"}
+        assert gone[id_][0] in (from_the_table or {"not run"}), id_
+    untouched = {id_ for id_ in WITH if id_ not in rest}
+    assert {id_: gone[id_][0] for id_ in untouched} == {id_: WITH[id_][0] for id_ in untouched}
+
+
+@pytest.mark.parametrize(
+    ("id_", "control"),
+    {
+        "identical-full-nanotransformer": "not_wired",
+        "identical-byte-for-byte-nano": "not_wired",
+        "insensitive-share-80": "not_wired",
+        "seeds-not-activation-drive-pd": "not_wired",
+        "mech-lstm-gates": "not_wired",
+        "cpu-larger-beta-more-reproducible": "unpaired",
+        "cpu-smelu1-most-reproducible": "unpaired",
+        "tinylstm-most-reproducible-and-fastest": "constant",
+        "charlm-better-than-nano": "no_dropout",
+    }.items(),
+)
+def test_what_the_controls_reproduce(id_: str, control: str) -> None:
+    verdict, files = WITH[id_]
+    assert verdict == "artefact"
+    assert f"results/audit/controls/{control}.json" in files
+
+
+def test_honest_runs_that_are_identical_too_leave_no_artefact() -> None:
+    honest = judged({**CONTROLS, "not_wired": not_wired(honest_share=1.0, honest=0.0)})
+    about: list[Claim] = [one for one in MINE if one.id.startswith("identical-full")]
+    assert all(honest[one.id][0] != "artefact" for one in about)
+
+
+def test_losses_are_named_where_a_row_rests_on_them() -> None:
+    finding = identical(results_of(APART), control=not_wired())
+    assert {one.measure for one in finding.evidence[1].numbers} == {LOSS}

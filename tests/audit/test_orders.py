@@ -1,0 +1,696 @@
+"""Checks of orders and sizes: printed ones, and own results made up, both ways."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from statsmodels.stats.power import TTestIndPower
+from synthetic_orders import (
+    APART,
+    LOSS,
+    MINE,
+    STUDY,
+    TABLE,
+    TV,
+    Values,
+    _contrast,
+    context_of,
+    found_by,
+    of_cpu,
+    results_of,
+    row,
+    said,
+)
+
+from actrepro.audit.compared import Cell, average, compare
+from actrepro.audit.findings import VERDICTS
+from actrepro.audit.registry import Context
+from actrepro.audit.results import ModelResults, Results
+from actrepro.audit.verdicts import judge
+from actrepro.core.errors import ActreproError
+from actrepro.core.formats import minus
+
+# --- printed orders ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("order", "verdict"),
+    [
+        ([["a"], ["b"], ["c"]], "supported"),
+        ([["a", "b"], ["c"]], "supported"),
+        ([["b"], ["a"]], "contradicted"),
+        ([["a"], ["c"], ["b"]], "contradicted"),
+        # Equal numbers are in no order.
+        ([["a"], ["tied"]], "contradicted"),
+    ],
+)
+def test_printed_numbers_are_in_the_claimed_order_or_not(
+    order: list[list[str]], verdict: str
+) -> None:
+    claim = row(a=1.0, b=2.0, c=3.0, tied=1.0)
+    assert found_by("printed_order", claim, order=order).verdict == verdict
+
+
+def test_a_broken_order_names_what_breaks_it_and_the_rows() -> None:
+    rows = [
+        row(f"pd-{name}", activations=(name,), value=value)
+        for name, value in {"relu": 0.5151, "gelu": 0.5182, "swish": 0.5184}.items()
+    ]
+    finding = found_by(
+        "printed_order",
+        row(),
+        context_of(rows=rows),
+        order=[["pd-gelu", "pd-swish"], ["pd-relu"]],
+        of="prediction differences",
+    )
+    assert said(finding) == (
+        "Printed prediction differences: gelu 0.5182 and swish 0.5184 are not below relu 0.5151."
+    )
+    assert finding.evidence[0].rows == ("pd-gelu", "pd-swish", "pd-relu")
+
+
+def test_an_order_of_runs_holds_for_all_of_them() -> None:
+    claim = row(low=[1.4738, 1.5198], high=[1.5268, 1.5767], over=[1.51, 1.6])
+    assert found_by("printed_order", claim, order=[["low"], ["high"]]).verdict == "supported"
+    assert found_by("printed_order", claim, order=[["low"], ["over"]]).verdict == "contradicted"
+
+
+def test_names_are_told_without_what_they_share() -> None:
+    rows = [row(f"curve-{step}-loss", runs=[1.0 + step]) for step in (500, 1000)]
+    finding = found_by(
+        "printed_order",
+        row(),
+        context_of(rows=rows),
+        order=[["curve-500-loss"], ["curve-1000-loss"]],
+        printed="runs",
+    )
+    assert "500 501 < 1000 1,001" in said(finding)
+
+
+@pytest.mark.parametrize("order", [[], [["a"]], [["a"], []]])
+def test_what_is_no_order_is_refused(order: list[list[str]]) -> None:
+    with pytest.raises(ActreproError, match="two or more groups"):
+        found_by("printed_order", row(a=1.0), order=order)
+
+
+@given(values=st.lists(st.integers(-50, 50), min_size=2, max_size=6))
+def test_an_order_is_that_of_sorting(values: list[int]) -> None:
+    names = [f"n{place}" for place in range(len(values))]
+    claim = row(**dict(zip(names, values, strict=True)))
+    finding = found_by("printed_order", claim, order=[[name] for name in names])
+    rising = all(a < b for a, b in itertools.pairwise(values))
+    assert (finding.verdict == "supported") == rising
+
+
+def test_rows_that_print_the_same_agree() -> None:
+    rows = [row("a", seconds=[1.5, 2.0]), row("b", seconds=[1.5, 2.0]), row("c", seconds=[1.5])]
+    context = context_of(rows=rows)
+    a = "a.seconds"
+    both = found_by("printed_alike", row(), context, of=["b.seconds"], printed=a)
+    assert both.verdict == "supported"
+    other = found_by("printed_alike", row(), context, of=["c.seconds"], printed=a)
+    assert other.verdict == "contradicted"
+    assert said(other) == "Printed: 1.5 and 2 (S0, lines 1-2); 1.5 (S0, lines 1-2)."
+    with pytest.raises(ActreproError, match=r"b does not have printed\.minutes"):
+        found_by("printed_alike", row(), context, of=["b.minutes"], printed=a)
+
+
+@pytest.mark.parametrize(("value", "verdict"), [(25.02, "supported"), (0, "contradicted")])
+def test_what_another_row_prints_is_held_against_the_claim(value: float, verdict: str) -> None:
+    finding = found_by(
+        "printed_alike",
+        row(cv=value),
+        context_of(rows=[row("readme", cv=25.02)]),
+        of=["readme.cv"],
+        printed="cv",
+        within=0.005,
+        what="variation",
+    )
+    assert finding.verdict == verdict
+    assert said(finding) == f"Variation: {value:g} (here); 25.02 (S0, lines 1-2)."
+
+
+@pytest.mark.parametrize(
+    ("y", "sign", "verdict"),
+    [
+        ([1, 2, 4, 3, 5, 6], 1, "supported"),
+        ([6, 5, 4, 3, 1, 2], 1, "contradicted"),
+        ([6, 5, 4, 3, 1, 2], -1, "supported"),
+        ([1, 2, 4, 3, 5, 6], -1, "contradicted"),
+        ([1, 2, 4, 3, 5], 1, "inconclusive"),
+        ([5, 4, 3, 1, 2], 1, "inconclusive"),
+    ],
+)
+def test_printed_quantities_rise_together_or_not(y: list[int], sign: int, verdict: str) -> None:
+    places = range(len(y))
+    claim = row(**{f"x{i}": i for i in places}, **{f"y{i}": value for i, value in enumerate(y)})
+    finding = found_by(
+        "printed_correlation",
+        claim,
+        x=[f"x{i}" for i in places],
+        y=[f"y{i}" for i in places],
+        least=0.5,
+        sign=sign,
+    )
+    assert finding.verdict == verdict
+    assert minus(f"{scipy.stats.spearmanr(places, y)[0]:.2f}") in said(finding)
+    assert f"{len(y)} pairs are few" in said(finding)
+    assert finding.settles == ("1 more cell at the least" if len(y) == 5 else "")
+
+
+@pytest.mark.parametrize(("least", "verdict"), [(0.7, "supported"), (0.9, "contradicted")])
+def test_a_correlation_can_be_of_the_numbers_themselves(least: float, verdict: str) -> None:
+    x, y = [1, 2, 3, 4, 5, 6], [1, 1.5, 2, 4, 5, 25]
+    points = {
+        f"{axis}{i}": value
+        for axis, of in zip("xy", (x, y), strict=True)
+        for i, value in enumerate(of)
+    }
+    claim, names = row(**points), {axis: [f"{axis}{i}" for i in range(6)] for axis in "xy"}
+    finding = found_by("printed_correlation", claim, **names, least=least, ranks=False)
+    assert finding.verdict == verdict
+    assert f"{scipy.stats.pearsonr(x, y).statistic:.2f}" in said(finding)
+    by_rank = found_by("printed_correlation", claim, **names, least=least)
+    assert by_rank.verdict == "supported"
+
+
+@pytest.mark.parametrize(
+    ("stated", "verdict", "mixed"),
+    [(20, "supported", False), (100, "contradicted", True), (1000, "contradicted", False)],
+)
+def test_ranges_of_one_scale_are_held_against_each_other(
+    stated: float, verdict: str, mixed: bool
+) -> None:
+    claim = row(ratio=stated, small=[0.0, 0.4], large=[0.5, 0.9], few=[0.2, 0.22], more=[0.6, 0.61])
+    finding = found_by(
+        "ratio_of_ranges",
+        claim,
+        wide={"partial": ["small"], "full": ["large"]},
+        narrow={"partial": ["few"], "full": ["more"]},
+        within=2,
+        printed="ratio",
+    )
+    assert finding.verdict == verdict
+    assert "a ratio of 20.0 at the partial scale and 40.0 at the full scale" in said(finding)
+    assert ("comes near: 90.0" in said(finding)) == mixed
+
+
+@pytest.mark.parametrize(("stated", "verdict"), [(0.34, "supported"), (0.1, "contradicted")])
+def test_a_change_is_held_against_the_runs(stated: float, verdict: str) -> None:
+    claim = row(gelu=[1.5585, 1.5268, 1.5767], relu=[1.5527, 1.5651, 1.5601], percent=stated)
+    finding = found_by(
+        "change_of",
+        claim,
+        before="gelu",
+        after="relu",
+        within=0.05,
+        printed="percent",
+        elsewhere=True,
+    )
+    assert finding.verdict == verdict
+    assert "From 1.5540 to 1.5593, means of printed runs, is +0.34%" in said(finding)
+
+
+@pytest.mark.parametrize(("stated", "verdict"), [(1.7, "supported"), (14, "contradicted")])
+def test_time_is_compared_per_step(stated: float, verdict: str) -> None:
+    claim = row(small=73, large=1238, few=500, many=5000, factor=stated)
+    finding = found_by(
+        "time_per_step",
+        claim,
+        seconds=["small", "large"],
+        steps=["few", "many"],
+        printed="factor",
+        within=0.1,
+    )
+    assert finding.verdict == verdict
+
+
+def test_printed_runs_tell_a_large_difference_and_not_a_small_one() -> None:
+    claim = row(low=[1.0, 1.01, 0.99], high=[2.0, 2.02, 1.98], near=[1.0, 1.02, 1.01])
+    assert found_by("runs_tell", claim, order=[["low"], ["high"]]).verdict == "supported"
+    finding = found_by("runs_tell", claim, order=[["low"], ["near"]])
+    assert finding.verdict == "inconclusive"
+    p = scipy.stats.ttest_ind([1.0, 1.01, 0.99], [1.0, 1.02, 1.01]).pvalue
+    assert f"p = {p:.3f} (t-test, uncorrected)" in said(finding)
+
+
+def test_runs_needed_are_those_of_statsmodels() -> None:
+    low, high = [1.0, 1.01, 0.99], [1.0, 1.02, 1.01]
+    pooled = math.sqrt((np.var(low, ddof=1) + np.var(high, ddof=1)) / 2)
+    effect = abs(np.mean(low) - np.mean(high)) / pooled
+    n = TTestIndPower().solve_power(float(effect), power=0.8, alpha=0.05)
+    finding = found_by("runs_tell", row(low=low, high=high), order=[["low"], ["high"]])
+    assert finding.settles == f"{math.ceil(n)} seeds per activation"
+
+
+# --- orders of own results --------------------------------------------------------------
+
+
+def test_an_order_is_shown_where_every_interval_is_below_zero() -> None:
+    finding = found_by(
+        "order",
+        of_cpu(*APART),
+        context_of(results_of(APART)),
+        measure=LOSS,
+        order=[["relu"], ["gelu"], ["swish"]],
+    )
+    assert finding.verdict == "supported"
+    assert "Each of 3 stated pairs is shown in loss over 3 seeds" in said(finding)
+    assert {one.key for one in finding.evidence[0].numbers} == {
+        f"rules.final.contrasts.{place}" for place in range(3)
+    }
+    assert all(one.file == "results/cpu/charlm/stats.json" for one in finding.evidence[0].numbers)
+
+
+def test_an_order_is_refuted_where_a_pair_is_shown_the_other_way_round() -> None:
+    finding = found_by(
+        "order",
+        of_cpu(*APART),
+        context_of(results_of(APART)),
+        measure=LOSS,
+        order=[["gelu"], ["relu"]],
+    )
+    assert finding.verdict == "contradicted"
+    assert "gelu − relu +0.20" in said(finding)
+
+
+def test_it_takes_more_to_refute_one_of_many_pairs() -> None:
+    # b − a is 0.015, 0.02 and 0.025: p = 0.02, enough for one pair and not for ten.
+    values = {"a": [1.0, 1.1, 1.2], "b": [1.015, 1.12, 1.225], "c": [2.0, 2.1, 2.2]}
+    far = {name: [9.0 + place, 9.1, 9.2] for place, name in enumerate("de")}
+    context = context_of(results_of({**values, **far}))
+    assert 0.05 / 10 < scipy.stats.ttest_rel(values["b"], values["a"]).pvalue < 0.05
+    alone = found_by(
+        "order", of_cpu(), context, measure=LOSS, order=[["cpu/charlm/b"], ["cpu/charlm/a"]]
+    )
+    names = [[f"cpu/charlm/{name}"] for name in "bacde"]
+    many = found_by("order", of_cpu(), context, measure=LOSS, order=names)
+    assert (alone.verdict, many.verdict) == ("contradicted", "inconclusive")
+
+
+def test_a_difference_within_the_margin_is_none() -> None:
+    close = {"relu": [2.6, 2.7, 2.8], "gelu": [2.6001, 2.7, 2.7999]}
+    context = context_of(results_of(close))
+    finding = found_by("order", of_cpu(*close), context, measure=LOSS, order=[["relu"], ["gelu"]])
+    assert finding.verdict == "contradicted"
+    assert "within ± 0.01, so no difference" in said(finding)
+    # Seeds differ by 0.0001, 0 and −0.0001: the interval of two one-sided tests at 0.05.
+    reach = scipy.stats.t.ppf(0.95, 2) * 0.0001 / math.sqrt(3)
+    assert f"(90% interval [−{reach:.4f}, {reach:.4f}])" in said(finding)
+
+
+def test_a_small_difference_in_the_stated_direction_is_shown() -> None:
+    # Within the margin, but its sign is what is claimed, and that is shown.
+    small = {"relu": [2.6, 2.7, 2.8], "gelu": [2.6010, 2.7011, 2.8009]}
+    context = context_of(results_of(small))
+    finding = found_by("order", of_cpu(*small), context, measure=LOSS, order=[["relu"], ["gelu"]])
+    assert finding.verdict == "supported"
+
+
+def test_what_cannot_be_told_says_the_seeds_it_needs() -> None:
+    noisy = {"relu": [2.60, 2.70, 2.65], "gelu": [2.70, 2.61, 2.68]}
+    context = context_of(results_of(noisy))
+    finding = found_by("order", of_cpu(*noisy), context, measure=LOSS, order=[["relu"], ["gelu"]])
+    assert finding.verdict == "inconclusive"
+    assert finding.settles.endswith("seeds")
+    assert finding.settles.startswith(("more than", *"123456789"))
+
+
+def test_a_single_seed_tells_nothing() -> None:
+    one = {"relu": [2.6], "gelu": [2.8]}
+    finding = found_by(
+        "order",
+        of_cpu(*one),
+        context_of(results_of(one)),
+        measure=LOSS,
+        order=[["relu"], ["gelu"]],
+    )
+    assert finding.verdict == "inconclusive"
+
+
+def test_pairs_of_seeds_are_compared_too() -> None:
+    losses = {"relu": [2.6, 2.6, 2.6, 2.6], "gelu": [2.6, 2.6, 2.6, 2.6]}
+    variations = {"relu": [0.10, 0.11, 0.10, 0.11, 0.10, 0.11], "gelu": [0.2] * 6}
+    context = context_of(results_of(losses, variations=variations))
+    order = [["relu"], ["gelu"]]
+    assert found_by("order", of_cpu(*losses), context, measure=TV, order=order).verdict == (
+        "supported"
+    )
+    finding = found_by("order", of_cpu(*losses), context, measure=TV, order=order[::-1])
+    assert finding.verdict == "contradicted"
+    assert "total variation" in said(finding)
+
+
+def test_cells_that_did_not_learn_are_told() -> None:
+    context = context_of(results_of(APART, failed=["learned"]))
+    finding = found_by("order", of_cpu(*APART), context, measure=LOSS, order=[["relu"], ["gelu"]])
+    assert said(finding).count("They do not beat the bigram table (gate learned).") == 1
+
+
+def test_without_results_the_exact_target_is_named() -> None:
+    finding = found_by(
+        "order",
+        of_cpu("relu", "gelu"),
+        measure=LOSS,
+        order=[["full/charlm"], ["full/minigpt/relu"]],
+    )
+    assert finding.verdict == "not run"
+    assert finding.settles == (
+        "snakemake --cores 2 results/full/charlm/stats.json results/full/minigpt/stats.json"
+    )
+    assert "there is no such file" in said(finding)
+
+
+def test_results_without_an_activation_must_be_run_with_it() -> None:
+    context = context_of(results_of(APART))
+    finding = found_by("order", of_cpu(), context, measure=LOSS, order=[["relu"], ["swiglu"]])
+    assert finding.verdict == "not run"
+    assert "does not have swiglu" in said(finding)
+    assert finding.settles == (
+        "snakemake --cores 2 results/audit/cpu/charlm/stats.json "
+        "--config 'audit={activations: [relu, gelu, swish, swiglu]}'"
+    )
+
+
+def test_a_name_that_is_no_cell_is_refused() -> None:
+    with pytest.raises(ActreproError, match="names no cell"):
+        found_by("order", row(), measure=LOSS, order=[["relu"], ["gelu"]])
+
+
+def test_every_seed_must_have_the_order_where_that_is_claimed() -> None:
+    values = {"relu": [2.6, 2.6, 2.6, 2.6], "gelu": [2.8, 2.81, 2.79, 2.8]}
+    order = [["relu"], ["gelu"]]
+    arguments: dict[str, Any] = {"measure": LOSS, "order": order, "every_seed": True}
+    claim = of_cpu(*values)
+    assert found_by("order", claim, context_of(results_of(values)), **arguments).verdict == (
+        "supported"
+    )
+    many = {"relu": [2.6] * 12, "gelu": [2.8] * 11 + [2.59]}
+    context = context_of(results_of(many))
+    assert found_by("order", claim, context, measure=LOSS, order=order).verdict == "supported"
+    finding = found_by("order", claim, context, **arguments)
+    assert finding.verdict == "contradicted"
+    assert "1 seed: 53" in said(finding)
+
+
+def test_models_have_both_their_errors() -> None:
+    low, high = {"relu": [1.0, 1.02, 0.98]}, {"relu": [2.0, 2.06, 1.94]}
+    context = context_of(results_of(low), results_of(high, model="minigpt"))
+    cells = [Cell("cpu", model, ("relu",), model) for model in ("charlm", "minigpt")]
+    one = compare(context, *cells, LOSS)
+    assert one is not None
+    errors = [scipy.stats.sem(values["relu"]) for values in (low, high)]
+    assert one.estimate.standard_error == pytest.approx(math.hypot(*errors))
+    reach = scipy.stats.t.ppf(0.975, 2) * math.hypot(*errors)
+    assert one.estimate.interval == pytest.approx((-1 - reach, -1 + reach))
+    finding = found_by(
+        "order", row(scale="cpu"), context, measure=LOSS, order=[["charlm"], ["minigpt"]]
+    )
+    assert finding.verdict == "supported"
+    assert "charlm − minigpt −1.0000" in said(finding)
+
+
+def test_a_difference_may_be_averaged_over_models() -> None:
+    first = {"relu": [1.0, 1.01, 0.99], "gelu": [1.2, 1.23, 1.19]}
+    second = {"relu": [2.0, 2.01, 2.04], "gelu": [2.4, 2.40, 2.41]}
+    context = context_of(results_of(first), results_of(second, model="minigpt"))
+    cells = [
+        [Cell("cpu", model, (name,), name) for name in ("relu", "gelu")]
+        for model in ("charlm", "minigpt")
+    ]
+    parts = [compare(context, *both, LOSS) for both in cells]
+    assert parts[0] is not None
+    assert parts[1] is not None
+    mean = average([parts[0], parts[1]], "relu − gelu")
+    values = [part.estimate.value for part in (parts[0], parts[1])]
+    assert mean.estimate.value == pytest.approx(np.mean(values))
+    errors = [part.estimate.standard_error for part in (parts[0], parts[1])]
+    assert mean.estimate.standard_error == pytest.approx(math.hypot(*map(float, errors)) / 2)
+    finding = found_by(
+        "order",
+        of_cpu(*first),
+        context,
+        measure=LOSS,
+        order=[["relu"], ["gelu"]],
+        models=["charlm", "minigpt"],
+    )
+    assert finding.verdict == "supported"
+
+
+@given(
+    family=st.integers(1, 20),
+    seed=st.integers(0, 100),
+    n=st.integers(2, 8),
+)
+@settings(deadline=None)
+def test_the_corrected_interval_is_students_at_its_level(family: int, seed: int, n: int) -> None:
+    a, b = np.random.default_rng(seed).normal(0, 1, (2, n))
+    context = context_of(results_of({"relu": list(a), "gelu": list(b)}))
+    cells = [Cell("cpu", "charlm", (name,), name) for name in ("relu", "gelu")]
+    one = compare(context, *cells, LOSS)
+    assert one is not None
+    expected = scipy.stats.t.interval(
+        1 - 0.05 / family, n - 1, loc=np.mean(a - b), scale=scipy.stats.sem(a - b)
+    )
+    assert one.at_level(family) == pytest.approx(expected)
+
+
+# --- sizes, spreads, equivalence --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("stated", "within", "verdict"),
+    [(10.0, 1.0, "supported"), (20.0, 1.0, "contradicted"), (10.0, 0.01, "inconclusive")],
+)
+def test_a_stated_size_is_held_against_the_interval(
+    stated: float, within: float, verdict: str
+) -> None:
+    values = {"relu": [2.0, 2.1, 2.2], "gelu": [2.21, 2.3101, 2.4099]}
+    context = context_of(results_of(values))
+    arguments: dict[str, Any] = {"of": "gelu", "base": "relu", "percent": "more", "within": within}
+    claim = of_cpu(*values, more=stated)
+    finding = found_by("effect_is", claim, context, measure=LOSS, **arguments)
+    assert finding.verdict == verdict
+    assert (finding.settles != "") == (verdict == "inconclusive")
+
+
+def test_a_fall_is_no_rise() -> None:
+    values = {"relu": [2.0, 2.1, 2.2], "gelu": [1.79, 1.8901, 1.9899]}
+    context = context_of(results_of(values))
+    arguments: dict[str, Any] = {"of": "gelu", "base": "relu", "percent": "less", "within": 1.0}
+    for less, verdict in ((-10.0, "supported"), (10.0, "contradicted")):
+        claim = of_cpu(*values, less=less)
+        finding = found_by("effect_is", claim, context, measure=LOSS, **arguments)
+        assert finding.verdict == verdict
+
+
+def test_the_seeds_for_a_size_are_the_fewest_whose_interval_is_short_enough() -> None:
+    values = {"relu": [2.0, 2.0, 2.0], "gelu": [2.1, 2.2, 2.3]}
+    context = context_of(results_of(values))
+    claim = of_cpu(*values, more=10.0)
+    finding = found_by(
+        "effect_is",
+        claim,
+        context,
+        measure=LOSS,
+        of="gelu",
+        base="relu",
+        percent="more",
+        within=2.0,
+    )
+    n = int(finding.settles.split()[0])
+    # In percent of 2.0 the differences spread by 5.
+    assert scipy.stats.t.ppf(0.975, n - 1) * 5 / math.sqrt(n) <= 2.0
+    assert scipy.stats.t.ppf(0.975, n - 2) * 5 / math.sqrt(n - 1) > 2.0
+
+
+def test_spreads_are_compared_by_the_f_distribution() -> None:
+    narrow = list(np.random.default_rng(1).normal(2.6, 0.001, 12))
+    wide = list(np.random.default_rng(2).normal(2.6, 0.1, 12))
+    context = context_of(results_of({"relu": narrow, "gelu": wide}))
+    claim = of_cpu("relu", "gelu")
+    order = [["relu"], ["gelu"]]
+    assert found_by("spread_order", claim, context, measure=LOSS, order=order).verdict == (
+        "supported"
+    )
+    assert found_by("spread_order", claim, context, measure=LOSS, order=order[::-1]).verdict == (
+        "contradicted"
+    )
+
+
+def test_three_seeds_do_not_tell_spreads_of_one_size() -> None:
+    values = {"relu": [2.60, 2.61, 2.62], "gelu": [2.60, 2.62, 2.64]}
+    context = context_of(results_of(values))
+    finding = found_by(
+        "spread_order", of_cpu(*values), context, measure=LOSS, order=[["relu"], ["gelu"]]
+    )
+    assert finding.verdict == "inconclusive"
+    n = int(finding.settles.split()[0].replace(",", ""))
+    # The F-test's power with variances in the ratio of 4 passes 0.8 at n, and not before.
+    power = [
+        scipy.stats.f.sf(scipy.stats.f.isf(0.025, m - 1, m - 1) / 4, m - 1, m - 1)
+        for m in (n - 1, n)
+    ]
+    assert power[0] < 0.8 <= power[1]
+
+
+@pytest.mark.parametrize(
+    ("gelu", "verdict"),
+    [
+        ([2.6001, 2.6999, 2.8001], "supported"),
+        ([2.9, 3.0, 3.1001], "contradicted"),
+        ([2.7, 2.6, 2.9], "inconclusive"),
+    ],
+)
+def test_alike_is_what_is_shown_to_be_within_the_margin(gelu: list[float], verdict: str) -> None:
+    context = context_of(results_of({"relu": [2.6, 2.7, 2.8], "gelu": gelu}))
+    finding = found_by(
+        "equivalent", of_cpu("relu", "gelu"), context, measure=LOSS, cells=["charlm"]
+    )
+    assert finding.verdict == verdict
+
+
+def test_activations_of_different_models_are_not_held_against_each_other() -> None:
+    same = {"relu": [2.6, 2.7, 2.8], "gelu": [2.6001, 2.6999, 2.8001]}
+    far = {name: [x + 5 for x in values] for name, values in same.items()}
+    context = context_of(results_of(same), results_of(far, model="minigpt"))
+    finding = found_by(
+        "equivalent", of_cpu("relu", "gelu"), context, measure=LOSS, cells=["charlm", "minigpt"]
+    )
+    assert finding.verdict == "supported"
+    assert len(finding.evidence[0].numbers) == 2
+
+
+@pytest.mark.parametrize(
+    ("apart", "verdict"), [(1.0, "supported"), (-1.0, "contradicted"), (0.0, "inconclusive")]
+)
+def test_ranges_of_groups_are_compared(apart: float, verdict: str) -> None:
+    models = [
+        results_of({"relu": [x, x + 0.01, x - 0.01]}, scale=scale, model=model)
+        for (scale, model), x in {
+            ("partial", "charlm"): 2.0,
+            ("partial", "minigpt"): 2.0 + 1.5 + apart / 2,
+            ("full", "charlm"): 2.0 - 1.5 + apart / 2,
+            ("full", "minigpt"): 2.0 + apart,
+        }.items()
+    ]
+    claim = row(activations=("relu",))
+    among = [["partial/charlm", "partial/minigpt"], ["full/charlm", "full/minigpt"]]
+    than = [["partial/charlm", "full/charlm"], ["partial/minigpt", "full/minigpt"]]
+    finding = found_by("wider", claim, context_of(*models), measure=LOSS, among=among, than=than)
+    assert finding.verdict == verdict
+
+
+# --- the rows themselves ----------------------------------------------------------------
+
+CPU = {
+    "relu": [2.6505, 2.6444, 2.6444],
+    "gelu": [2.6428, 2.6395, 2.6461],
+    "swish": [2.6444, 2.6403, 2.6476],
+    "smelu_05": [2.6612, 2.6565, 2.6597],
+    "smelu_1": [2.6824, 2.6785, 2.6834],
+}
+VARIATIONS = {
+    "relu": [0.0907, 0.0772, 0.0758],
+    "gelu": [0.0974, 0.0817, 0.0742],
+    "swish": [0.0986, 0.0823, 0.0737],
+    "smelu_05": [0.0947, 0.0781, 0.0724],
+    "smelu_1": [0.0907, 0.0795, 0.0759],
+}
+MEASURED = "cpu-relu-best-loss"
+
+
+def verdicts(losses: Values) -> dict[str, tuple[str, list[set[str]]]]:
+    """Each row's verdict with these losses and no controls, and the results each rests on."""
+    results = Results(STUDY, {("cpu", "charlm"): with_churn(losses)})
+    judged = [judge(claim, Context(TABLE, results)) for claim in MINE]
+    return {
+        one.claim.id: (
+            one.verdict,
+            [{n.measure for e in f.evidence for n in e.numbers} for f in one.findings],
+        )
+        for one in judged
+    }
+
+
+def with_churn(losses: Values) -> ModelResults:
+    """The results of the CPU scale with what else rows ask for, of one and the same value."""
+    one = results_of(losses, variations=VARIATIONS, failed=["learned"])
+    rules = one.stats["rules"]["final"]
+    for entry in [*rules["contrasts"]]:
+        if entry["metric"] == TV:
+            rules["contrasts"].append({**entry, "metric": "churn-top1-pairs.all"})
+        if entry["metric"] == LOSS:
+            alike = np.array([0.002, -0.001, 0.004])
+            more = _contrast("accuracy.all", entry["a"], entry["b"], alike, 0.005, ["learned"])
+            rules["contrasts"].append(more)
+    rules["across"] = [
+        {
+            "metric": TV,
+            "a": "relu",
+            "b": "gelu",
+            "failed_gates": ["learned"],
+            "same_seed": {"value": 0.028, "n": 3, "interval": [0.018, 0.039]},
+            "other_seed": {"value": 0.084, "n": 3, "interval": [0.058, 0.109]},
+        }
+    ]
+    return one
+
+
+def test_all_ninety_eight_rows_have_a_verdict_with_evidence_and_no_results() -> None:
+    context = Context(TABLE, Results(STUDY))
+    assert len(MINE) == 98
+    for claim in MINE:
+        judged = judge(claim, context)
+        assert judged.verdict in VERDICTS
+        assert judged.verdict != "artefact", claim.id
+        assert all(one.says.endswith(".") for f in judged.findings for one in f.evidence), claim.id
+
+
+@pytest.mark.parametrize(
+    ("row_", "verdict"),
+    {
+        "cpu-smooth-more-reproducible-than-relu": "contradicted",
+        "cpu-gelu-better-pd-than-relu": "contradicted",
+        "full-charlm-swish-most-stable": "contradicted",
+        "full-hybridlm-best-pd": "contradicted",
+        "charlm-sensitivity-halves-with-scale": "contradicted",
+        "readme-relu-worst": "contradicted",
+        "gelu-fastest-partial": "contradicted",
+        "convlm-200x-better-loss": "impossible",
+        "architecture-100x-activation": "contradicted",
+        "scale-14x-impact": "contradicted",
+        "nano-time-near-linear": "contradicted",
+        "nano-phases": "contradicted",
+        "full-charlm-swish-best-loss": "not run",
+        "full-hybridlm-2x-faster-than-charlm": "not testable",
+    }.items(),
+)
+def test_what_the_print_alone_says(row_: str, verdict: str) -> None:
+    assert judge(TABLE.claim(row_), Context(TABLE, Results(STUDY))).verdict == verdict
+
+
+def test_a_loss_changes_only_rows_that_rest_on_losses() -> None:
+    before = verdicts(CPU)
+    after = verdicts({**CPU, "relu": [2.7505, 2.6444, 2.6444]})
+    changed = {name for name in before if before[name][0] != after[name][0]}
+    assert changed <= {
+        name for name, (_, measures) in before.items() if any(LOSS in one for one in measures)
+    }
+    assert before[MEASURED][0] == "inconclusive"
+
+
+def test_losses_shown_the_other_way_round_refute_the_order() -> None:
+    worst = {**CPU, "relu": [x + 0.1 for x in CPU["gelu"]]}
+    assert verdicts(worst)[MEASURED][0] == "contradicted"
+    best = {name: [2.6 + 0.05 * place + x for x in (0.0, 0.001, -0.001)]
+            for place, name in enumerate(CPU)}  # fmt: skip
+    # What is left open is whether SmeLU's loss is 1.21% higher: it is 7.7% higher here.
+    assert verdicts(best)[MEASURED][0] == "contradicted"

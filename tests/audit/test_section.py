@@ -1,0 +1,97 @@
+"""The report's section on the earlier study: there with an audit, and true to it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from pages import Page
+from synthetic_audit import CONTROL, STATS, Audit, make_audit
+from synthetic_scale import Scale, make_scale
+
+from actrepro.audit.page import section as report_audit
+from actrepro.audit.page.section import PAGE, section
+from actrepro.core import paths
+from actrepro.report.page import Inputs, contents, write_report
+
+
+@pytest.fixture(scope="module")
+def scale(tmp_path_factory: pytest.TempPathFactory) -> Scale:
+    return make_scale(tmp_path_factory.mktemp("scale"), models=("charlm",))
+
+
+@pytest.fixture
+def audit(tmp_path: Path) -> Audit:
+    return make_audit(tmp_path)
+
+
+def write(scale: Scale, audit: Audit | None) -> str:
+    folder = scale.folder if audit is None else audit.folder
+    output = folder / paths.REPORT
+    claims = None if audit is None else audit.path
+    inputs = Inputs([scale.stats], [scale.corpus], audit=claims, root=folder)
+    write_report(contents("a study", inputs), output)
+    return output.read_text(encoding="utf-8")
+
+
+def section_of(text: str) -> str:
+    """The section's text without its markup."""
+    [markup] = re.findall(r'<section id="earlier">.*?</section>', text, re.DOTALL)
+    return " ".join(re.sub(r"<[^>]+>", " ", markup).split())
+
+
+def test_without_an_audit_one_line_says_how_to_make_it(scale: Scale) -> None:
+    text = write(scale, None)
+    assert "is not judged here" in section_of(text)
+    assert "earlier" in Page(text).ids
+    assert text.count("<code>snakemake audit --cores 2</code>") == 1
+    assert "less than 15 minutes" in text
+
+
+def test_with_an_audit_its_findings_are_told(scale: Scale, audit: Audit) -> None:
+    text = write(scale, audit)
+    made = Page(text)
+    assert len(made.ids) == len(set(made.ids))
+    outside = {one for one in made.references if not one.startswith("#")}
+    assert {one.partition("#")[0] for one in outside} == {PAGE} == {"audit/audit.html"}
+    rows = {f"claim-{row['id']}" for row in audit.json["claims"]}
+    assert {one.partition("#")[2] for one in outside} - {""} <= rows
+    assert {one[1:] for one in made.references if one.startswith("#")} <= set(made.ids)
+    said = section_of(text)
+    assert "10 things that 5 documents of an earlier study say" in said
+    assert "Of 8 claims: impossible 1 artefact 1 contradicted 1" in said
+    assert "Of 2 wishes and features" in said
+    for headline in audit.json["headlines"]:
+        assert headline["title"].replace("<", "&lt;").replace(">", "&gt;") in said
+    assert "artefact contradicted inconclusive With the mistake the loss is 0.0123." in said
+    assert "not run" in said
+    assert "less than 15 minutes" not in text
+    assert "<script>alert" not in text
+
+
+def test_controls_stand_side_by_side(audit: Audit) -> None:
+    made = section(audit.json, audit.folder).controls
+    titles = [str(row.cells[0]) for row in made.rows]
+    assert titles == ["A leak", "", "", "", "Other positions"]
+    [loss, *_, missing] = [[getattr(one, "text", one) for one in row.cells] for row in made.rows]
+    assert loss[3:] == ["0.0123", "1.9876"]
+    assert missing[3:] == ["not run", "not run"]
+    assert len(made.columns) == len(made.rows[0].cells)
+
+
+@pytest.mark.parametrize(("file", "count"), [(STATS, "4 rows rest"), (CONTROL, "1 row rests")])
+def test_outdated_rows_are_not_run(scale: Scale, audit: Audit, file: str, count: str) -> None:
+    before = section_of(write(scale, audit))
+    (audit.folder / file).write_text("{}", encoding="utf-8")
+    said = section_of(write(scale, audit))
+    assert f"{count} on evidence that has changed or gone" in said
+    assert "on evidence that has changed" not in before
+    assert "artefact" in before
+    assert "artefact" not in said.partition("Mistakes made again")[0]
+
+
+def test_the_section_counts_as_the_page_does(audit: Audit) -> None:
+    made = section(audit.json, audit.folder)
+    assert made.claims.total + made.apart.total == made.size[0] == len(audit.json["claims"])
+    assert report_audit.COMMAND == "snakemake audit --cores 2"

@@ -1,0 +1,88 @@
+"""What documents say that can be tried: commands, headings and links."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from study_folder import REPOSITORY
+
+PAGES = (
+    *(REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    REPOSITORY / "config/README.md",
+    *sorted((REPOSITORY / "docs").rglob("*.md")),
+)
+PROGRAMS = (
+    "apptainer apt-get conda docker export git make pip podman pytest python python3 sbatch "
+    "scancel scontrol snakemake source"
+)
+COMMAND = re.compile(rf"(?:\.venv/bin/)?(?:{PROGRAMS.replace(' ', '|')}) \S")
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```\n?", re.MULTILINE | re.DOTALL)
+INDENTED = re.compile(r"^ {4}(.*)$", re.MULTILINE)
+CODE = re.compile(r"`([^`]+)`")
+HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+# Not what stands before: a link's text may be a picture.
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def name_of(page: Path) -> str:
+    """A page as one names it in the repository."""
+    return page.relative_to(REPOSITORY).as_posix()
+
+
+def commands(page: Path) -> Iterator[str]:
+    """Whatever a page shows to be typed: in blocks, in tables, in the midst of a sentence."""
+    text = page.read_text(encoding="utf-8")
+    blocks = [block for language, block in FENCE.findall(text) if language in ("", "sh")]
+    others = FENCE.sub("", text)
+    lines = [*"\n".join(blocks).splitlines(), *INDENTED.findall(others)]
+    lines += [" ".join(code.split()) for code in CODE.findall(INDENTED.sub("", others))]
+    for line in lines:
+        command = re.sub(r"\s+#.*", "", line).strip()
+        if COMMAND.match(command):
+            yield command
+
+
+def options(page: Path) -> Iterator[str]:
+    """Options that a page names alone, with what follows them."""
+    text = INDENTED.sub("", FENCE.sub("", page.read_text(encoding="utf-8")))
+    yield from (" ".join(code.split()) for code in CODE.findall(text) if code.startswith("--"))
+
+
+def files(page: Path, language: str) -> dict[str, str]:
+    """The files that a page shows whole: blocks that begin with a comment, their name."""
+    blocks = [block for found, block in FENCE.findall(page.read_text("utf-8")) if found == language]
+    named = {block: re.match(r"# (\S+\.\w+)\n", block) for block in blocks}
+    return {name[1]: block for block, name in named.items() if name}
+
+
+def anchor(heading: str) -> str:
+    """Where GitHub puts a heading, to be linked to."""
+    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).strip().lower()
+    return re.sub(r"[^\w\- ]", "", text).replace(" ", "-")
+
+
+def anchors(page: Path) -> set[str]:
+    """Of all of a page's headings; of some that are alike, the later ones are numbered."""
+    found: list[str] = []
+    for heading in HEADING.findall(FENCE.sub("", page.read_text(encoding="utf-8"))):
+        one = anchor(heading)
+        found.append(f"{one}-{found.count(one)}" if one in found else one)
+    return set(found)
+
+
+def links(page: Path) -> Iterator[str]:
+    """What a page's links and pictures name."""
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    yield from LINK.findall(CODE.sub("", INDENTED.sub("", text)))
+
+
+RECIPE = re.compile(r"<!-- recipe: (.+?) -->\n```\w+\n(.*?)```", re.DOTALL)
+
+
+def recipes(kind: str) -> list[tuple[str, str]]:
+    """(target, code) of the recipes of a kind: append to, create, study."""
+    text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    found = [(what, code) for what, code in RECIPE.findall(text) if what.startswith(kind)]
+    return [(what.removeprefix(kind).strip(), code) for what, code in found]

@@ -1,0 +1,36 @@
+"""The first commands that a user types, run as they stand in the README."""
+
+from __future__ import annotations
+
+import pytest
+from sandbox import Checkout
+
+STUDY = {"models": ["charlm"], "activations": ["relu", "gelu"], "seeds": [42, 43]}
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    return Checkout(tmp_path_factory.mktemp("checkout"), STUDY)
+
+
+def _run(checkout: Checkout, command: str) -> tuple[int, str]:
+    return checkout.run(f"source .venv/bin/activate\n{command}")
+
+
+@pytest.mark.workflow
+@pytest.mark.parametrize(
+    "command",
+    ["snakemake results/quick/charlm/stats.json", "snakemake", "snakemake --cores 1"],
+)
+def test_a_local_run_needs_no_option(checkout: Checkout, command: str) -> None:
+    status, output = _run(checkout, command)
+    assert status == 0, output
+    assert (checkout.folder / "results/quick/charlm/stats.json").exists()
+
+
+@pytest.mark.workflow
+def test_the_slurm_profile_plans_as_installed(checkout: Checkout) -> None:
+    command = "snakemake --profile profiles/slurm --dry-run --forceall --config device=cpu"
+    status, output = _run(checkout, command)
+    assert status == 0, output
+    assert "This was a dry-run" in output
