@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 from actrepro.core import paths
 from actrepro.audit.claims import CLAIM_FILES, CLAIMS_FOLDER, SCALES
-from actrepro.config.study import parse_study
+from actrepro.config.reading import parse_study
 from actrepro.core.errors import ActreproError
 from actrepro.provenance.explain import remember_code
 from actrepro.figures.catalogue import (

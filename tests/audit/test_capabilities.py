@@ -39,7 +39,8 @@ from actrepro.audit.findings import (
 from actrepro.audit.registry import Context, put
 from actrepro.audit.results import ModelResults, Results
 from actrepro.config.names import activation_names, model_names
-from actrepro.config.study import RESERVED, Study, default_study, default_study_path, parse_study
+from actrepro.config.reading import default_study, default_study_path, parse_study
+from actrepro.config.study import RESERVED, Study
 from actrepro.core import paths
 from actrepro.core.errors import ActreproError
 from actrepro.figures.catalogue import figure_names

@@ -31,7 +31,7 @@ from actrepro.audit.results import Results
 from actrepro.audit.table import MEANING
 from actrepro.audit.verdicts import judge
 from actrepro.config.names import trained_control_names
-from actrepro.config.study import default_study
+from actrepro.config.reading import default_study
 from actrepro.core.errors import ActreproError
 
 COUNTS = {

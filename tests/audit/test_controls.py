@@ -36,7 +36,8 @@ from actrepro.audit.controls.unpaired import (
 from actrepro.audit.results import read_results
 from actrepro.config import names
 from actrepro.config.names import trained_control_names
-from actrepro.config.study import Control, default_study
+from actrepro.config.reading import default_study
+from actrepro.config.study import Control
 from actrepro.core.errors import ActreproError
 from actrepro.core.files import read_json
 from actrepro.core.vocabulary import DIVERGED, FAILED

@@ -13,7 +13,7 @@ from actrepro.audit.claims import Claim, read_table
 from actrepro.audit.facts import activation_facts
 from actrepro.audit.findings import Finding
 from actrepro.audit.results import ModelResults, Results
-from actrepro.config.study import default_study
+from actrepro.config.reading import default_study
 from actrepro.core import paths
 
 STUDY = default_study()

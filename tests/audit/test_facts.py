@@ -19,7 +19,8 @@ from actrepro.audit.facts import (
     write_facts,
 )
 from actrepro.config.names import model_names
-from actrepro.config.study import Study, default_study
+from actrepro.config.reading import default_study
+from actrepro.config.study import Study
 from actrepro.core.files import read_json
 from actrepro.data.corpus import Corpus
 from actrepro.models import build_model, count_parameters

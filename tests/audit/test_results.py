@@ -10,7 +10,7 @@ import yaml
 
 from actrepro.audit.findings import Finding
 from actrepro.audit.results import ModelResults, Results, Sides
-from actrepro.config.study import default_study, default_study_path, parse_study
+from actrepro.config.reading import default_study, default_study_path, parse_study
 
 STUDY = default_study()
 FULL, CPU = "results/full/charlm/stats.json", "results/audit/cpu/charlm/stats.json"

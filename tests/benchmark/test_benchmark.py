@@ -34,15 +34,9 @@ from actrepro.benchmark.programs import plain
 from actrepro.benchmark.programs.flops import step_flops
 from actrepro.benchmark.quiet import Moment, share_of_others
 from actrepro.benchmark.results import NO_PEER, assembled, make_benchmark, spread
-from actrepro.config.study import (
-    PEER_OF,
-    Benchmark,
-    BenchmarkConfig,
-    RunConfig,
-    Study,
-    default_study,
-    parse_study,
-)
+from actrepro.config.protocol import Benchmark
+from actrepro.config.reading import default_study, parse_study
+from actrepro.config.study import PEER_OF, BenchmarkConfig, RunConfig, Study
 from actrepro.core.errors import ActreproError
 from actrepro.core.files import read_json, write_json
 from actrepro.figures.sheet import style

@@ -11,17 +11,15 @@ import pytest
 import yaml
 from study_folder import REPOSITORY
 
-from actrepro.config.study import (
-    RESERVED,
-    Study,
+from actrepro.config.names import nearest
+from actrepro.config.reading import (
     default_study,
     default_study_path,
-    nearest,
     parse_corpus,
     parse_study,
     read_study,
-    schema,
 )
+from actrepro.config.study import RESERVED, Study, schema
 from actrepro.core.errors import ActreproError
 from actrepro.statistics.inference import smallest_p
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actrepro.config.study import DownloadCorpus, FileCorpus, SdistCorpus, default_study
+from actrepro.config.protocol import DownloadCorpus, FileCorpus, SdistCorpus
+from actrepro.config.reading import default_study
 from actrepro.core.errors import ActreproError
 from actrepro.core.files import read_json, write_npz
 from actrepro.data.corpus import Corpus, load_corpus

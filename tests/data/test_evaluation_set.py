@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from actrepro.config.study import default_study
+from actrepro.config.reading import default_study
 from actrepro.core.errors import ActreproError
 from actrepro.core.files import read_json, write_npz
 from actrepro.data.corpus import Corpus

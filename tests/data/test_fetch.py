@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from actrepro.config.study import DownloadCorpus, SdistCorpus
+from actrepro.config.protocol import DownloadCorpus, SdistCorpus
 from actrepro.core.errors import ActreproError
 from actrepro.data import fetch
 from actrepro.data.fetch import download_text, sdist_members

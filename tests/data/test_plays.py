@@ -5,7 +5,8 @@ import os
 
 import pytest
 
-from actrepro.config.study import SdistCorpus, default_study
+from actrepro.config.protocol import SdistCorpus
+from actrepro.config.reading import default_study
 from actrepro.core.errors import ActreproError
 from actrepro.data.fetch import sdist_members
 from actrepro.data.plays import MIN_SPEECHES, clean_play, clean_plays, is_play

@@ -11,8 +11,9 @@ import pytest
 from scipy.special import stdtrit
 from study_folder import REPOSITORY
 
-from actrepro.config.study import Margins, Protocol, Study, default_study
-from actrepro.core.verdicts import MOST_SEEDS, VERDICTS, alpha
+from actrepro.config.protocol import Margins, Protocol
+from actrepro.config.reading import default_study
+from actrepro.config.study import Study
 from actrepro.data import evaluation_set
 from actrepro.gates import before, outcome
 from actrepro.gates.after import ROUNDING
@@ -24,6 +25,7 @@ from actrepro.models import probing
 from actrepro.predict import predictor
 from actrepro.predict.store import RULES
 from actrepro.predict.validity import LARGEST_SUM_ERROR
+from actrepro.results.verdicts import MOST_SEEDS, VERDICTS, alpha
 from actrepro.statistics import inference, sensitivity
 from actrepro.statistics.contrasts import RECOMMENDED_SEEDS
 from actrepro.statistics.permutation import MOST_RELABELINGS

@@ -13,7 +13,7 @@ import pytest
 from documents import recipes
 from study_folder import REPOSITORY
 
-from actrepro.config.study import default_study, read_study
+from actrepro.config.reading import default_study, read_study
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from reference import pages
 
-from actrepro.config.study import Protocol, Study
+from actrepro.config.protocol import Protocol
+from actrepro.config.study import Study
 from actrepro.results.schema import Contrast
 
 

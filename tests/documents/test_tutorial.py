@@ -12,7 +12,7 @@ from sandbox import Checkout
 from study_folder import REPOSITORY
 from tutorial import BLOCK, PAGE
 
-from actrepro.config.study import default_study
+from actrepro.config.reading import default_study
 from actrepro.gates.before import check_activation
 
 pytestmark = pytest.mark.workflow

@@ -793,7 +793,8 @@ QUICK = """
 import sys
 sys.path.insert(0, {support!r})
 from actrepro.train import startup
-from actrepro.config.study import RunConfig, default_study
+from actrepro.config.study import RunConfig
+from actrepro.config.reading import default_study
 
 startup.cuda_usable = lambda: False
 startup.start_torch([default_study().run_config("quick", "charlm", "relu", 1)])

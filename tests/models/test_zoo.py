@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import actrepro
 from actrepro.config.names import activation_names, model_names
-from actrepro.config.study import default_study
+from actrepro.config.reading import default_study
 from actrepro.core.errors import ActreproError
 from actrepro.models import ModelSpec, build_from_protocol, build_model, count_parameters
 from actrepro.models.activations import Activation, get_activation

@@ -15,11 +15,13 @@ import synthetic
 from synthetic_archive import GIT, GPU, make_record, make_results, rewrite_provenance, study
 from synthetic_scale import MACHINE
 
-from actrepro.config.study import FileCorpus, RunConfig, read_study
+from actrepro.config.protocol import FileCorpus
+from actrepro.config.reading import read_study
+from actrepro.config.study import RunConfig
 from actrepro.core import paths
 from actrepro.core.errors import ActreproError
 from actrepro.core.files import read_json, write_json
-from actrepro.core.schema_version import VERSION
+from actrepro.core.paths import record_of
 from actrepro.provenance.fingerprint import training_fingerprint
 from actrepro.provenance.identity import identity_parts, identity_sha256
 from actrepro.replication.archive import (
@@ -29,9 +31,9 @@ from actrepro.replication.archive import (
     read_records,
     record_digests,
     record_folders,
-    record_of,
 )
 from actrepro.replication.archive_writer import record_study, runs_of
+from actrepro.results.schema_version import VERSION
 
 NAME = "h100"
 FOLDER = Path(paths.at(paths.RECORD, record=NAME))

@@ -10,7 +10,6 @@ import pytest
 from synthetic_scale import ACTIVATIONS, MODELS, Scale, make_scale
 
 from actrepro.core import formats
-from actrepro.core.verdicts import INCONCLUSIVE
 from actrepro.measures import PRIMARY
 from actrepro.report.kit.tables import Entry, Row, Table
 from actrepro.report.sections import power
@@ -18,6 +17,7 @@ from actrepro.report.sections.all_cells import learning_table, reproducibility_t
 from actrepro.report.sections.power import all_contrasts_table, power_table
 from actrepro.results.cells import cells_of, named_cells, sound
 from actrepro.results.contrasts import COMPARED, LOSS, family
+from actrepro.results.verdicts import INCONCLUSIVE
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from synthetic_scale import MODELS, Scale, make_scale
 
-from actrepro.core.verdicts import DIFFERENT, EQUIVALENT, INCONCLUSIVE, UNSOUND
 from actrepro.measures import PRIMARY
 from actrepro.predict.store import FINAL, MATCHED
 from actrepro.report.kit.tables import Entry
 from actrepro.report.sections.answer import answer_table, headline, model_sentence
 from actrepro.results.contrasts import COMPARED, family
+from actrepro.results.verdicts import DIFFERENT, EQUIVALENT, INCONCLUSIVE, UNSOUND
 
 THREE = ("relu", "my-act", "elu")
 

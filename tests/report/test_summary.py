@@ -16,7 +16,8 @@ from actrepro.core.vocabulary import DIVERGED, FAILED
 from actrepro.measures import PRIMARY
 from actrepro.report.sections.answer import headline
 from actrepro.report.summary import summary_text
-from actrepro.results.cells import cells_of, learned
+from actrepro.results.cells import cells_of
+from actrepro.results.words import learned
 
 MODELS = ("charlm", "tinylstm")
 ACTIVATIONS = ("relu", "smelu_05", "elu", "gelu")

@@ -21,8 +21,6 @@ import actrepro
 from actrepro import ActreproError
 from actrepro.core import paths
 from actrepro.core.files import read_json, write_json
-from actrepro.core.schema_version import VERSION
-from actrepro.core.verdicts import UNSOUND
 from actrepro.gates.outcome import GATES
 from actrepro.measures import (
     PRIMARY,
@@ -33,7 +31,9 @@ from actrepro.measures import (
 )
 from actrepro.predict.store import RULES
 from actrepro.results.frames import Study, load_study
+from actrepro.results.schema_version import VERSION
 from actrepro.results.tables import COLUMNS, KINDS
+from actrepro.results.verdicts import UNSOUND
 from actrepro.statistics.equivalence import verdict
 
 DOC = (REPOSITORY / "docs/results.md").read_text(encoding="utf-8")

@@ -18,12 +18,12 @@ from study_folder import REPOSITORY
 from synthetic_study import ACTIVATIONS, make_models
 
 from actrepro.core.files import read_json
-from actrepro.core.schema_version import VERSION
 from actrepro.core.vocabulary import DIVERGED, FAILED, FINISHED
 from actrepro.data.evaluation_set import BASELINES
 from actrepro.predict.store import RULES, Predictions
 from actrepro.results import schema as results_schema
 from actrepro.results.schema import ModelStatsFile, StatsFile, schema
+from actrepro.results.schema_version import VERSION
 from actrepro.statistics.per_scale import scale_statistics
 
 THREE = ("relu", "gelu", "swiglu")

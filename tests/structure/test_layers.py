@@ -34,7 +34,6 @@ UPWARDS = {
     ("figures.planning", "statistics"),
     ("figures.rows", "statistics"),
     ("figures.tradeoff", "statistics"),
-    ("predict.validity", "measures"),
     ("report.page", "audit"),
     ("results.tables", "report"),
     ("results.tables", "statistics"),
@@ -111,11 +110,11 @@ def test_torch_is_imported_only_where_models_are() -> None:
 def test_planning_and_statistics_start_without_torch() -> None:
     code = (
         "import sys\n"
-        "import actrepro.config.study, actrepro.core.paths, actrepro.measures.differences\n"
+        "import actrepro.config.reading, actrepro.core.paths, actrepro.measures.differences\n"
         "import actrepro.measures.breakdown, actrepro.gates.after, actrepro.statistics.per_model\n"
         "import actrepro.results.tables, actrepro.replication.compare\n"
         "import actrepro.replication.archive, actrepro.replication.archive_writer\n"
-        "actrepro.config.study.default_study()\n"
+        "actrepro.config.reading.default_study()\n"
         "print([name for name in ('torch', 'snakemake') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -12,7 +12,8 @@ import synthetic
 from study_folder import REPOSITORY
 
 from actrepro.audit.results import Results, read_results
-from actrepro.config.study import Study, default_study
+from actrepro.config.reading import default_study
+from actrepro.config.study import Study
 from actrepro.core import paths
 from actrepro.core.files import read_json, read_npz, write_json, write_npz
 

@@ -9,7 +9,7 @@ from actrepro.audit.claims import Claim, Table
 from actrepro.audit.findings import Finding, decisive
 from actrepro.audit.registry import Context, put
 from actrepro.audit.results import ModelResults, Results
-from actrepro.config.study import default_study
+from actrepro.config.reading import default_study
 
 STUDY = default_study()
 CPU_FILE = "results/audit/cpu/charlm/stats.json"

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from actrepro.config.study import Protocol, RunConfig
+from actrepro.config.protocol import Protocol
+from actrepro.config.study import RunConfig
 from actrepro.core.files import write_json
 from actrepro.core.vocabulary import DIVERGED, FAILED, FINISHED
 from actrepro.data.corpus import Corpus

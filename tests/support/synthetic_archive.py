@@ -11,7 +11,8 @@ from typing import Any
 import synthetic
 from synthetic_scale import MACHINE, PACKAGES
 
-from actrepro.config.study import Study, default_study
+from actrepro.config.reading import default_study
+from actrepro.config.study import Study
 from actrepro.core import paths
 from actrepro.core.files import read_json, write_json, write_text
 from actrepro.replication.archive import Record, content_sha256, read_record

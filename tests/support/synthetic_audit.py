@@ -14,7 +14,7 @@ from actrepro.audit.claims import CONTROLS, HEADLINES, Claim, Document, Origin, 
 from actrepro.audit.findings import Evidence, Finding, Number
 from actrepro.audit.results import Results
 from actrepro.audit.verdicts import Judged, audit_json
-from actrepro.config.study import default_study
+from actrepro.config.reading import default_study
 from actrepro.core import paths
 from actrepro.core.files import sha256_of, write_json
 

@@ -8,7 +8,7 @@ from audit_fixture import CLAIMS
 
 from actrepro.audit.claims import FILES, Claim, Table, _claims
 from actrepro.audit.findings import Finding
-from actrepro.config.study import default_study
+from actrepro.config.reading import default_study
 
 STUDY = default_study()
 

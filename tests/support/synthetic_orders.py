@@ -14,7 +14,7 @@ from actrepro.audit.claims import Claim, Document, Origin, Table, read_table
 from actrepro.audit.findings import Finding
 from actrepro.audit.registry import Context, put
 from actrepro.audit.results import ModelResults, Results
-from actrepro.config.study import default_study
+from actrepro.config.reading import default_study
 from actrepro.statistics.equivalence import tost_p
 from actrepro.statistics.inference import jackknife_pairs, mean_estimate
 

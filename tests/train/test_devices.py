@@ -22,7 +22,8 @@ from actrepro.predict.predictor import predict
 from actrepro.predict.store import POSITIONS
 from actrepro.train.checkpoints import hash_weights
 from actrepro.train.devices import computing_in, prepare_torch
-from actrepro.train.loop import RunOutputs, TrainedRun, train, train_run
+from actrepro.train.loop import TrainedRun, train
+from actrepro.train.runs import RunOutputs, train_run
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 

@@ -29,7 +29,7 @@ from actrepro.predict.predictor import RunFiles, predict, predict_cell, predict_
 from actrepro.predict.store import RULES, Predictions, open_predictions
 from actrepro.results.schema import ModelStatsFile
 from actrepro.statistics.per_model import model_statistics
-from actrepro.train import loop
+from actrepro.train import loop, runs
 from actrepro.train.checkpoints import (
     Weights,
     hash_weights,
@@ -38,7 +38,8 @@ from actrepro.train.checkpoints import (
     own_steps,
 )
 from actrepro.train.history import history_csv, improvements, read_history
-from actrepro.train.loop import RunOutputs, TrainedRun, fixed_windows, mean_loss, train, train_run
+from actrepro.train.loop import TrainedRun, fixed_windows, mean_loss, train
+from actrepro.train.runs import RunOutputs, train_run
 from actrepro.train.stepping import Stepper
 
 CPU = torch.device("cpu")
@@ -347,7 +348,7 @@ class Cell:
                 if request.seed == 2:
                     patch.setattr(loop, "mean_loss", _nan_after(4))
                 if request.seed == 4:
-                    patch.setattr(loop, "train", _out_of_memory)
+                    patch.setattr(runs, "train", _out_of_memory)
                 _train_into(run, request)
         self.corpus = self.folders[0] / "corpus.npz"
         self.evaluation, self.manifest = folder / "evaluation.npz", folder / "evaluation.json"

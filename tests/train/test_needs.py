@@ -2,7 +2,7 @@
 
 import pytest
 
-from actrepro.config.study import default_study
+from actrepro.config.reading import default_study
 from actrepro.train.needs import LONGEST, SHORTEST, training_megabytes, training_minutes
 
 STUDY = default_study()

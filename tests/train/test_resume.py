@@ -37,10 +37,10 @@ from actrepro.data.corpus import Corpus
 from actrepro.data.evaluation_set import make_evaluation
 from actrepro.predict.predictor import predict_cell
 from actrepro.provenance.fingerprint import training_fingerprint
-from actrepro.train import loop, resume
+from actrepro.train import resume, runs
 from actrepro.train.history import read_history
-from actrepro.train.loop import RunOutputs, train_run
 from actrepro.train.resume import Keeper, Snapshot, heeding_signals, identity_of
+from actrepro.train.runs import RunOutputs, train_run
 from actrepro.train.stepping import Stepper
 
 pytestmark = needs_forks
@@ -316,7 +316,7 @@ def test_killed_between_two_of_its_results_it_writes_them_all(
     function: str, snapshot_seconds: float, tmp_path: Path, unbroken: Callable[..., Run]
 ) -> None:
     run = Run(tmp_path / "run", snapshot_seconds=snapshot_seconds)
-    assert run.train(lambda: setattr(loop, function, lambda *_: kill())) == KILLED
+    assert run.train(lambda: setattr(runs, function, lambda *_: kill())) == KILLED
     there = [(run.folder / name).exists() for name in OUTPUTS]
     assert there == [place < WRITTEN.index(function) for place in range(4)]
     run.finishes_as(unbroken(run))
@@ -408,9 +408,9 @@ def test_told_to_stop_when_it_is_done_it_writes_its_results(
     def work() -> None:
         if function not in WRITTEN:
             return _at_step(STEPS - 1, _send(signal.SIGTERM))()
-        write = getattr(loop, function)
+        write = getattr(runs, function)
         told = lambda *what: (_send(signal.SIGTERM)(), write(*what))  # noqa: E731
-        return setattr(loop, function, told)
+        return setattr(runs, function, told)
 
     assert run.train(work) == 0
     assert run.results() == unbroken(run).results()
@@ -429,12 +429,12 @@ def test_told_to_stop_between_two_runs_of_a_cell_it_leaves_the_other_for_later(
     def work() -> None:
         _at_step(STEPS - 1, _send(signal.SIGTERM))()
         with job("first.log"):
-            loop.train_runs(*asked)
+            runs.train_runs(*asked)
 
     assert forked(work) == 128 + signal.SIGTERM
     assert [Path(name).exists() for name in files] == [True] * 4 + [False] * 4
     first = Path(files[0]).stat()
-    assert forked(lambda: loop.train_runs(*asked)) == 0
+    assert forked(lambda: runs.train_runs(*asked)) == 0
     assert all(Path(name).exists() for name in files)
     assert Path(files[0]).stat() == first
 

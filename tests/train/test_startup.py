@@ -19,7 +19,8 @@ TRAIN = """
 import sys
 sys.path.insert(0, {support!r})
 from actrepro.train import startup
-from actrepro.config.study import RunConfig, default_study
+from actrepro.config.study import RunConfig
+from actrepro.config.reading import default_study
 
 startup.cuda_usable = lambda: False
 study = default_study()
@@ -69,7 +70,7 @@ def test_a_users_own_model_gets_all_of_torch() -> None:
 PAGES = """
 import resource
 from actrepro.train import startup
-from actrepro.config.study import default_study
+from actrepro.config.reading import default_study
 
 request = default_study().run_config("quick", "charlm", "gelu", 1)
 sizes = dict(layers=1, width=256, context=128, batch=64)

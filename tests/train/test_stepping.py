@@ -24,9 +24,10 @@ from actrepro.models import build_from_protocol
 from actrepro.train import loop
 from actrepro.train.checkpoints import hash_weights, load_checkpoint
 from actrepro.train.devices import prepare_torch
-from actrepro.train.loop import RunOutputs, TrainedRun, train, train_run
+from actrepro.train.loop import TrainedRun, train
 from actrepro.train.optimiser import AdamW
 from actrepro.train.resume import Keeper
+from actrepro.train.runs import RunOutputs, train_run
 from actrepro.train.stepping import WARM_UP, GraphedStepper, Stepper
 
 CPU = torch.device("cpu")

@@ -3,7 +3,7 @@ from pathlib import Path
 from actrepro.core.jobs import job
 
 with job(snakemake.log[0]):
-    from actrepro.config.study import parse_corpus
+    from actrepro.config.reading import parse_corpus
     from actrepro.data.sources import make_corpus
 
     make_corpus(

@@ -12,7 +12,7 @@ with job(snakemake.log[0]):
         for seed in sorted({seed_of(path) for path in snakemake.output})
     ]
     start_torch(requests, snakemake.resources.jobs_per_card)
-    from actrepro.train.loop import train_runs
+    from actrepro.train.runs import train_runs
 
     train_runs(
         requests,

@@ -20,7 +20,7 @@ from actrepro.audit.words import gates_of
 from actrepro.config.names import activation_names
 from actrepro.core.errors import ActreproError
 from actrepro.core.formats import interval, signed
-from actrepro.core.verdicts import MOST_SEEDS, alpha
+from actrepro.results.verdicts import MOST_SEEDS, alpha
 from actrepro.statistics.contrasts import Settings
 from actrepro.statistics.equivalence import tost_p
 from actrepro.statistics.inference import Estimate

@@ -17,7 +17,8 @@ import torch.nn.functional as F  # noqa: N812 - the name every PyTorch reader kn
 from torch import Tensor, nn
 
 from actrepro.config.names import activation_names, model_names
-from actrepro.config.study import Protocol, Study
+from actrepro.config.protocol import Protocol
+from actrepro.config.study import Study
 from actrepro.core.files import write_json
 from actrepro.data.corpus import Corpus, load_corpus
 from actrepro.models import ModelSpec, build_from_protocol, count_parameters

@@ -11,7 +11,8 @@ from actrepro.audit.results import ModelResults, Place, Results, misfit
 from actrepro.config.study import Study
 from actrepro.core import paths
 from actrepro.core.formats import listed
-from actrepro.replication.archive import Record, Records, record_of
+from actrepro.core.paths import record_of
+from actrepro.replication.archive import Record, Records
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import Any
 from actrepro.audit.claims import Claim, Table
 from actrepro.audit.findings import Finding
 from actrepro.audit.results import Results
-from actrepro.config.study import nearest
+from actrepro.config.names import nearest
 from actrepro.core.errors import ActreproError
 
 CHECKS: dict[str, Callable[..., Finding]] = {}

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from actrepro.audit.findings import ARTEFACT, NOT_RUN, Finding, Number, found
-from actrepro.config.study import AUDIT_FOLDER, Study
+from actrepro.config.protocol import AUDIT_FOLDER
+from actrepro.config.study import Study
 from actrepro.core import paths
 from actrepro.core.files import read_json, sha256_of
 from actrepro.core.formats import listed
-from actrepro.core.schema_version import VERSION
+from actrepro.core.paths import record_of
 from actrepro.core.vocabulary import FINISHED
 from actrepro.predict.store import FINAL
-from actrepro.replication.archive import record_of
+from actrepro.results.schema_version import VERSION
 
 # Snakemake refuses to run without a number of cores.
 SNAKEMAKE = "snakemake --cores 2"

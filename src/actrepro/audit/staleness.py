@@ -10,7 +10,8 @@ from typing import Any
 from actrepro.audit.findings import NOT_RUN
 from actrepro.core import paths
 from actrepro.core.files import sha256_of
-from actrepro.replication.archive import NONE, Records, record_of
+from actrepro.core.paths import record_of
+from actrepro.replication.archive import NONE, Records
 
 TARGET = "snakemake audit"
 

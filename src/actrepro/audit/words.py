@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from actrepro.audit.claims import Claim
 from actrepro.audit.findings import Number
 from actrepro.core.formats import listed
-from actrepro.core.verdicts import MOST_SEEDS
-from actrepro.results.cells import gate_name
+from actrepro.results.verdicts import MOST_SEEDS
+from actrepro.results.words import gate_name
 
 TITLES = {
     "charlm": "CharLM",

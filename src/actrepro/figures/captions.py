@@ -26,7 +26,8 @@ from actrepro.figures.figure_sizes import (
     runs_shown,
     tiles_numbered,
 )
-from actrepro.results.cells import Stats, cells_of, failures_note, named_cells, smoke_note
+from actrepro.results.cells import Stats, cells_of, named_cells
+from actrepro.results.words import failures_note, smoke_note
 
 # How a figure marks a cell that failed a gate, where not by a hollow marker.
 MARKS: Mapping[str, str] = {

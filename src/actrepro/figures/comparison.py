@@ -25,7 +25,8 @@ from actrepro.figures.sheet import (
 from actrepro.figures.style import activation_colours, model_markers
 from actrepro.figures.tiles import MOST_COLUMNS, draw_tiles
 from actrepro.measures import PRIMARY
-from actrepro.results.cells import Stats, absence, cells_of, every_cell, sound
+from actrepro.results.cells import Stats, cells_of, every_cell, sound
+from actrepro.results.words import absence
 from actrepro.statistics.sensitivity import Averages, Sensitivity, averages, sensitivities
 
 ROW = 0.3  # inches of a row

@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from actrepro.core.formats import signed
-from actrepro.core.verdicts import DIFFERENT, EQUIVALENT, UNSOUND
 from actrepro.figures.figure_sizes import contrasts_in_rows
 from actrepro.figures.sheet import (
     FAINT,
@@ -29,6 +28,7 @@ from actrepro.measures import PRIMARY
 from actrepro.predict.store import FINAL, MATCHED
 from actrepro.results.cells import Stats
 from actrepro.results.contrasts import COMPARED, Contrast, contrasts_of, family, verdict_of
+from actrepro.results.verdicts import DIFFERENT, EQUIVALENT, UNSOUND
 from actrepro.statistics.inference import Floats
 
 ROW = 0.31  # inches of a panel's row, for two intervals

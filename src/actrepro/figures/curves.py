@@ -18,7 +18,8 @@ from actrepro.core.vocabulary import LOST
 from actrepro.figures.figure_sizes import curves_shown
 from actrepro.figures.sheet import FAINT, INK, MARGIN, SOFT, WIDTH, Grid, Header, Look, Sheet
 from actrepro.figures.style import activation_colours
-from actrepro.results.cells import FAILED, Cell, Stats, cells_of, gate_mark, lost_counts
+from actrepro.results.cells import FAILED, Cell, Stats, cells_of
+from actrepro.results.words import gate_mark, lost_counts
 from actrepro.train.history import HistoryRow
 
 # By what a panel shows, an activation or a model, and by seed.

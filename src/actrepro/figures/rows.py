@@ -23,8 +23,9 @@ from actrepro.figures.sheet import (
 )
 from actrepro.figures.style import activation_colours
 from actrepro.measures import PRIMARY
-from actrepro.results.cells import Cell, Stats, cells_of, finished_runs, remark, sound
+from actrepro.results.cells import Cell, Stats, cells_of, finished_runs, sound
 from actrepro.results.contrasts import ACCURACY, CHURN, LOSS
+from actrepro.results.words import remark
 from actrepro.statistics.inference import mean_estimate
 
 DIFFERENCES = {PRIMARY: "total variation", CHURN: "churn"}

@@ -24,7 +24,8 @@ from actrepro.figures.sheet import (
     label_width,
 )
 from actrepro.measures import PRIMARY
-from actrepro.results.cells import FAILED, Cell, Stats, absence, every_cell, sound
+from actrepro.results.cells import FAILED, Cell, Stats, every_cell, sound
+from actrepro.results.words import absence
 
 MOST_COLUMNS = 8
 UNRANKED = "#efefef"

@@ -21,7 +21,8 @@ from actrepro.figures.sheet import (
 )
 from actrepro.figures.style import activation_colours, model_markers
 from actrepro.measures import PRIMARY
-from actrepro.results.cells import Cell, Stats, absence, every_cell, gate_mark, sound
+from actrepro.results.cells import Cell, Stats, every_cell, sound
+from actrepro.results.words import absence, gate_mark
 from actrepro.statistics.pareto import front
 
 LEGEND_LINE = 0.162  # inches

@@ -25,7 +25,6 @@ from actrepro.measures.catalogue import (
 from actrepro.measures.generated import GENERATED_ID, edit_differences
 from actrepro.measures.groups import GROUP_MEASURES, leave_one_out_sums
 from actrepro.measures.measure import (
-    CHUNK,
     Floats,
     GroupMeasure,
     Measure,
@@ -38,6 +37,7 @@ from actrepro.measures.measure import (
 )
 from actrepro.measures.pairs import PAIR_MEASURES
 from actrepro.measures.runs import RUN_MEASURES, accuracy, loss
+from actrepro.predict.store import CHUNK
 
 __all__ = [
     "BY_ID",

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from actrepro.core.errors import ActreproError
-from actrepro.predict.store import Probabilities
+from actrepro.predict.store import CHUNK, Probabilities
 
 Targets = npt.NDArray[np.integer[Any]]
 Floats = npt.NDArray[np.float64]
@@ -19,8 +19,6 @@ Symbols = npt.NDArray[np.unsignedinteger[Any]]
 Pairs = npt.NDArray[np.intp]
 Subsets = list[list[int]]
 
-# Positions at a time: an array of one model, [CHUNK, 65], stays in a core's second-level cache.
-CHUNK = 2048
 # Probabilities are 0 or at least this: dividing by it instead of by 0 makes 0 of 0 / 0.
 TINY = np.finfo(np.float32).tiny
 

@@ -14,8 +14,9 @@ from typing import cast
 import torch
 from torch import nn
 
-from actrepro.config.names import model_names
-from actrepro.config.study import Protocol, default_study, nearest
+from actrepro.config.names import model_names, nearest
+from actrepro.config.protocol import Protocol
+from actrepro.config.reading import default_study
 from actrepro.core.errors import ActreproError
 from actrepro.models.activations import Activation, get_activation
 from actrepro.models.blocks import Activated, ModelSpec, count_parameters

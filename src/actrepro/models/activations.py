@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name every PyTorch reader knows
 from torch import Tensor
 
-from actrepro.config.study import nearest
+from actrepro.config.names import nearest
 from actrepro.core.errors import ActreproError
 
 

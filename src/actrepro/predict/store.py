@@ -26,6 +26,9 @@ MATCHED = "matched"
 RULES = (*OWN_RULES, MATCHED)
 POSITIONS = ("all", "last")
 
+# Positions at a time: an array of one model, [CHUNK, 65], stays in a core's second-level cache.
+CHUNK = 2048
+
 # What a file says of itself, beside the predictions.
 HEAD = ("lost", "evaluation_sha256", "rules", "weights_sha256")
 

@@ -16,8 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from actrepro.data.evaluation_set import EvaluationSet
-from actrepro.measures import CHUNK
-from actrepro.predict.store import StoredPredictions
+from actrepro.predict.store import CHUNK, StoredPredictions
 
 # A softmax in double precision, stored in single, sums to one to about 1e-7.
 LARGEST_SUM_ERROR = 1e-5

@@ -38,7 +38,9 @@ NO_CODE = sha256_of_tree(what_runs(b""))
 SHAPES_NO_RESULT: Mapping[str, str] = {
     "actrepro.core.gpus": "which card a job takes",
     "actrepro.provenance.closure": "which modules a fingerprint covers",
-    "actrepro.config.study": "checks what is asked, which reaches a job through its parameters",
+    "actrepro.config.protocol": "checks what is asked, which reaches a job through its parameters",
+    "actrepro.config.reading": "reads what is asked",
+    "actrepro.config.study": "checks what is asked",
     "actrepro.core.errors": "what a user is told",
     "actrepro.data.fetch": "how a text comes; what comes is held against a hash",
     "actrepro.provenance.fingerprint": "whether something is stale",

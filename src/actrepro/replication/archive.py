@@ -13,16 +13,17 @@ import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from actrepro.config.study import FileName, Sha256
+from actrepro.config.protocol import FileName, Sha256
 from actrepro.core import paths
 from actrepro.core.errors import ActreproError, few
 from actrepro.core.files import read_json, sha256_of
-from actrepro.core.schema_version import VERSION
+from actrepro.core.paths import below_results, record_of
+from actrepro.results.schema_version import VERSION
 
 LOG = logging.getLogger("actrepro")
 
@@ -180,26 +181,6 @@ class Records:
 
 
 NONE = Records()
-
-
-def record_of(file: str) -> str:
-    """The name of the record that a file belongs to; empty for other files.
-
-    >>> record_of("resources/recorded/h100/full/stats.json"), record_of("results/full/stats.json")
-    ('h100', '')
-    """
-    parts = PurePosixPath(file).parts
-    folder = PurePosixPath(paths.RECORDED).parts
-    return parts[len(folder)] if parts[: len(folder)] == folder and len(parts) > 3 else ""
-
-
-def below_results(path: str) -> str:
-    """A results file as a record names it.
-
-    >>> below_results("results/full/charlm/stats.json")
-    'full/charlm/stats.json'
-    """
-    return str(PurePosixPath(path).relative_to(paths.RESULTS))
 
 
 def copied_files(scales: Iterable[str], models: Sequence[str]) -> list[str]:

@@ -23,7 +23,7 @@ from actrepro.config.study import RunConfig
 from actrepro.core import paths
 from actrepro.core.errors import ActreproError, few
 from actrepro.core.files import partial_of, read_json, sha256_of, write_json, write_text
-from actrepro.core.schema_version import VERSION
+from actrepro.core.paths import below_results
 from actrepro.provenance.fingerprint import training_fingerprint
 from actrepro.provenance.identity import identity_parts, identity_sha256
 from actrepro.replication.archive import (
@@ -32,12 +32,12 @@ from actrepro.replication.archive import (
     PROVENANCE,
     RUNS,
     STUDY,
-    below_results,
     content_sha256,
     copied_files,
     folder_digest,
     read_record,
 )
+from actrepro.results.schema_version import VERSION
 from actrepro.train.history import HistoryRow, read_history
 
 LOG = logging.getLogger("actrepro")

@@ -7,25 +7,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from actrepro.core import formats
-from actrepro.core.verdicts import VERDICTS
 from actrepro.measures import PRIMARY
 from actrepro.predict.store import FINAL
 from actrepro.report.sections.answer import headline
 from actrepro.report.sections.verdicts import at_all
-from actrepro.results.cells import (
-    FAILED,
+from actrepro.results.cells import FAILED, cells_of, named_cells, sound
+from actrepro.results.contrasts import AT, COMPARED, UNTESTED, verdict_counts
+from actrepro.results.verdicts import VERDICTS
+from actrepro.results.words import (
     absence,
-    cells_of,
     failures_note,
     gate_mark,
     learned,
     lost_line,
-    named_cells,
     smoke_note,
-    sound,
     without,
 )
-from actrepro.results.contrasts import AT, COMPARED, UNTESTED, verdict_counts
 
 WIDTH = 100  # characters of a line of text
 

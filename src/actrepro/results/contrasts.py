@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from actrepro.core import verdicts
 from actrepro.core.formats import signed
-from actrepro.core.verdicts import UNSOUND, VERDICTS
 from actrepro.measures import PRIMARY
 from actrepro.predict.store import FINAL, MATCHED
+from actrepro.results import verdicts
 from actrepro.results.cells import Stats
+from actrepro.results.verdicts import UNSOUND, VERDICTS
 
 Contrast = Mapping[str, Any]
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from actrepro.core.errors import ActreproError
 from actrepro.core.files import read_json
-from actrepro.core.schema_version import VERSION
+from actrepro.results.schema_version import VERSION
 from actrepro.results.tables import COLUMNS
 
 

@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
-from actrepro.config.study import Margins, Protocol
-from actrepro.core.schema_version import VERSION
+from actrepro.config.protocol import Margins, Protocol
 from actrepro.gates.outcome import GATES
+from actrepro.results.schema_version import VERSION
 
 MeasureId = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9_]+)*\.(all|last|generated)$")]
 Sha256 = str

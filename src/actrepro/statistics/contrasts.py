@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from actrepro.core.verdicts import INCONCLUSIVE, UNSOUND, alpha
 from actrepro.gates.outcome import in_order
 from actrepro.measures import group_measure_ids, measure_ids, run_measure_ids
+from actrepro.results.verdicts import INCONCLUSIVE, UNSOUND, alpha
 from actrepro.statistics import inference
 from actrepro.statistics.equivalence import tost_p, verdict
 from actrepro.statistics.inference import Estimate, Floats

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import scipy.special
 
-from actrepro.core.verdicts import DIFFERENT, EQUIVALENT, INCONCLUSIVE
+from actrepro.results.verdicts import DIFFERENT, EQUIVALENT, INCONCLUSIVE
 from actrepro.statistics.inference import Estimate
 
 

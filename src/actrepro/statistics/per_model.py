@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from actrepro.core.files import read_json, read_npz, write_json
-from actrepro.core.schema_version import VERSION
 from actrepro.measures import PRIMARY, group_measure_ids, measure_ids, run_measure_ids
 from actrepro.measures.differences import read_cells
 from actrepro.predict.store import FINAL, RULES
+from actrepro.results.schema_version import VERSION
 from actrepro.statistics import classical, inference
 from actrepro.statistics.contrasts import (
     RECOMMENDED_SEEDS,

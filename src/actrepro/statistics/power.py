@@ -15,7 +15,7 @@ import numpy.typing as npt
 import scipy.optimize
 import scipy.special
 
-from actrepro.core.verdicts import MOST_SEEDS
+from actrepro.results.verdicts import MOST_SEEDS
 from actrepro.statistics.inference import Floats, smallest_p
 
 # Of the integral over the spread between seeds: right to 0.0001 where alpha is 0.05.

@@ -6,7 +6,7 @@ job that runs out of either is tried again with more, and goes on from its snaps
 
 from __future__ import annotations
 
-from actrepro.config.study import Protocol
+from actrepro.config.protocol import Protocol
 
 # Python, torch, and what a scheduler starts around a job: 400 MB were measured.
 MEGABYTES = 1000

@@ -18,7 +18,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from actrepro.config.names import model_names
-from actrepro.config.study import default_study
+from actrepro.config.reading import default_study
 from actrepro.models import build_from_protocol
 from actrepro.train.devices import prepare_torch
 from actrepro.train.optimiser import AdamW

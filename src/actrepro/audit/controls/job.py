@@ -6,8 +6,8 @@ import importlib
 from pathlib import Path
 
 from actrepro.audit.controls.kit import TEST_CHARACTERS, Inputs
-from actrepro.config.names import trained_control_names
-from actrepro.config.study import Control, nearest
+from actrepro.config.names import nearest, trained_control_names
+from actrepro.config.study import Control
 from actrepro.core.errors import ActreproError
 from actrepro.core.files import write_json
 from actrepro.data.corpus import load_corpus

@@ -15,7 +15,7 @@ from actrepro.core import formats
 from actrepro.report.kit.markup import look
 from actrepro.report.kit.tables import Entry, Row, Table
 from actrepro.report.sections.gates import words
-from actrepro.results.cells import gate_name
+from actrepro.results.words import gate_name
 
 Audit = Mapping[str, Any]
 

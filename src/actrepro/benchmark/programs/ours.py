@@ -53,7 +53,7 @@ def main(corpus: str, folder: str, jobs_per_card: str, snapshot_seconds: str, *r
 
 
 def _record(request: RunConfig, corpus: Path, folder: Path, seconds: float) -> Any:
-    from actrepro.train.loop import RunOutputs, train_run
+    from actrepro.train.runs import RunOutputs, train_run
 
     outputs = RunOutputs(
         folder / "checkpoint.safetensors",

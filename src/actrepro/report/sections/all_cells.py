@@ -23,12 +23,11 @@ from actrepro.results.cells import (
     cells_of,
     every_cell,
     finished_runs,
-    learned,
     named_cells,
-    remark,
     sound,
 )
 from actrepro.results.contrasts import ACCURACY, CHURN, LOSS
+from actrepro.results.words import learned, remark
 from actrepro.statistics.pareto import front
 
 BEST = "best"

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from actrepro.core.formats import counted, listed, number, p_value
-from actrepro.core.verdicts import DIFFERENT, EQUIVALENT, INCONCLUSIVE, UNSOUND
 from actrepro.measures import PRIMARY
 from actrepro.predict.store import FINAL, MATCHED
 from actrepro.report.kit.tables import Entry, Row, Table, stats_key
@@ -27,6 +26,7 @@ from actrepro.results.contrasts import (
     omnibus_p,
     verdict_of,
 )
+from actrepro.results.verdicts import DIFFERENT, EQUIVALENT, INCONCLUSIVE, UNSOUND
 
 [OF_PRIMARY] = [compared for compared in COMPARED if compared.metric == PRIMARY]
 # How a verdict is called where it is counted: no reader takes "inconclusive" for "the same".

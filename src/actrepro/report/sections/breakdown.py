@@ -19,7 +19,8 @@ from actrepro.figures.figure_sizes import MOST_SYMBOLS
 from actrepro.report.kit.markup import script_data
 from actrepro.report.kit.tables import Entry, Row, Table
 from actrepro.report.sections.cells_by_model import marked
-from actrepro.results.cells import FAILED, Stats, cells_of, compared_cells, remark, sound
+from actrepro.results.cells import FAILED, Stats, cells_of, compared_cells, sound
+from actrepro.results.words import remark
 
 Breakdown = Mapping[str, Any]
 

@@ -17,16 +17,8 @@ from actrepro.core.formats import (
 from actrepro.measures import PRIMARY
 from actrepro.predict.store import FINAL, MATCHED
 from actrepro.report.kit.tables import Entry, Row, Table, stats_key
-from actrepro.results.cells import (
-    FAILED,
-    Cell,
-    Stats,
-    cells_of,
-    finished_runs,
-    learned,
-    remark,
-    sound,
-)
+from actrepro.results.cells import FAILED, Cell, Stats, cells_of, finished_runs, sound
+from actrepro.results.words import learned, remark
 
 RULE_NAMES = {
     FINAL: "Final checkpoint",

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from actrepro.core.formats import MISSING, counted, interval, level, listed, number, p_value, signed
-from actrepro.core.verdicts import EQUIVALENT, INCONCLUSIVE, MOST_SEEDS, UNSOUND, VERDICTS
 from actrepro.predict.store import FINAL
 from actrepro.report.kit.tables import Entry, Row, Table, stats_key
-from actrepro.results.cells import Stats, failed_mark
+from actrepro.results.cells import Stats
 from actrepro.results.contrasts import (
     AT,
     COMPARED,
@@ -19,6 +18,8 @@ from actrepro.results.contrasts import (
     verdict_counts,
     verdict_of,
 )
+from actrepro.results.verdicts import EQUIVALENT, INCONCLUSIVE, MOST_SEEDS, UNSOUND, VERDICTS
+from actrepro.results.words import failed_mark
 
 
 def verdicts_table(stats: Stats) -> Table:

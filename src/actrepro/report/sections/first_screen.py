@@ -15,8 +15,9 @@ from actrepro.measures import PRIMARY
 from actrepro.predict.store import FINAL
 from actrepro.report.sections.gates import gates_line
 from actrepro.report.sections.verdicts import not_claimed, settling, verdicts, warning
-from actrepro.results.cells import Cell, Stats, cells_of, lost_line, named_cells, sound
+from actrepro.results.cells import Cell, Stats, cells_of, named_cells, sound
 from actrepro.results.contrasts import CHURN, LOSS, smallest_holm
+from actrepro.results.words import lost_line
 
 MOST_NAMED = 6
 KEYS = {

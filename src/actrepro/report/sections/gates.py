@@ -10,8 +10,9 @@ from actrepro.core.formats import count, counted, listed, minus, number
 from actrepro.gates.outcome import AFTER, BEFORE, GATES
 from actrepro.predict.store import FINAL, RULES
 from actrepro.report.kit.tables import Entry, Row, Table, stats_key
-from actrepro.results.cells import Stats, cells_of, failures_note, gate_name, named_cells, sound
+from actrepro.results.cells import Stats, cells_of, named_cells, sound
 from actrepro.results.contrasts import AT
+from actrepro.results.words import failures_note, gate_name
 
 Outcome = Mapping[str, Any]
 

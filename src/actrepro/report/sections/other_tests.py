@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from actrepro.core.formats import MISSING, counted, listed, minus, number, p_value
-from actrepro.core.verdicts import UNSOUND
 from actrepro.predict.store import FINAL
 from actrepro.report.kit.tables import Row, Table, stats_key
 from actrepro.report.sections.cells_by_model import RULE_NAMES
 from actrepro.results.cells import Stats
 from actrepro.results.contrasts import COMPARED, Compared, family
+from actrepro.results.verdicts import UNSOUND
 
 OMNIBUS_NAMES = {
     "one_way": "one-way ANOVA",

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from statistics import median_high
 
 from actrepro.core.formats import MISSING, count, level, number, p_value
-from actrepro.core.verdicts import INCONCLUSIVE, UNSOUND
 from actrepro.report.kit.tables import Entry, Row, Table, stats_key
 from actrepro.report.sections.contrasts import interval_of, verdict_entry
 from actrepro.results.cells import Stats
 from actrepro.results.contrasts import AT, COMPARED, Compared, Contrast, family, verdict_of
+from actrepro.results.verdicts import INCONCLUSIVE, UNSOUND
 
 # Beyond so many rows a page only has the primary measure's; `contrasts.csv` has all.
 MOST_ROWS = 6000

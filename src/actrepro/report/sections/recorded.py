@@ -16,8 +16,9 @@ from actrepro.replication.archive import PROVENANCE, Record, Records
 from actrepro.report.kit.tables import Row, Table
 from actrepro.report.sections.cells_by_model import RULE_NAMES, marked
 from actrepro.report.sections.run import commit_told, machine_told, machines_table
-from actrepro.results.cells import Cell, Stats, cells_of, remark, sound
+from actrepro.results.cells import Cell, Stats, cells_of, sound
 from actrepro.results.contrasts import CHURN
+from actrepro.results.words import remark
 
 
 @dataclass(frozen=True)

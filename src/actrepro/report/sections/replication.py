@@ -12,7 +12,8 @@ from actrepro.measures import PRIMARY
 from actrepro.predict.store import FINAL
 from actrepro.report.kit.tables import Entry, Row, Table
 from actrepro.report.sections.cells_by_model import marked
-from actrepro.results.cells import Stats, cells_of, gate_mark, sound
+from actrepro.results.cells import Stats, cells_of, sound
+from actrepro.results.words import gate_mark
 
 COMMAND = "snakemake elsewhere --config elsewhere=/path/to/results"
 CHURN = "churn-top1-pairs.all"

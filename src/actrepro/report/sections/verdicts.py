@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from statistics import median_high
 
 from actrepro.core.formats import counted, interval, level, listed, p_value, signed, spread
-from actrepro.core.verdicts import DIFFERENT, EQUIVALENT, INCONCLUSIVE, MOST_SEEDS
 from actrepro.measures import PRIMARY
-from actrepro.results.cells import Stats, smoke_note
+from actrepro.results.cells import Stats
 from actrepro.results.contrasts import (
     AT,
     COMPARED,
@@ -25,6 +24,8 @@ from actrepro.results.contrasts import (
     tested,
     verdict_counts,
 )
+from actrepro.results.verdicts import DIFFERENT, EQUIVALENT, INCONCLUSIVE, MOST_SEEDS
+from actrepro.results.words import smoke_note
 
 MOST_NAMED = 6
 # The table of verdicts has the others.

@@ -24,8 +24,8 @@ from actrepro.audit.registry import Context, check
 from actrepro.audit.results import ModelResults
 from actrepro.audit.words import called, gates_of
 from actrepro.core.formats import listed
-from actrepro.core.verdicts import EQUIVALENT, alpha
 from actrepro.predict.store import FINAL
+from actrepro.results.verdicts import EQUIVALENT, alpha
 from actrepro.statistics.inference import Floats, holm
 from actrepro.statistics.permutation import blocked_omnibus_p
 

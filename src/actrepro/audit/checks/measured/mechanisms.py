@@ -31,7 +31,7 @@ from actrepro.audit.registry import Context, check
 from actrepro.core import paths
 from actrepro.core.formats import counted, listed, number
 from actrepro.measures import PRIMARY
-from actrepro.results.cells import gate_name
+from actrepro.results.words import gate_name
 
 # As `stats.json` names it in its runs: where a GPU was used, its own memory.
 MEMORY = ("peak_gpu_memory_bytes", "peak_memory_bytes")

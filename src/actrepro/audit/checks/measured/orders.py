@@ -42,7 +42,7 @@ from actrepro.audit.findings import (
 from actrepro.audit.registry import Context, check
 from actrepro.audit.words import gates_of, gates_told, seeds_told
 from actrepro.core.formats import counted, interval, listed, minus, number, signed
-from actrepro.core.verdicts import MOST_SEEDS, alpha
+from actrepro.results.verdicts import MOST_SEEDS, alpha
 from actrepro.statistics.inference import Estimate
 
 # Of the pairs that an order leaves open, so many are told.

@@ -47,9 +47,9 @@ from actrepro.audit.results import ModelResults
 from actrepro.audit.words import called, gates_of, seeds_told
 from actrepro.core.errors import ActreproError
 from actrepro.core.formats import listed
-from actrepro.core.verdicts import MOST_SEEDS
 from actrepro.measures import PRIMARY
 from actrepro.predict.store import FINAL
+from actrepro.results.verdicts import MOST_SEEDS
 
 LOSS = "loss.all"
 # The earlier study's accuracies are of the last character of 1,000 windows.

@@ -39,7 +39,7 @@ from actrepro.audit.registry import Context, check
 from actrepro.audit.words import called
 from actrepro.core.errors import ActreproError
 from actrepro.core.formats import counted, listed, minus, p_value
-from actrepro.core.verdicts import MOST_SEEDS
+from actrepro.results.verdicts import MOST_SEEDS
 
 Order = Sequence[Sequence[str]]
 # Of the pairs that break an order, so many are told.

@@ -38,7 +38,7 @@ from actrepro.audit.printed import (
 )
 from actrepro.audit.registry import Context, check
 from actrepro.audit.words import called
-from actrepro.config.study import Protocol
+from actrepro.config.protocol import Protocol
 from actrepro.core.formats import listed
 
 MINUTE = timedelta(minutes=1)

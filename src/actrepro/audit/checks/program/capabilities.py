@@ -24,8 +24,9 @@ from actrepro.audit.findings import (
     found,
 )
 from actrepro.audit.registry import Context, check
-from actrepro.config.names import PACKAGE, activation_names, model_names
-from actrepro.config.study import RESERVED, Study, default_study_path, nearest
+from actrepro.config.names import PACKAGE, activation_names, model_names, nearest
+from actrepro.config.reading import default_study_path
+from actrepro.config.study import RESERVED, Study
 from actrepro.core import paths
 from actrepro.core.errors import ActreproError
 from actrepro.core.formats import listed

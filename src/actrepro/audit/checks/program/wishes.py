@@ -23,9 +23,9 @@ from actrepro.audit.results import ModelResults
 from actrepro.audit.words import called, seeds_told
 from actrepro.core.errors import ActreproError
 from actrepro.core.formats import listed
-from actrepro.core.verdicts import DIFFERENT, EQUIVALENT
 from actrepro.gates.outcome import in_order
 from actrepro.predict.store import FINAL
+from actrepro.results.verdicts import DIFFERENT, EQUIVALENT
 
 # How activations may be expected to be, and the verdicts on contrasts that show something.
 ALIKE = "alike"

@@ -1,0 +1,102 @@
+"""Words for cells: lost runs, failed gates, and what is missing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from actrepro.core.formats import counted, listed
+from actrepro.core.vocabulary import LOST
+from actrepro.results.cells import Cell, Stats, failures
+
+MOST_NAMED = 4
+
+
+def absence(cell: Cell, needed: int = 1) -> str:
+    """Why a cell has no number; empty when it has the runs that are needed."""
+    if cell["n"] >= needed:
+        return ""
+    if not cell["excluded"]:
+        return f"needs {needed} seeds"
+    reasons = {one["why"] for one in cell["excluded"]}
+    if reasons <= set(LOST):
+        what = " or ".join(status for status in LOST if status in reasons)
+    else:
+        what = "is unusable"
+    return f"every run {what}" if cell["n"] == 0 else f"only 1 seed left: rest {what}"
+
+
+def remark(cell: Cell, needed: int = 1) -> str:
+    """What a reader must know of a cell besides its number."""
+    return "; ".join(filter(None, [absence(cell, needed) or without(cell), gate_mark(cell)]))
+
+
+def without(cell: Cell) -> str:
+    """Which seeds a cell's numbers leave out, and why; empty when none."""
+    by_reason: dict[str, list[str]] = {}
+    for one in cell["excluded"]:
+        by_reason.setdefault(one["why"], []).append(str(one["seed"]))
+    left_out = [f"seed {', '.join(seeds)} ({why})" for why, seeds in by_reason.items()]
+    return f"without {'; '.join(left_out)}" if left_out else ""
+
+
+def lost_line(stats: Stats, most: int = MOST_NAMED) -> str:
+    """How many runs were lost, which and why, in a sentence; empty when none."""
+    lost = [
+        (run["status"], f"{model} {run['activation']} seed {run['seed']} ({run['why']})")
+        for model, one in stats["models"].items()
+        for run in one["runs"]
+        if run["status"] in LOST
+    ]
+    if not lost:
+        return ""
+    said = lost_counts((status for status, _ in lost), lambda runs: counted(runs, "run"))
+    return (
+        f"{listed(said)}; {'it is' if len(lost) == 1 else 'they are'} left out of all numbers, "
+        f"never replaced: {listed([name for _, name in lost], most)}."
+    )
+
+
+def lost_counts(statuses: Iterable[str], first: Callable[[int], str]) -> list[str]:
+    """How many of these runs were lost in each way; `first` words the first of the counts."""
+    ended = Counter(statuses)
+    counts = [(status, ended[status]) for status in LOST if ended[status]]
+    return [
+        f"{number if place else first(number)} {status}"
+        for place, (status, number) in enumerate(counts)
+    ]
+
+
+def gate_mark(cell: Cell) -> str:
+    """The gates that a cell failed, in words; empty when none."""
+    return failed_mark(cell["failed_gates"])
+
+
+def failed_mark(gates: Sequence[str]) -> str:
+    """Failed gates as they stand beside a number; empty when none."""
+    return f"failed: {', '.join(map(gate_name, gates))}" if gates else ""
+
+
+def gate_name(gate: str) -> str:
+    """A gate's id as readers see it."""
+    return gate.replace("_", " ")
+
+
+def failures_note(cells: Mapping[str, Cell], most: int = MOST_NAMED) -> str:
+    """Failed gates with their cells, `learned in charlm relu and minigpt elu`; empty when none."""
+    found = failures(cells).items()
+    return "; ".join(f"{gate_name(gate)} in {listed(names, most)}" for gate, names in found)
+
+
+def smoke_note(stats: Stats) -> str:
+    """What a study with few seeds must say of itself; empty when it has enough for claims."""
+    if not stats["smoke"]:
+        return ""
+    seeds = counted(len(stats["seeds"]), "seed")
+    return f"Smoke study: {seeds}. At least {stats['recommended_seeds']} are needed for claims."
+
+
+def learned(beats: Mapping[str, bool | None]) -> str:
+    """The strongest n-gram table that every run of a cell beats, in words."""
+    beaten = [table for table in ("trigram", "bigram", "unigram") if beats[table]]
+    return f"beats {beaten[0]}" if beaten else "not learned"
