@@ -12,7 +12,7 @@ from actrepro.core.vocabulary import LOST
 from actrepro.data.evaluation_set import EvaluationSet, evaluation_set
 from actrepro.predict import validity
 from actrepro.predict.store import OWN_RULES, Predictions, open_predictions, save_predictions
-from actrepro.predict.validity import Facts, inspect
+from actrepro.predict.validity import Validity, inspect
 
 
 def _stored(folder: Path, made: Predictions) -> Any:
@@ -104,7 +104,7 @@ def test_another_text(tmp_path: Path, evaluation: EvaluationSet) -> None:
 @pytest.mark.parametrize("lost", LOST)
 def test_a_lost_run_says_how(tmp_path: Path, evaluation: EvaluationSet, lost: str) -> None:
     stored = _stored(tmp_path, synthetic.predictions(evaluation, 1, lost=lost))
-    assert inspect(stored, "final", evaluation) == Facts(lost, evaluation.sha256, None)
+    assert inspect(stored, "final", evaluation) == Validity(lost, evaluation.sha256, None)
 
 
 def test_a_rule_that_was_not_predicted(tmp_path: Path, evaluation: EvaluationSet) -> None:

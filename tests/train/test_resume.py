@@ -39,7 +39,7 @@ from actrepro.predict.predictor import predict_cell
 from actrepro.provenance.fingerprint import training_fingerprint
 from actrepro.train import resume, runs
 from actrepro.train.history import read_history
-from actrepro.train.resume import Keeper, Snapshot, heeding_signals, identity_of
+from actrepro.train.resume import ResumeFile, ResumePoint, catching_signals, identity_of
 from actrepro.train.runs import RunOutputs, train_run
 from actrepro.train.stepping import Stepper
 
@@ -166,14 +166,14 @@ def _at_step(step: int, act: Callable[[], object]) -> Callable[[], None]:
     """In a process: act when as many steps are done, before the next."""
 
     def patch() -> None:
-        take = Stepper.take
+        take = Stepper.step
 
         def taking(self: Stepper, number: int) -> None:
             if number == step:
                 act()
             take(self, number)
 
-        Stepper.take = taking  # type: ignore[method-assign]
+        Stepper.step = taking  # type: ignore[method-assign]
 
     return patch
 
@@ -335,7 +335,7 @@ def test_killed_in_the_middle_of_a_result_it_writes_them_all(
 def test_killed_when_all_is_written_it_has_nothing_to_do(
     run: Run, unbroken: Callable[..., Run]
 ) -> None:
-    assert run.train(lambda: setattr(Keeper, "discard", lambda _: kill())) == KILLED
+    assert run.train(lambda: setattr(ResumeFile, "discard", lambda _: kill())) == KILLED
     assert run.snapshot.exists()
     run.finishes_as(unbroken(run))
     assert "is there already" in run.log
@@ -441,12 +441,12 @@ def test_told_to_stop_between_two_runs_of_a_cell_it_leaves_the_other_for_later(
 
 def test_signals_are_heeded_while_it_trains_only(tmp_path: Path) -> None:
     before = [signal.getsignal(number) for number in resume.SIGNALS]
-    keeper = Keeper(tmp_path / "snapshot", {}, NEVER)
-    with heeding_signals(keeper):
+    resume_file = ResumeFile(tmp_path / "snapshot", {}, NEVER)
+    with catching_signals(resume_file):
         assert [signal.getsignal(number) for number in resume.SIGNALS] != before
-        assert keeper.stopped_by is None
+        assert resume_file.stopped_by is None
         signal.raise_signal(signal.SIGTERM)
-        assert keeper.stopped_by == signal.SIGTERM
+        assert resume_file.stopped_by == signal.SIGTERM
     assert [signal.getsignal(number) for number in resume.SIGNALS] == before
 
 
@@ -454,7 +454,7 @@ def test_in_another_thread_signals_are_left_alone(tmp_path: Path) -> None:
     heeded = []
 
     def work() -> None:
-        with heeding_signals(Keeper(tmp_path / "snapshot", {}, NEVER)):
+        with catching_signals(ResumeFile(tmp_path / "snapshot", {}, NEVER)):
             heeded.append(signal.getsignal(signal.SIGTERM))
 
     thread = threading.Thread(target=work)
@@ -466,20 +466,20 @@ def test_in_another_thread_signals_are_left_alone(tmp_path: Path) -> None:
 def test_a_snapshot_is_taken_when_it_is_time_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keeper = Keeper(tmp_path / "state/snapshot", {}, seconds=10)
+    resume_file = ResumeFile(tmp_path / "state/snapshot", {}, seconds=10)
     began = now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now)
     taken = []
 
-    def take() -> Snapshot:
+    def take() -> ResumePoint:
         nonlocal now
         taken.append(round(now - began))
         # Writing one takes its time too.
         now += 3
-        return Snapshot({}, {})
+        return ResumePoint({}, {})
 
     while now < began + 40:
-        keeper.after_step(take)
+        resume_file.after_step(take)
         now += 1
     assert taken == [10, 23, 36]
 
@@ -595,9 +595,9 @@ def test_a_damaged_snapshot_is_told_and_not_used(
     assert "snapshot.safetensors is damaged (" in broken_off.log
 
 
-def _keeper(run: Run) -> Keeper:
+def _resume_file(run: Run) -> ResumeFile:
     identity = identity_of(run.request, run.corpus.sha256, CPU, run.threads)
-    return Keeper(run.snapshot, identity, run.snapshot_seconds)
+    return ResumeFile(run.snapshot, identity, run.snapshot_seconds)
 
 
 def test_one_wrong_bit_anywhere_is_noticed(
@@ -608,13 +608,13 @@ def test_one_wrong_bit_anywhere_is_noticed(
     draw = random.Random(0)
     places = [*range(8), *draw.sample(range(8, 8 + header), 120)]
     places += [*draw.sample(range(8 + header, len(whole)), 40), len(whole) - 1]
-    keeper = _keeper(broken_off)
-    assert keeper.load() is not None
+    resume_file = _resume_file(broken_off)
+    assert resume_file.load() is not None
     for place in places:
         changed = bytearray(whole)
         changed[place] ^= 1 << draw.randrange(8)
         broken_off.snapshot.write_bytes(changed)
-        assert keeper.load() is None, place
+        assert resume_file.load() is None, place
     assert len(caplog.messages) == len(places)
     assert all("is damaged (" in message for message in caplog.messages)
 
@@ -635,7 +635,7 @@ def test_a_file_that_lacks_what_a_snapshot_has_is_damaged(
 ) -> None:
     run.snapshot.parent.mkdir(parents=True)
     save_file({}, run.snapshot, metadata)
-    assert _keeper(run).load() is None
+    assert _resume_file(run).load() is None
     assert "is damaged (" in caplog.text
 
 
@@ -649,9 +649,9 @@ def test_what_is_put_away_is_what_is_taken_out(tmp_path: Path) -> None:
         "bytes": torch.arange(7, dtype=torch.uint8),
     }
     facts = {"step": 3, "best": [0.1 + 0.2, 2], "history": [[0, 1 / 3, 5e-324]]}
-    keeper = Keeper(tmp_path / "state/snapshot", {"of": "this"}, seconds=0)
-    keeper.after_step(lambda: Snapshot(tensors, facts))
-    found = keeper.load()
+    resume_file = ResumeFile(tmp_path / "state/snapshot", {"of": "this"}, seconds=0)
+    resume_file.after_step(lambda: ResumePoint(tensors, facts))
+    found = resume_file.load()
     assert found is not None
     assert found.facts == facts
     assert found.tensors.keys() == tensors.keys()
@@ -662,7 +662,7 @@ def test_a_snapshot_that_cannot_be_written_costs_a_warning_only(
     run: Run, unbroken: Callable[..., Run]
 ) -> None:
     assert run.train(lambda: setattr(resume, "save", _no_room)) == 0
-    assert run.log.count("no snapshot could be written ([Errno 28] No space left") == STEPS - 1
+    assert run.log.count("no resume point could be written ([Errno 28] No space left") == STEPS - 1
     assert run.results() == unbroken(run).results()
     assert not (run.folder / "state").exists()
 
@@ -815,14 +815,14 @@ def test_with_room_for_results_and_none_for_snapshots_it_trains_on(
     (run.folder / "state").symlink_to(disk.folder / "state")
     (disk.folder / "state").mkdir()
     assert run.train() == 0, run.log
-    assert "no snapshot could be written ([Errno 28] No space left" in run.log
+    assert "no resume point could be written ([Errno 28] No space left" in run.log
     assert run.results() == unbroken(run).results()
     assert not list(disk.folder.rglob("*.*"))
 
 
 def test_being_stopped_says_by_what(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
-    keeper = Keeper(tmp_path / "state/snapshot", {}, NEVER, stopped_by=signal.SIGINT)
+    resume_file = ResumeFile(tmp_path / "state/snapshot", {}, NEVER, stopped_by=signal.SIGINT)
     with caplog.at_level(logging.INFO), pytest.raises(Stopped, match="stopped by SIGINT: ") as why:
-        keeper.after_step(lambda: Snapshot({}, {}))
+        resume_file.after_step(lambda: ResumePoint({}, {}))
     assert why.value.number == signal.SIGINT
-    assert keeper.load() == Snapshot({}, {})
+    assert resume_file.load() == ResumePoint({}, {})

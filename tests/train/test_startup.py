@@ -89,7 +89,7 @@ stepper = Stepper(model, AdamW(model, 1e-3), text, starts, protocol.context, "fp
 def pages_of(steps):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     for step in steps:
-        stepper.take(step)
+        stepper.step(step)
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 # The first steps take what all others need.
@@ -125,7 +125,7 @@ class Cards:
         self.kept = ExitStack()
         patch.setattr(startup, "cuda_usable", lambda: True)
         patch.setattr(startup, "hold_card", self.hold)
-        patch.setattr(startup, "_KEPT", self.kept)
+        patch.setattr(startup, "_HELD", self.kept)
         patch.setattr(torch.cuda, "set_device", self.chosen.append)
 
     @contextmanager
@@ -182,7 +182,5 @@ def test_starting_torch_takes_the_card_of_the_jobs_runs(
 
 
 def test_leaving_at_once_is_a_success_that_loses_no_output() -> None:
-    code = (
-        "from actrepro.train.startup import leave_at_once\nprint('kept'); leave_at_once(); print(1)"
-    )
+    code = "from actrepro.train.startup import exit_now\nprint('kept'); exit_now(); print(1)"
     assert _output_of(code) == "kept\n"

@@ -26,7 +26,7 @@ from actrepro.train.checkpoints import hash_weights, load_checkpoint
 from actrepro.train.devices import prepare_torch
 from actrepro.train.loop import TrainedRun, train
 from actrepro.train.optimiser import AdamW
-from actrepro.train.resume import Keeper
+from actrepro.train.resume import ResumeFile
 from actrepro.train.runs import RunOutputs, train_run
 from actrepro.train.stepping import WARM_UP, GraphedStepper, Stepper
 
@@ -112,7 +112,8 @@ def test_a_batch_that_has_no_room_is_taken_in_parts(
     assert record["sequences_at_once"] == 1
     told = [message for message in caplog.messages if "out of memory" in message]
     assert [message.split(": ")[1] for message in told] == [
-        f"from here on {left} of 4 sequences are taken at once, and their gradients added up"
+        f"from here on a microbatch has {left} of the batch's 4 sequences, "
+        "and gradients are added up"
         for left in (2, 1)
     ]
 
@@ -122,7 +123,7 @@ def test_where_there_is_room_all_are_taken_at_once(tmp_path: Path) -> None:
     assert read_json(tmp_path / "run.json")["sequences_at_once"] == 4
 
 
-def _stepper(at_once: int | None = None, dropout: float = 0.0, batch: int = 7) -> Stepper:
+def _stepper(microbatch: int | None = None, dropout: float = 0.0, batch: int = 7) -> Stepper:
     """Ready to train a model of its own."""
     corpus, protocol = synthetic.corpus(), synthetic.protocol(dropout=dropout)
     model = build_from_protocol("charlm", protocol, "relu", len(corpus.symbols), seed=0)
@@ -131,16 +132,16 @@ def _stepper(at_once: int | None = None, dropout: float = 0.0, batch: int = 7) -
     stepper = Stepper(
         model, AdamW(model, 1e-2), text, starts.numpy(), protocol.context, protocol.precision
     )
-    stepper.at_once = at_once or batch
+    stepper.microbatch = microbatch or batch
     torch.manual_seed(3)
     return stepper
 
 
-@pytest.mark.parametrize("at_once", [1, 2, 3, 4, 5, 6])
-def test_gradients_of_parts_add_up_to_the_whole_batchs(at_once: int) -> None:
-    whole, parts = _stepper(), _stepper(at_once)
+@pytest.mark.parametrize("microbatch", [1, 2, 3, 4, 5, 6])
+def test_gradients_of_parts_add_up_to_the_whole_batchs(microbatch: int) -> None:
+    whole, parts = _stepper(), _stepper(microbatch)
     for stepper in (whole, parts):
-        stepper.take(0)
+        stepper.step(0)
     gradients = parts.optimiser.gradients
     torch.testing.assert_close(gradients, whole.optimiser.gradients, rtol=1e-4, atol=1e-7)
     assert gradients.abs().max() > 0.01
@@ -155,7 +156,7 @@ def test_in_parts_it_learns_the_same(
     whole = _train(request)
     given(_for_more_than(most))
     parts = _train(request)
-    assert parts.at_once <= most
+    assert parts.microbatch <= most
     for name, weights in whole.checkpoint.final.items():
         torch.testing.assert_close(parts.checkpoint.final[name], weights, rtol=1e-3, atol=1e-4)
     for one, other in zip(whole.history, parts.history, strict=True):
@@ -175,7 +176,7 @@ def test_what_a_failed_try_drew_is_drawn_again(
 
     def begin_with_one(self: Stepper, *arguments: Any) -> None:
         begin(self, *arguments)
-        self.at_once = 1
+        self.microbatch = 1
 
     monkeypatch.setattr(Stepper, "__init__", begin_with_one)
     assert _final(failing) == _final(_train(request))
@@ -205,9 +206,9 @@ def test_it_is_the_same_when_repeated_and_when_killed(
     assert _bytes(tmp_path / "again") == _bytes(tmp_path / "once")
 
     def be_killed() -> None:
-        take = Stepper.take
-        Stepper.take = lambda self, step: (  # type: ignore[method-assign]
-            kill() if step == 6 else take(self, step)
+        advance = Stepper.step
+        Stepper.step = lambda self, step: (  # type: ignore[method-assign]
+            kill() if step == 6 else advance(self, step)
         )
         _train_into(tmp_path / "killed", request, snapshot_seconds=0)
 
@@ -231,7 +232,7 @@ def test_memory_that_becomes_short_later_changes_no_step_before(
     plenty = _train(request)
     given(_only_late(2, steps=6))
     short = _train(request)
-    assert (plenty.at_once, short.at_once) == (4, 2)
+    assert (plenty.microbatch, short.microbatch) == (4, 2)
     assert short.history[:3] == plenty.history[:3]
     assert short.history[3:] != plenty.history[3:]
 
@@ -474,7 +475,7 @@ def test_where_recording_needs_too_much_memory_parts_are_recorded(
 
     given(no_room)
     run = _train(GRAPHED)
-    assert (run.status, run.at_once) == (FINISHED, 2)
+    assert (run.status, run.microbatch) == (FINISHED, 2)
     # It warms up again before it records again.
     assert (graphs.recorded, graphs.replayed) == (1, 12 - 2 * WARM_UP)
 
@@ -495,9 +496,11 @@ def gpu() -> Iterator[torch.device]:
     torch.use_deterministic_algorithms(False)
 
 
-def _train_on(gpu: torch.device, keeper: Keeper | None = None, **changes: Any) -> TrainedRun:
+def _train_on(
+    gpu: torch.device, resume_file: ResumeFile | None = None, **changes: Any
+) -> TrainedRun:
     request = synthetic.request(**changes).model_copy(update={"device": "cuda"})
-    return train(request, synthetic.corpus(), gpu, keeper)
+    return train(request, synthetic.corpus(), gpu, resume_file)
 
 
 ON_A_GPU = [
@@ -536,19 +539,19 @@ def test_on_a_gpu_a_run_that_was_stopped_ends_in_the_same_bytes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     unbroken = _train_on(gpu, **changes)
-    keeper = Keeper(tmp_path / "state/snapshot", {}, NEVER)
+    resume_file = ResumeFile(tmp_path / "state/snapshot", {}, NEVER)
     take = GraphedStepper.take
 
     def taking(self: GraphedStepper, number: int) -> None:
         take(self, number)
-        keeper.stopped_by = signal.SIGTERM if number + 1 == step else None
+        resume_file.stopped_by = signal.SIGTERM if number + 1 == step else None
 
     monkeypatch.setattr(GraphedStepper, "take", taking)
     with pytest.raises(Stopped):
-        _train_on(gpu, keeper, **changes)
+        _train_on(gpu, resume_file, **changes)
     # Whatever was drawn in between.
     torch.manual_seed(99)
-    run = _train_on(gpu, Keeper(tmp_path / "state/snapshot", {}, NEVER), **changes)
+    run = _train_on(gpu, ResumeFile(tmp_path / "state/snapshot", {}, NEVER), **changes)
     assert run.taken_up_at == [step]
     assert _final(run) == _final(unbroken)
     assert run.history == unbroken.history
@@ -605,7 +608,7 @@ def test_on_a_gpu_a_batch_that_has_no_room_is_taken_in_parts(
 
     given(fill)
     runs = [_train_on(gpu, dropout=0.2) for _ in range(2)]
-    assert {run.at_once for run in runs} <= {1, 2}
+    assert {run.microbatch for run in runs} <= {1, 2}
     assert {run.status for run in runs} == {FINISHED}
     assert _final(runs[0]) == _final(runs[1])
 

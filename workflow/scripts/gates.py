@@ -4,7 +4,7 @@ from actrepro.core.jobs import job
 
 with job(snakemake.log[0]):
     from actrepro.config.study import RunConfig
-    from actrepro.train.startup import leave_at_once, start_torch
+    from actrepro.train.startup import exit_now, start_torch
 
     requests = [RunConfig.model_validate(run) for run in snakemake.params.runs]
     start_torch(requests, snakemake.resources.jobs_per_card)
@@ -17,4 +17,4 @@ with job(snakemake.log[0]):
         threads=snakemake.threads,
     )
 
-leave_at_once()
+exit_now()

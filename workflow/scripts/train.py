@@ -5,7 +5,7 @@ from actrepro.core.jobs import job
 with job(snakemake.log[0]):
     from actrepro.config.study import RunConfig
     from actrepro.core.paths import seed_of
-    from actrepro.train.startup import leave_at_once, start_torch
+    from actrepro.train.startup import exit_now, start_torch
 
     requests = [
         RunConfig.model_validate({**snakemake.params.cell, "seed": seed})
@@ -22,4 +22,4 @@ with job(snakemake.log[0]):
         threads=snakemake.threads,
     )
 
-leave_at_once()
+exit_now()

@@ -1,8 +1,7 @@
-"""Gates before training: what a fresh model must show before its runs mean anything.
+"""Gates before training: conditions that a fresh model must meet.
 
-Each gate builds its own models and asks nothing of their inside, so a user's own
-model passes through the same gates. What a gate measures is in its docstring;
-none stops a run (see `actrepro.gates.outcome`).
+Each gate builds its models and treats them as functions of codes, so custom models pass through
+the same gates. No gate stops a run (see `actrepro.gates.outcome`).
 """
 
 from __future__ import annotations
@@ -58,7 +57,7 @@ Build = Callable[[Activation], nn.Module]
 STEPS = 3
 SEQUENCES = 2
 WINDOWS = 4
-# Nats. What was measured is in `initial_loss`.
+# In nats; the docstring of `initial_loss` has the measured values.
 INITIAL_LOSS = 0.5
 
 TORCH = Path(torch.__file__).parent
@@ -72,7 +71,7 @@ CONTRACT = (
 def check_model(
     requests: Sequence[RunConfig], corpus_path: Path, output: Path, threads: int
 ) -> None:
-    """Hold one model at one scale, under each activation, against every gate.
+    """Check every gate of one model at one scale, with each activation.
 
     Parameters
     ----------
@@ -105,9 +104,9 @@ def check_model(
 def check_activation(
     request: RunConfig, corpus: Corpus, device: torch.device
 ) -> dict[str, Outcome]:
-    """Every gate's outcome for one activation, in the order of `gate.BEFORE`.
+    """Check every gate with one activation. Outcomes are in the order of `outcome.BEFORE`.
 
-    Leaves torch's random state as it was.
+    torch's random state is the same afterwards.
     """
     symbols = len(corpus.symbols)
     activation = get_activation(request.activation)
@@ -135,21 +134,21 @@ def check_activation(
 
 
 def wired(build: Build, activation: Activation, codes: Tensor) -> Outcome:
-    """Whether the activation under study, and no other, shapes the output.
+    """Check that the activation under study, and no other nonlinearity, shapes the output.
 
-    The model is built around a recorder of the activation's calls, with noise on
-    its weights so that a branch that starts at zero counts too. Required is that
+    The model is built with a recorder of the activation's calls, and with noise on its weights, so
+    that a branch whose weights start at zero counts too. The gate requires that
 
     - the activation is called, in evaluation and in training;
     - replacing the output of any single call changes the logits;
     - another activation in its place changes them;
     - each `Activated` layer calls it;
-    - no other element-wise nonlinearity acts on what follows from the weights.
-      torch's recurrent layers, norms, softmax, attention and dropout are not
-      looked into, nor is what `torch.jit` compiled; `torch.compile` is undone.
+    - no other element-wise nonlinearity acts on values that depend on the weights.
+      The gate does not look into torch's recurrent layers, norms, softmax, attention and
+      dropout, nor into code that `torch.jit` compiled; it undoes `torch.compile`.
 
-    A model that has other nonlinearities by design declares them by torch's
-    names, `fixed_nonlinearities = ("sigmoid",)`, on the module that `build` returns.
+    A model with other nonlinearities by design declares them by torch's names,
+    `fixed_nonlinearities = ("sigmoid",)`, on the module that `build` returns.
     """
     recorder = Recorder(activation.function)
     model = add_noise(build(replace(activation, function=recorder)))
@@ -187,12 +186,11 @@ def wired(build: Build, activation: Activation, codes: Tensor) -> Outcome:
 
 
 def causal(make: Make, codes: Tensor, symbols: int) -> Outcome:
-    """Whether logits depend on the present and the past alone, to the bit.
+    """Check that logits depend only on present and past codes, to the bit.
 
-    At each cut all codes `[batch, time]` from there on are changed; the logits
-    before it must keep every bit: in evaluation and, at the first and last cut
-    and with the same dropout, in training; with the initial weights and with
-    noise on them.
+    At each cut the gate changes all codes `[batch, time]` from there on. The logits before the cut
+    must keep every bit, with the initial weights and with noise on them: in evaluation at every
+    cut, and in training, with the same dropout, at the first and last cut.
     """
     cuts = cut_positions(codes.shape[1])
     others = other_codes(codes, symbols)
@@ -215,10 +213,10 @@ def causal(make: Make, codes: Tensor, symbols: int) -> Outcome:
 
 
 def rows(make: Make, codes: Tensor, symbols: int) -> Outcome:
-    """Whether a sequence's logits depend on the other sequences of its batch, to the bit.
+    """Check that the logits of a sequence do not depend on other sequences of its batch.
 
-    All rows of `codes` are changed but the middle one, which has neighbours on
-    both sides; modes and weights are those of `causal`.
+    The gate changes all rows of `codes` except the middle one, which has neighbours on both sides.
+    Modes and weights are those of `causal`.
     """
     row = len(codes) // 2
     others = other_codes(codes, symbols)
@@ -237,11 +235,10 @@ def rows(make: Make, codes: Tensor, symbols: int) -> Outcome:
 
 
 def repeatable(request: RunConfig, corpus: Corpus, device: torch.device) -> Outcome:
-    """A/A: whether a few steps of real training twice end in the same bytes.
+    """Check that a few steps of training give the same bytes twice (A/A test).
 
-    Another seed must start from other weights and end in others: a model that
-    seeds itself would make all seeds' runs alike. Hashes are given by their first
-    12 characters.
+    Another seed must start with other weights and end with others: a model that seeds itself would
+    make the runs of all seeds alike. Of each hash the outcome has 12 characters.
     """
     short = request.protocol.model_copy(
         update={
@@ -273,7 +270,7 @@ def repeatable(request: RunConfig, corpus: Corpus, device: torch.device) -> Outc
 
 
 def initial_loss(make: Make, windows: Tensor, symbols: int) -> Outcome:
-    """Whether an untrained model's mean loss is near ln(symbols), that of a uniform guess.
+    """Check that the mean loss of an untrained model is near ln(symbols), that of a uniform guess.
 
     Logits that know nothing cost about half their variance: small normal weights
     N(0, 0.02) in the head give 0.02²·width/2 nats, torch's own 0.17. The six
@@ -291,7 +288,7 @@ def initial_loss(make: Make, windows: Tensor, symbols: int) -> Outcome:
 
 
 def _build(request: RunConfig, symbols: int, activation: str | Activation) -> nn.Module:
-    """The request's model as training builds it."""
+    """Build the model of a request as training does."""
     return build_from_protocol(
         request.model,
         request.protocol,
@@ -321,7 +318,7 @@ def _require_logits(request: RunConfig, make: Make, codes: Tensor, symbols: int)
 
 @contextmanager
 def _explaining(request: RunConfig) -> Iterator[None]:
-    """Say of a model that cannot be built or run which it is, what it raised, and where."""
+    """Name a model that cannot be built or run, the exception it raised, and the line."""
     try:
         yield
     except (ActreproError, MemoryError, torch.OutOfMemoryError):
@@ -334,15 +331,15 @@ def _explaining(request: RunConfig) -> Iterator[None]:
 
 
 def _place(error: Exception) -> str:
-    """File and line of the innermost call that is not torch's own."""
+    """Find the file and line of the innermost call outside torch."""
     calls = traceback.extract_tb(error.__traceback__)
-    own = [call for call in calls if not Path(call.filename).is_relative_to(TORCH)]
-    return f"{own[-1].filename}, line {own[-1].lineno}"
+    outside = [call for call in calls if not Path(call.filename).is_relative_to(TORCH)]
+    return f"{outside[-1].filename}, line {outside[-1].lineno}"
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the progress of a trial's few steps out of the log."""
+    """Keep the progress of the gate's few steps out of the log."""
     level = LOG.level
     LOG.setLevel(logging.ERROR)
     try:

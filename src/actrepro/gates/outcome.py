@@ -1,7 +1,7 @@
-"""Gates: what a cell must pass before its numbers may be ranked or compared.
+"""Gates: conditions that a cell must meet before its numbers may be ranked or compared.
 
-A gate never stops a run. Its outcome says what was measured and the bound it was
-held against; a failed one marks its cell wherever the cell appears.
+A gate never stops a run. Its outcome has the measured values and the bound they must meet. A
+failed gate marks its cell wherever the cell appears.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ GATES: Mapping[str, str] = {**BEFORE, **AFTER}
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a gate found.
+    """The outcome of a gate.
 
     Attributes
     ----------
     passed
-        Whether the bound holds.
+        True if the bound holds.
     measured
-        What was measured; numbers, words, lists and dictionaries of them.
+        The measured values: numbers, words, lists and dictionaries of them.
     bound
-        What it was held against, in words.
+        The bound, in words.
     """
 
     passed: bool
@@ -51,21 +51,21 @@ class Outcome:
     bound: str
 
     def as_json(self) -> dict[str, Any]:
-        """As it stands in `gates.json`."""
+        """Return the outcome as `gates.json` has it."""
         return asdict(self)
 
 
 def failed(outcomes: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """The gates that a cell failed, in the order of `GATES`, from outcomes as read from JSON."""
+    """List the gates that a cell failed, in the order of `GATES`, from outcomes read from JSON."""
     return in_order(gate for gate, outcome in outcomes.items() if not outcome["passed"])
 
 
 def in_order(gates: Iterable[str]) -> list[str]:
-    """Gates by name in the order of `GATES`, each once."""
-    found = set(gates)
-    return [gate for gate in GATES if gate in found]
+    """Sort names of gates in the order of `GATES`, each once."""
+    names = set(gates)
+    return [gate for gate in GATES if gate in names]
 
 
 def all_failed(cells: Iterable[Mapping[str, Mapping[str, Any]]]) -> list[str]:
-    """The gates that any of several cells failed."""
+    """List the gates that at least one of several cells failed."""
     return in_order(gate for outcomes in cells for gate in failed(outcomes))

@@ -44,7 +44,7 @@ from actrepro.predict.store import (
     open_predictions,
     stream,
 )
-from actrepro.predict.validity import Facts, inspect, targets_of
+from actrepro.predict.validity import Validity, inspect, targets_of
 
 Pairs = npt.NDArray[np.intp]
 Matrix = npt.NDArray[np.float64]
@@ -142,14 +142,14 @@ def cell_differences(
 
 def _inspected(
     runs: Mapping[_R, StoredPredictions], rule: str, evaluation: EvaluationSet
-) -> dict[_R, Facts]:
+) -> dict[_R, Validity]:
     return {name: inspect(run, rule, evaluation) for name, run in runs.items()}
 
 
 def cell_under(
     rule: str,
     runs: Mapping[int, StoredPredictions],
-    facts: Mapping[int, Facts],
+    facts: Mapping[int, Validity],
     evaluation: EvaluationSet,
 ) -> dict[str, Any]:
     """A cell under one checkpoint rule: runs with their scores, pairs, the group.
@@ -237,7 +237,7 @@ def model_differences(
     edges = text_blocks(len(evaluation.targets), evaluation.block)
     arrays: dict[str, npt.NDArray[Any]] = {}
     known: _Known = {}
-    inspected: dict[str, dict[Run, Facts]] = {}
+    inspected: dict[str, dict[Run, Validity]] = {}
     for rule in RULES:
         ordered = list(stored[rule].values())
         inspected[rule] = _inspected(stored[rule], rule, evaluation)
@@ -267,7 +267,7 @@ def read_cells(differences_paths: Sequence[Path], matched_path: Path) -> dict[st
 
 
 def _matched_cells(
-    runs: Mapping[Run, StoredPredictions], facts: Mapping[Run, Facts], evaluation: EvaluationSet
+    runs: Mapping[Run, StoredPredictions], facts: Mapping[Run, Validity], evaluation: EvaluationSet
 ) -> dict[str, Any]:
     """The cells of a model under the rule `matched`, by activation."""
     cells: dict[str, list[Run]] = {}
@@ -290,7 +290,7 @@ _Known = dict[tuple[str | None, str | None], dict[str, float]]
 
 def _matrices(
     runs: Sequence[StoredPredictions],
-    facts: Sequence[Facts],
+    facts: Sequence[Validity],
     rule: str,
     evaluation: EvaluationSet,
     known: _Known,
@@ -332,7 +332,7 @@ def text_blocks(characters: int, context: int) -> npt.NDArray[np.int64]:
 
 def _block_scores(
     runs: Sequence[StoredPredictions],
-    facts: Sequence[Facts],
+    facts: Sequence[Validity],
     rule: str,
     evaluation: EvaluationSet,
     edges: npt.NDArray[np.int64],

@@ -1,8 +1,8 @@
-"""Checkpoints at a common loss: which step of each run comes nearest to it.
+"""Matched loss: the step of each run whose selection loss is nearest a common loss.
 
-Two models at different loss differ in sharpness, and sharpness moves every
-prediction difference. So runs are also compared where their losses on the
-selection text are as equal as their histories allow.
+Models at different losses differ in sharpness, and sharpness affects every difference between
+predictions. So runs are also compared at steps where their losses on the selection text are as
+equal as their histories allow.
 """
 
 from __future__ import annotations
@@ -17,36 +17,35 @@ Run = tuple[str, int]
 
 @dataclass(frozen=True)
 class Match:
-    """A run's checkpoint nearest the common loss; None where a run has none."""
+    """The step of a run nearest the common loss. Both are None for a run without history."""
 
     step: int | None
     selection_loss: float | None
 
 
 def common_loss(histories: Mapping[Run, Sequence[HistoryRow]], learned_below: float) -> float:
-    """The lowest selection loss that all runs of a model reach.
+    """Compute the lowest selection loss that all runs of a model reach.
 
-    Only runs whose best loss is below `learned_below`, the bigram table's on the
-    selection text, count: a run that has learned less would draw all others back to where they
-    had not learned either. When no run has learned more, all count.
+    Runs count only if their best loss is below `learned_below`, the loss of the bigram table on the
+    selection text. A run that has learned less would move all others back to steps at which they
+    had not learned either. If no run has learned more, all runs count.
 
     Raises
     ------
     ValueError
         When no run has a history.
     """
-    best = [found[-1].selection_loss for found in map(improvements, histories.values()) if found]
+    best = [rows[-1].selection_loss for rows in map(improvements, histories.values()) if rows]
     learned = [loss for loss in best if loss < learned_below]
     return max(learned or best)
 
 
 def match(history: Sequence[HistoryRow], level: float) -> Match:
-    """The step whose selection loss is nearest `level`, up to the run's best step.
+    """Find the step whose selection loss is nearest `level`, up to the best step of the run.
 
-    Of the rows before the best only those count that were best in their time:
-    each level is met on the way down, where overfitting has not begun. Of two
-    that are equally near, the earlier. Untrained weights count only for a run
-    that never got better than them.
+    Rows before the best one count only if they were the best so far: a run is met on its way down,
+    before it overfits. Of two rows that are equally near, the earlier one is chosen. Untrained
+    weights count only for a run that never improved on them.
     """
     rows = improvements(history)
     rows = [row for row in rows if row.step > 0] or rows

@@ -1,4 +1,4 @@
-"""Predicting the frozen evaluation set with trained runs."""
+"""Predictions of the frozen evaluation set, made with the weights of trained runs."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from actrepro.train.history import read_history
 
 LOG = logging.getLogger("actrepro")
 
-# Kernels may round differently for another batch size, so it is fixed for every run.
+# Kernels may round differently for other batch sizes, so all runs are predicted with this one.
 BATCH = 64
 PROMPTS = 32
 LONGEST_TEXT = 64
@@ -119,7 +119,7 @@ def predict_matched(
 def _matches(
     requests: Sequence[RunConfig], runs: Sequence[RunFiles], bigram: float
 ) -> tuple[float, dict[tuple[str, int], Match]]:
-    """The common loss of the runs that finished, and their steps nearest it; lost ones: None."""
+    """Compute the common loss of the finished runs, and the step of each run nearest it."""
     names = [(request.activation, request.seed) for request in requests]
     finished = {
         name: read_history(files.history)
@@ -145,7 +145,7 @@ def _matched_record(
 
 
 def _predicted_before(step: int, files: RunFiles, evaluation_sha256: str) -> Predictions | None:
-    """What the run has predicted at this step under a rule of its own; None where it has not."""
+    """Return predictions that the run has already made with the weights of this step, or None."""
     rule = own_steps(files.checkpoint).get(step)
     stored = open_predictions(files.predictions)
     if rule is None or stored.lost or stored.evaluation_sha256 != evaluation_sha256:
@@ -172,11 +172,11 @@ def predict(
     evaluation: EvaluationSet,
     device: torch.device,
 ) -> Predictions:
-    """What a run predicts and writes with its weights under each rule.
+    """Predict the evaluation set and generate text, with the weights of each rule.
 
-    With weights that give no numbers, the run counts as diverged.
+    If a probability is not finite, the run counts as diverged.
     """
-    hashes = {rule: hash_weights(one) for rule, one in weights.items()}
+    hashes = {rule: hash_weights(values) for rule, values in weights.items()}
     model = build_from_protocol(
         request.model,
         request.protocol,
@@ -186,13 +186,14 @@ def predict(
     ).to(device)
     probabilities: dict[tuple[str, str], Probabilities] = {}
     generated: dict[str, Text] = {}
-    for rule, one in weights.items():
+    for rule, values in weights.items():
+        # `final` and `best` are often the same weights: predict with them once.
         same = next((done for done in generated if hashes[done] == hashes[rule]), None)
         if same is not None:
             probabilities |= {(rule, at): probabilities[same, at] for at in POSITIONS}
             generated[rule] = generated[same]
             continue
-        model.load_state_dict(one)
+        model.load_state_dict(values)
         probabilities[rule, "all"] = predict_scored(model, evaluation, device)
         probabilities[rule, "last"] = predict_last(model, evaluation, device)
         generated[rule] = write_on(model, evaluation, device)
@@ -205,24 +206,24 @@ def predict(
 def predict_scored(
     model: nn.Module, evaluation: EvaluationSet, device: torch.device
 ) -> Probabilities:
-    """Probabilities `[N, V]` at every scored position."""
-    everywhere = _forward(model, evaluation.inputs, device)
-    return everywhere[evaluation.window, evaluation.offset]
+    """Compute probabilities `[N, V]` at every scored position."""
+    probabilities = _forward(model, evaluation.inputs, device)
+    return probabilities[evaluation.window, evaluation.offset]
 
 
 def predict_last(
     model: nn.Module, evaluation: EvaluationSet, device: torch.device
 ) -> Probabilities:
-    """Probabilities `[K, V]` at the last position of the fixed full-context windows."""
+    """Compute probabilities `[K, V]` at the last position of the fixed full-context windows."""
     return _forward(model, evaluation.last_inputs, device, last_only=True)
 
 
 @torch.no_grad()
 def write_on(model: nn.Module, evaluation: EvaluationSet, device: torch.device) -> Text:
-    """Codes `[prompts, length]` that a model writes, always its most probable next one.
+    """Generate codes `[prompts, length]` with a model, always the most probable next one.
 
-    The prompts are the first halves of full windows spread evenly over the test
-    half, the same for every run; prompt and text together fill the context at most.
+    The prompts are the first halves of full windows, spread evenly over the test half and the same
+    for every run. Prompt and generated text together fill at most the context.
     """
     model.eval()
     windows = evaluation.last_inputs
@@ -239,9 +240,9 @@ def write_on(model: nn.Module, evaluation: EvaluationSet, device: torch.device) 
 def _forward(
     model: nn.Module, inputs: np.ndarray, device: torch.device, last_only: bool = False
 ) -> Probabilities:
-    """Softmax in double precision, stored as float32: a stored row sums to one to 1e-6.
+    """Compute softmax in double precision and round to float32: a row sums to one to 1e-6.
 
-    The smallest float32 stands for anything smaller, so that no loss is infinite by rounding.
+    Smaller values become the smallest normal float32, so rounding makes no loss infinite.
     """
     model.eval()
     parts = []
@@ -254,7 +255,7 @@ def _forward(
 
 
 def _padded_batches(inputs: Tensor, size: int) -> list[Tensor]:
-    """Batches of one size; the last is filled up with repeats, which the caller cuts off."""
+    """Split inputs into batches of one size. The last one is padded, which the caller cuts off."""
     missing = -len(inputs) % size
     filled = torch.cat([inputs, inputs[:1].expand(missing, -1)])
     return list(torch.split(filled, size))

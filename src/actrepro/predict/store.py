@@ -1,7 +1,7 @@
-"""Predictions on disk: one run's probabilities on the frozen evaluation set.
+"""Predictions on disk: the probabilities of one run on the frozen evaluation set.
 
-Read without torch, so that measures and statistics start fast, and in pieces, so
-that all runs of a large study fit into memory.
+This module needs no torch, so measures and statistics start fast. Predictions are read in pieces,
+so all runs of a large study fit into memory.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from actrepro.core.errors import ActreproError
 from actrepro.core.files import npz_names, npz_rows, read_npz, write_npz
 from actrepro.core.vocabulary import FINISHED, LOST
 
-# Chosen by each run alone; `matched` by all runs of a model together.
+# Each run chooses its own checkpoints. Those of `matched` depend on all runs of a model.
 FINAL = "final"
 OWN_RULES = (FINAL, "best")
 MATCHED = "matched"
 RULES = (*OWN_RULES, MATCHED)
 POSITIONS = ("all", "last")
 
-# Positions at a time: an array of one model, [CHUNK, 65], stays in a core's second-level cache.
+# Positions read at a time: the piece of one run, [CHUNK, 65], stays in a core's L2 cache.
 CHUNK = 2048
 
-# What a file says of itself, beside the predictions.
+# Arrays of a file beside its predictions.
 HEAD = ("lost", "evaluation_sha256", "rules", "weights_sha256")
 
 Probabilities = npt.NDArray[np.float32]
@@ -38,23 +38,23 @@ Text = npt.NDArray[np.unsignedinteger[Any]]
 
 @dataclass(frozen=True)
 class Predictions:
-    """What one run predicts under some checkpoint rules.
+    """The predictions of one run under some checkpoint rules.
 
     Attributes
     ----------
     probabilities
-        By checkpoint rule and positions: `all` is every scored character
-        `[N, V]`, `last` the last position of the fixed windows `[K, V]`. Empty
-        for a lost run. Rules with the same weights share one array.
+        By checkpoint rule and positions: `all` has every scored character `[N, V]`, `last` the
+        last position of the fixed windows `[K, V]`. Empty for a lost run. Rules with the same
+        weights share one array.
     generated
-        By checkpoint rule, codes `[prompts, length]` that the run writes after
-        fixed prompts. Empty for a lost run.
+        By checkpoint rule, the codes `[prompts, length]` that the run generates after fixed
+        prompts. Empty for a lost run.
     evaluation_sha256
-        Of the evaluation set that was predicted.
+        SHA-256 of the evaluation set.
     weights_sha256
-        Of the weights that predicted, by rule.
+        SHA-256 of the weights, by rule.
     lost
-        `diverged` or `failed` for a run that predicts nothing; None for one that does.
+        `diverged` or `failed` for a run without predictions, else None.
     """
 
     probabilities: Mapping[tuple[str, str], Probabilities]
@@ -67,12 +67,12 @@ class Predictions:
 def of_lost(
     lost: str, evaluation_sha256: str, weights_sha256: Mapping[str, str] | None = None
 ) -> Predictions:
-    """What a run leaves that `diverged` or `failed`: no prediction, and nothing in its place."""
+    """Return the predictions of a run that `diverged` or `failed`: there are none."""
     return Predictions({}, {}, evaluation_sha256, weights_sha256 or {}, lost)
 
 
 def save_predictions(path: Path, predictions: Predictions) -> None:
-    """Write predictions; what rules share is written once."""
+    """Write predictions. Arrays that several rules share are written once."""
     weights = predictions.weights_sha256
     arrays: dict[str, Any] = {}
     for rule in _stored(weights):
@@ -89,7 +89,7 @@ def save_predictions(path: Path, predictions: Predictions) -> None:
 
 
 def _stored(weights: Mapping[str, str]) -> list[str]:
-    """The rules whose predictions are written: the first of each set of weights."""
+    """Select the rules whose predictions are written: the first one with each set of weights."""
     first: dict[str, str] = {}
     for rule, digest in weights.items():
         first.setdefault(digest, rule)
@@ -98,12 +98,12 @@ def _stored(weights: Mapping[str, str]) -> list[str]:
 
 @dataclass(frozen=True)
 class StoredPredictions:
-    """A predictions file, of which nothing large is read before it is asked for.
+    """A file of predictions. Arrays are read when a method needs them.
 
     Attributes
     ----------
     lost
-        `diverged` or `failed` for a run that predicts nothing; None for one that does.
+        `diverged` or `failed` for a run without predictions, else None.
     """
 
     path: Path
@@ -112,27 +112,27 @@ class StoredPredictions:
     lost: str | None
 
     def rows(self, rule: str, positions: str, size: int) -> Iterator[Probabilities]:
-        """Probabilities `[≤ size, V]` in the order of the positions."""
+        """Yield probabilities `[≤ size, V]` in the order of positions."""
         return npz_rows(self.path, f"{self._source(rule)}_{positions}", size)
 
     def read(self, rule: str, positions: str) -> Probabilities:
-        """All probabilities under a rule, `[N, V]` or `[K, V]`."""
+        """Read all probabilities under a rule, `[N, V]` or `[K, V]`."""
         name = f"{self._source(rule)}_{positions}"
         return read_npz(self.path, [name])[name]
 
     def generated(self, rule: str) -> Text:
-        """What the run writes after the fixed prompts, codes `[prompts, length]`."""
+        """Read the codes `[prompts, length]` that the run generates after the fixed prompts."""
         name = f"{self._source(rule)}_generated"
         return read_npz(self.path, [name])[name]
 
     def _source(self, rule: str) -> str:
-        """The rule under whose name the arrays are stored."""
+        """Find the rule whose name the arrays have in the file."""
         digest = self.weights_sha256[rule]
         return next(name for name, other in self.weights_sha256.items() if other == digest)
 
 
 def open_predictions(path: Path) -> StoredPredictions:
-    """Read what a predictions file says of itself.
+    """Read the head of a file of predictions, and check which arrays it has.
 
     Raises
     ------
@@ -167,7 +167,7 @@ def _named(arrays: Set[str]) -> str:
 def stream(
     runs: Sequence[StoredPredictions], rule: str, positions: str, size: int
 ) -> Iterator[Probabilities]:
-    """Probabilities of several runs side by side, `[runs, ≤ size, V]`.
+    """Yield the probabilities of several runs at the same positions, `[runs, ≤ size, V]`.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""What stored predictions are, before any number is computed from them.
+"""Validity of stored predictions, checked before any number is computed from them.
 
-A run that cannot be compared is left out of every number, with the reason, and
-never replaced.
+A run that cannot be compared is excluded from every statistic, with the reason, and is never
+replaced.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ IMPOSSIBLE = "infinite loss: a true character has probability 0"
 
 
 @dataclass(frozen=True)
-class Facts:
-    """One run's predictions under one checkpoint rule.
+class Validity:
+    """The validity of a run's predictions under a checkpoint rule.
 
     Attributes
     ----------
     why
-        Why they cannot be compared, `diverged` or `failed` for a lost run; None where
-        they can.
+        The reason why they cannot be compared: `diverged` or `failed` for a lost run. None if
+        they can be compared.
     evaluation_sha256, weights_sha256, predictions_sha256
-        Of the text that was predicted, the weights, and the probabilities.
+        SHA-256 of the predicted text, the weights, and the probabilities.
     finite, lowest, highest, sum_error
-        Whether all entries are numbers, their range, and the largest |Σ − 1|
-        of a row; None for a run without predictions, and without numbers.
+        True if all entries are finite, their range, and the largest |Σ − 1| of a row. None for a
+        run without predictions; the last three also if an entry is not finite.
     """
 
     why: str | None
@@ -54,20 +54,20 @@ class Facts:
 
     @property
     def usable(self) -> bool:
-        """Whether the run can be compared with others."""
+        """True if the run can be compared with others."""
         return self.why is None
 
 
 def targets_of(evaluation: EvaluationSet) -> Mapping[str, npt.NDArray[np.integer[Any]]]:
-    """The true symbols, by positions."""
+    """Return the true symbols, by positions."""
     return {"all": evaluation.targets, "last": evaluation.last_targets}
 
 
-def inspect(run: StoredPredictions, rule: str, evaluation: EvaluationSet) -> Facts:
-    """Look through a run's predictions under a rule: are they probabilities of this text?"""
+def inspect(run: StoredPredictions, rule: str, evaluation: EvaluationSet) -> Validity:
+    """Check that predictions under a rule are probabilities, of the evaluation set's text."""
     weights = run.weights_sha256.get(rule)
     if run.lost or weights is None:
-        return Facts(run.lost or NOT_PREDICTED, run.evaluation_sha256, weights)
+        return Validity(run.lost or NOT_PREDICTED, run.evaluation_sha256, weights)
     digest = hashlib.sha256()
     finite, lowest, highest, error = True, math.inf, -math.inf, 0.0
     same_text, possible = run.evaluation_sha256 == evaluation.sha256, True
@@ -83,24 +83,24 @@ def inspect(run: StoredPredictions, rule: str, evaluation: EvaluationSet) -> Fac
                 true = rows[np.arange(len(rows)), targets[start : start + len(rows)]]
                 possible = possible and bool((true > 0).all())
             start += len(rows)
-    found: dict[str, Any] = {"finite": finite}
+    entries: dict[str, Any] = {"finite": finite}
     if finite:
-        found |= {"lowest": lowest, "highest": highest, "sum_error": error}
+        entries |= {"lowest": lowest, "highest": highest, "sum_error": error}
     why = None
-    if not are_probabilities(found):
+    if not are_probabilities(entries):
         why = NOT_PROBABILITIES
     elif not same_text:
         why = OTHER_TEXT
     elif not possible:
         why = IMPOSSIBLE
-    return Facts(why, run.evaluation_sha256, weights, digest.hexdigest(), **found)
+    return Validity(why, run.evaluation_sha256, weights, digest.hexdigest(), **entries)
 
 
-def are_probabilities(facts: Mapping[str, Any]) -> bool:
-    """Whether all entries are numbers from 0 to 1 whose rows sum to one."""
+def are_probabilities(entries: Mapping[str, Any]) -> bool:
+    """Return True if all entries are numbers from 0 to 1 whose rows sum to one."""
     return bool(
-        facts["finite"]
-        and facts["lowest"] >= 0
-        and facts["highest"] <= 1 + LARGEST_SUM_ERROR
-        and facts["sum_error"] <= LARGEST_SUM_ERROR
+        entries["finite"]
+        and entries["lowest"] >= 0
+        and entries["highest"] <= 1 + LARGEST_SUM_ERROR
+        and entries["sum_error"] <= LARGEST_SUM_ERROR
     )

@@ -17,7 +17,7 @@ from actrepro.core.files import read_json
 from actrepro.core.vocabulary import FINISHED
 from actrepro.data.evaluation_set import EvaluationSet
 from actrepro.predict.store import OWN_RULES, StoredPredictions, open_predictions
-from actrepro.predict.validity import Facts, inspect
+from actrepro.predict.validity import Validity, inspect
 from actrepro.replication.folder import RunName, files_of_run
 
 LOG = logging.getLogger("actrepro")
@@ -47,7 +47,7 @@ class Making:
     corpus_sha256: str
     ran_on: Mapping[str, Any]
     predictions: StoredPredictions
-    facts: Mapping[str, Facts]
+    facts: Mapping[str, Validity]
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def _making(folder: Path, side: str, scale: str, run: RunName, evaluation: Evalu
         raise _Unfit(f"damaged {side}: {record_path.name} or {predictions_path.name}") from None
 
 
-def _require_usable(record: Mapping[str, Any], facts: Mapping[str, Facts], side: str) -> None:
+def _require_usable(record: Mapping[str, Any], facts: Mapping[str, Validity], side: str) -> None:
     if record["status"] != FINISHED:
         raise _Unfit(f"{record['status']} {side}: {record['why']}")
     for rule, one in facts.items():
@@ -113,7 +113,7 @@ def _require_usable(record: Mapping[str, Any], facts: Mapping[str, Facts], side:
 
 
 def _made(
-    record: Mapping[str, Any], predictions: StoredPredictions, facts: Mapping[str, Facts]
+    record: Mapping[str, Any], predictions: StoredPredictions, facts: Mapping[str, Validity]
 ) -> Making:
     request = RunConfig.model_validate(record["config"])
     ran_on = {

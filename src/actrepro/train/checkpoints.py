@@ -1,10 +1,10 @@
-"""Weights on disk: safetensors, never pickle, under two rules fixed in advance.
+"""Checkpoints: weights on disk as safetensors, under two rules that are fixed in advance.
 
-`final` is the last step; `best` is the step with the lowest loss on the
-selection text. When both are the same step, the weights are stored once.
+`final` is the last step. `best` is the step with the lowest loss on the selection text. If they
+are the same step, the weights are stored once.
 
-Snapshots are the weights at earlier steps, in a file of their own: only the
-comparison of runs at a common loss reads them.
+Snapshots are the weights at earlier steps. They lie in another file, which only the comparison
+of runs at matched loss reads.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ Weights = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Final and best weights, and the steps they stand for (`best` None: it is the final).
+    """The final and the best weights of a run, and their steps.
 
-    `status` says how their run ended (see `actrepro.core.vocabulary`).
+    `best` is None if the final weights are the best. `status` is how the run ended (see
+    `actrepro.core.vocabulary`).
     """
 
     final: Weights
@@ -42,17 +43,17 @@ class Checkpoint:
     status: str
 
     def weights(self, rule: str) -> Weights:
-        """The weights under a checkpoint rule, `final` or `best`."""
+        """Return the weights under a checkpoint rule, `final` or `best`."""
         return self.best if rule == "best" and self.best is not None else self.final
 
 
 def copy_weights(model: nn.Module) -> Weights:
-    """The model's weights as they are now, on the CPU."""
+    """Copy the current weights of a model to the CPU."""
     return {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
 
 
 def hash_weights(weights: Mapping[str, Tensor]) -> str:
-    """SHA-256 over names, shapes and bytes, in the order of the names."""
+    """Compute the SHA-256 (hex) of names, types, shapes and bytes, in the order of names."""
     digest = hashlib.sha256()
     for name in sorted(weights):
         value = weights[name].contiguous()
@@ -62,7 +63,7 @@ def hash_weights(weights: Mapping[str, Tensor]) -> str:
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint; the same weights give the same bytes."""
+    """Write a checkpoint. The same weights give the same bytes."""
     tensors = {f"final/{name}": value for name, value in checkpoint.final.items()}
     tensors |= {f"best/{name}": value for name, value in (checkpoint.best or {}).items()}
     training = {
@@ -70,12 +71,12 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "best_step": checkpoint.best_step,
         "status": checkpoint.status,
     }
-    # One entry: safetensors writes several in an order that differs from call to call.
+    # One entry only: safetensors writes several entries in an order that varies.
     _write(path, tensors, {"training": json.dumps(training)})
 
 
 def save_snapshots(path: Path, snapshots: Mapping[int, Weights]) -> None:
-    """Write weights by step; the same weights give the same bytes."""
+    """Write weights by step. The same weights give the same bytes."""
     tensors = {
         f"{step}/{name}": value
         for step, weights in snapshots.items()
@@ -112,7 +113,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[Any]:
-    """An open checkpoint; what is missing or damaged in it is said of its file."""
+    """Open a checkpoint. Errors while it is read name its file."""
     try:
         with safe_open(path, framework="pt") as file:
             yield file
@@ -128,7 +129,7 @@ def _training(file: Any) -> dict[str, Any]:
 
 
 def status_of(path: Path) -> str:
-    """How a checkpoint's run ended; its weights are not read.
+    """Read how the run of a checkpoint ended, without its weights.
 
     Raises
     ------
@@ -140,7 +141,7 @@ def status_of(path: Path) -> str:
 
 
 def is_finished(path: Path) -> bool:
-    """Whether a checkpoint's run came to its end; its weights are not read.
+    """Return True if the run of a checkpoint finished. Weights are not read.
 
     Raises
     ------
@@ -151,7 +152,7 @@ def is_finished(path: Path) -> bool:
 
 
 def own_steps(path: Path) -> dict[int, str]:
-    """The steps whose weights a checkpoint holds, and the rule of each; no weights are read.
+    """Read the steps of the weights in a checkpoint, and their rules, without the weights.
 
     Raises
     ------
@@ -164,7 +165,7 @@ def own_steps(path: Path) -> dict[int, str]:
 
 
 def load_snapshot(path: Path, step: int) -> Weights:
-    """The weights at one step.
+    """Read the weights of a snapshot at one step.
 
     Raises
     ------

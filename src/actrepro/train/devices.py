@@ -1,15 +1,15 @@
-"""On what a job computes, and every setting that its bytes depend on.
+"""The device of a job, and every setting that its bytes depend on.
 
-What holds: on one machine, with one build of torch, the same request gives the same
-bytes. What makes it so:
+On one machine, with one build of torch, the same request gives the same bytes, because of these
+settings:
 
-- CPU: one thread a job, whatever `--cores` says, since the order of sums depends on it.
+- CPU: one thread per job for any `--cores`, since the order of sums depends on the threads.
 - CUDA: deterministic kernels, a fixed workspace for cuBLAS, no choice of kernels by timing.
-- Random numbers come from streams that are named for what they feed (`actrepro.core.seeds`),
-  dropout's from torch's own state, which a snapshot of training keeps.
+- Random numbers come from streams with names (`actrepro.core.seeds`). Those of dropout come from
+  torch's own state, which a resume point contains.
 
-What does not: other processors, other versions of torch or numpy, a GPU against a CPU, or
-another precision. How far such runs differ, `snakemake elsewhere` measures.
+Bytes differ between processors, versions of torch or numpy, GPU and CPU, and precisions.
+`snakemake elsewhere` measures how far such runs differ.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def prepare_torch(device: str, threads: int) -> torch.device:
     Parameters
     ----------
     device
-        cpu, cuda, or auto: CUDA where torch finds it.
+        cpu, cuda, or auto: CUDA if torch finds it.
 
     Raises
     ------
@@ -50,29 +50,31 @@ def prepare_torch(device: str, threads: int) -> torch.device:
 
 
 def _use_reproducible_kernels() -> None:
-    """On a GPU the fast kernels add in any order, or round. A CPU's do not, on one thread.
+    """Select kernels that give the same bytes on every call.
 
-    The switch imports torch's compiler (two seconds), so a CPU job leaves it alone.
+    The fast kernels of a GPU add in any order, or round. On one thread those of a CPU do not, and
+    the switch imports torch's compiler (two seconds), so CPU jobs do not call this.
     """
-    # cuBLAS reads this when CUDA starts; without it its reductions differ from call to call.
+    # cuBLAS reads this when CUDA starts. Without it, its reductions vary between calls.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
     torch.backends.cudnn.benchmark = False
-    # Nothing here reads memory before it writes it, so filling it first would only cost time.
+    # The code writes memory before it reads it, so filling it first would only cost time.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    # torch lets cuDNN round, in an LSTM say, where nothing asks for it: evaluation, predictions.
+    # By default torch lets cuDNN round to TF32, for example in an LSTM. Evaluation and
+    # predictions must be in float32.
     torch.backends.cudnn.allow_tf32 = False
 
 
 @contextmanager
 def computing_in(precision: str, device: torch.device) -> Iterator[None]:
-    """Multiply matrices as a scale's `precision` says; weights and sums stay float32.
+    """Multiply matrices in the precision of a scale. Weights and sums stay float32.
 
     Parameters
     ----------
     precision
-        fp32; tf32, on a GPU only: factors rounded to 10 bits; bf16: activations of 8 bits
-        wherever torch's autocast holds that to be safe.
+        fp32; tf32, on a GPU only: factors rounded to 10 bits; bf16: activations of 8 bits where
+        torch's autocast allows it.
     """
     if precision == "bf16":
         with torch.autocast(device.type, dtype=torch.bfloat16):

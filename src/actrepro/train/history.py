@@ -1,6 +1,6 @@
-"""A run's history: its losses on fixed windows of train and of selection text.
+"""The history of a run: its losses on fixed windows of training and selection text.
 
-Read without torch, by figures and by the choice of checkpoints at a common loss.
+This module needs no torch: figures and the choice of checkpoints at matched loss read histories.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from actrepro.core.errors import ActreproError
 
 
 class HistoryRow(NamedTuple):
-    """Mean loss in nats per character on fixed windows of train and selection text."""
+    """Mean losses at a step, in nats per character."""
 
     step: int
     train_loss: float
@@ -23,13 +23,13 @@ class HistoryRow(NamedTuple):
 
 
 def history_csv(history: Sequence[HistoryRow]) -> str:
-    """The history as CSV; numbers in full, so that equal runs give equal bytes."""
+    """Format a history as CSV, with all digits: equal runs give equal bytes."""
     lines = [",".join(HistoryRow._fields), *(",".join(map(repr, row)) for row in history)]
     return "\n".join(lines) + "\n"
 
 
 def read_history(path: Path) -> list[HistoryRow]:
-    """The history in a file; losses that are no number stay so: NaN or infinite.
+    """Read a history. Losses may be NaN or infinite.
 
     Raises
     ------
@@ -49,11 +49,11 @@ def read_history(path: Path) -> list[HistoryRow]:
 
 
 def improvements(history: Sequence[HistoryRow]) -> list[HistoryRow]:
-    """The rows with a lower selection loss than all before them; the last is the best one."""
+    """Select the rows with a lower selection loss than all before. The last one is the best."""
     best = math.inf
-    found = []
+    rows = []
     for row in history:
         if row.selection_loss < best:
             best = row.selection_loss
-            found.append(row)
-    return found
+            rows.append(row)
+    return rows

@@ -1,8 +1,8 @@
-"""Training one run: a model, an activation, a scale, a seed.
+"""The training loop of a run: one model, activation, scale and seed.
 
-On one machine with one thread the same request gives the same bytes, whether the run was
-killed and taken up again or not. Nothing in evaluation draws random numbers, so the
-evaluation interval does not change what is trained.
+On one machine with one thread, the same request gives the same bytes, even if the run was
+killed and resumed. Evaluation draws no random numbers, so the evaluation interval does not
+change the trained weights.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from actrepro.train.checkpoints import (
 )
 from actrepro.train.history import HistoryRow
 from actrepro.train.optimiser import AdamW
-from actrepro.train.resume import Keeper, Snapshot
+from actrepro.train.resume import ResumeFile, ResumePoint
 from actrepro.train.stepping import (
     GraphedStepper,
     Stepper,
@@ -47,14 +47,25 @@ LOG = logging.getLogger("actrepro")
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """What training leaves: weights, history, and how it went.
+    """The outcome of training a run.
 
-    `snapshots` are the weights at earlier steps, each the best of its time on
-    the selection text: where a run can be met at a higher loss than its best.
-    `why` says why a run that did not finish was lost; `history` ends there.
-    `seconds` are those of all processes that trained it, `taken_up_at` the steps at
-    which one went on where another was stopped, and `at_once` the sequences in one
-    forward pass.
+    Attributes
+    ----------
+    checkpoint
+        The final and the best weights.
+    snapshots
+        By step, the weights that were the best on the selection text at that step. Matched loss
+        chooses among them.
+    history
+        Losses at each evaluation, up to the step at which the run was lost.
+    status, why
+        How the run ended, and the reason if it did not finish.
+    seconds
+        Wall time of all processes that trained it.
+    microbatch
+        Sequences in one forward pass.
+    taken_up_at
+        Steps at which a process resumed the run.
     """
 
     checkpoint: Checkpoint
@@ -65,19 +76,19 @@ class TrainedRun:
     parameters: int
     seconds: float
     characters_per_second: float
-    at_once: int
+    microbatch: int
     taken_up_at: list[int]
 
 
 def train(
-    request: RunConfig, corpus: Corpus, device: torch.device, keeper: Keeper | None = None
+    request: RunConfig, corpus: Corpus, device: torch.device, resume_file: ResumeFile | None = None
 ) -> TrainedRun:
     """Train a model from its seed to the protocol's last step, or until it is lost.
 
     Raises
     ------
     Stopped
-        When the keeper was told so by a signal.
+        When a signal asked the process to stop.
     """
     model = build_from_protocol(
         request.model,
@@ -91,7 +102,7 @@ def train(
     LOG.info("%s: %s parameters on %s", request.name, f"{parameters:,}", device)
     started = time.perf_counter()
     try:
-        trainer = _Trainer(request, corpus, model.to(device), device, keeper)
+        trainer = _Trainer(request, corpus, model.to(device), device, resume_file)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
@@ -109,7 +120,7 @@ def train(
         parameters=parameters,
         seconds=seconds,
         characters_per_second=trainer.characters() / seconds,
-        at_once=trainer.stepper.at_once,
+        microbatch=trainer.stepper.microbatch,
         taken_up_at=trainer.taken_up_at,
     )
 
@@ -117,7 +128,7 @@ def train(
 def _not_begun(
     request: RunConfig, model: nn.Module, error: BaseException, seconds: float
 ) -> TrainedRun:
-    """A run that ran out of memory with its weights as they are at its start, and no history."""
+    """Return a run that ran out of memory before its first step: initial weights, no history."""
     why = f"out of memory before the first step: {first_line(error)}"
     LOG.warning("%s: %s: %s", request.name, FAILED, why)
     return TrainedRun(
@@ -129,7 +140,7 @@ def _not_begun(
         parameters=count_parameters(model),
         seconds=seconds,
         characters_per_second=0.0,
-        at_once=request.protocol.batch,
+        microbatch=request.protocol.batch,
         taken_up_at=[],
     )
 
@@ -143,14 +154,14 @@ class _Trainer:
         corpus: Corpus,
         model: nn.Module,
         device: torch.device,
-        keeper: Keeper | None,
+        resume_file: ResumeFile | None,
     ) -> None:
         self.started = time.perf_counter()
         self.request = request
         self.protocol = request.protocol
         self.model = model
         self.device = device
-        self.keeper = keeper
+        self.resume_file = resume_file
         self.windows = {
             "train": fixed_windows(corpus.train, self.protocol).to(device),
             "selection": fixed_windows(corpus.selection, self.protocol).to(device),
@@ -178,32 +189,33 @@ class _Trainer:
         return kind(self.model, self.optimiser, text, starts, protocol.context, protocol.precision)
 
     def run(self) -> tuple[str, str | None]:
-        """Train to the end, or until the run is lost. Returns the status, and why."""
+        """Train to the last step, or until the run is lost. Return the status and the reason."""
         try:
             if not self._taken_up():
                 torch.manual_seed(seeds.stream_seed(self.request.seed, seeds.DROPOUT))
                 self._record()
-            while self._is_sound() and self.step < self.protocol.iterations:
+            while self._is_finite() and self.step < self.protocol.iterations:
                 self._advance()
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
             return FAILED, f"out of memory after step {self.step}: {first_line(error)}"
-        if not self._is_sound():
+        if not self._is_finite():
             return DIVERGED, f"the loss at step {self.step} is no number"
         return FINISHED, None
 
     def _advance(self) -> None:
-        """One step, and what is due after it."""
-        self.stepper.take(self.step)
+        """Take one step, then evaluate and write a resume point if they are due."""
+        self.stepper.step(self.step)
         self.step += 1
         if self.step % self.protocol.evaluate_every == 0 or self.step == self.protocol.iterations:
             self._record()
-        if self.keeper is not None and self._is_sound() and self.step < self.protocol.iterations:
-            self.keeper.after_step(self._snapshot)
+        goes_on = self._is_finite() and self.step < self.protocol.iterations
+        if self.resume_file is not None and goes_on:
+            self.resume_file.after_step(self._resume_point)
 
     def _record(self) -> None:
-        """Add a history row, and keep the weights where it is the best one so far."""
+        """Add a row to the history, and copy the weights if their loss is the best so far."""
         row = HistoryRow(
             self.step,
             mean_loss(self.model, self.windows["train"], self.protocol.batch),
@@ -219,30 +231,30 @@ class _Trainer:
             row.selection_loss,
             f"{self.characters() / self.seconds():,.0f}",
         )
-        if self._is_sound() and (self.best is None or row.selection_loss < self.best[0]):
+        if self._is_finite() and (self.best is None or row.selection_loss < self.best[0]):
             self._keep_best(row.selection_loss)
 
-    def _is_sound(self) -> bool:
-        """Whether the last losses are numbers."""
+    def _is_finite(self) -> bool:
+        """True if the last losses are finite."""
         last = self.history[-1]
         return math.isfinite(last.train_loss) and math.isfinite(last.selection_loss)
 
     def _keep_best(self, loss: float) -> None:
-        # The best so far becomes a snapshot; untrained weights are none.
+        # The former best becomes a snapshot, unless its weights are untrained.
         if self.best is not None and self.best[1] > 0:
             self.snapshots[self.best[1]] = self.best[2]
         self.best = (loss, self.step, copy_weights(self.model))
 
     def seconds(self) -> float:
-        """Training took so long until now, in all processes."""
+        """Return the seconds of training so far, in all processes."""
         return self.seconds_before + time.perf_counter() - self.started
 
     def characters(self) -> int:
-        """Trained so many characters until now."""
+        """Return the number of characters trained on so far."""
         return self.step * self.protocol.batch * self.protocol.context
 
     def checkpoint(self, status: str) -> Checkpoint:
-        """The weights as they are now, and the best."""
+        """Copy the current and the best weights."""
         final = copy_weights(self.model)
         _, best_step, best = self.best or (math.nan, self.step, final)
         return Checkpoint(
@@ -253,8 +265,8 @@ class _Trainer:
             status=status,
         )
 
-    def _snapshot(self) -> Snapshot:
-        """All that the next process needs to go on as this one would."""
+    def _resume_point(self) -> ResumePoint:
+        """Collect the state that another process needs to continue exactly as this one would."""
         best_loss, best_step, best = self.best or (math.nan, 0, {})
         parts: dict[str, Weights] = {
             "model": copy_weights(self.model),
@@ -268,35 +280,35 @@ class _Trainer:
             for part, named in parts.items()
             for name, value in named.items()
         }
-        return Snapshot(
+        return ResumePoint(
             tensors,
             {
                 "step": self.step,
                 "history": self.history,
                 "best": [best_loss, best_step],
                 "snapshots": list(self.snapshots),
-                "at_once": self.stepper.at_once,
+                "microbatch": self.stepper.microbatch,
                 "seconds": self.seconds(),
                 "taken_up_at": self.taken_up_at,
             },
         )
 
     def _taken_up(self) -> bool:
-        """Go on from the keeper's snapshot, if it has one."""
-        snapshot = self.keeper.load() if self.keeper is not None else None
-        if snapshot is None:
+        """Continue from the resume point, if there is one."""
+        point = self.resume_file.load() if self.resume_file is not None else None
+        if point is None:
             return False
-        facts = snapshot.facts
-        self.model.load_state_dict(_part("model", snapshot.tensors))
+        facts = point.facts
+        self.model.load_state_dict(_part("model", point.tensors))
         for name, value in self.optimiser.state().items():
-            value.copy_(snapshot.tensors[f"optimiser/{name}"])
-        restore_random_states(_part("random", snapshot.tensors))
+            value.copy_(point.tensors[f"optimiser/{name}"])
+        restore_random_states(_part("random", point.tensors))
         best_loss, best_step = facts["best"]
-        self.best = (best_loss, best_step, _part("best", snapshot.tensors))
-        self.snapshots = {step: _part(str(step), snapshot.tensors) for step in facts["snapshots"]}
+        self.best = (best_loss, best_step, _part("best", point.tensors))
+        self.snapshots = {step: _part(str(step), point.tensors) for step in facts["snapshots"]}
         self.history = [HistoryRow(*row) for row in facts["history"]]
         self.step = facts["step"]
-        self.stepper.at_once = facts["at_once"]
+        self.stepper.microbatch = facts["microbatch"]
         self.seconds_before = facts["seconds"]
         self.taken_up_at = [*facts["taken_up_at"], self.step]
         LOG.info("%s: taken up at step %d", self.request.name, self.step)
@@ -311,12 +323,12 @@ def _part(name: str, tensors: Weights) -> Weights:
 
 
 def first_line(error: BaseException) -> str:
-    """An exception's message, without what torch adds in further lines."""
+    """Return the first line of an exception's message. torch adds further lines."""
     return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def fixed_windows(text: npt.NDArray[Any], protocol: Protocol) -> Tensor:
-    """Evenly spaced windows `[windows, context + 1]`, the same for every run."""
+    """Select evenly spaced windows `[windows, context + 1]`, the same for every run."""
     length = protocol.context + 1
     count = min(protocol.history_windows, len(text) // length)
     if count == 0:

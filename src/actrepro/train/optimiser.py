@@ -1,8 +1,8 @@
 """AdamW over one flat buffer, by torch's fused kernel.
 
-torch's own optimisers import its compiler at their first call, which costs each
-training job almost two seconds, as much as a small run trains. One buffer makes a
-step one pass instead of a loop over parameters. Tested against `torch.optim.AdamW`.
+The optimisers of torch import its compiler at their first call. That takes almost two seconds per
+training job, as long as a small run trains. With one buffer a step is one pass instead of a loop
+over parameters. Tests compare it with `torch.optim.AdamW`.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ WEIGHT_DECAY = 0.01
 
 
 class AdamW:
-    """Adam with decoupled weight decay (Loshchilov & Hutter 2019), torch's default constants.
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019) and torch's default constants.
 
-    The model's parameters and their gradients become views into two flat
-    buffers, so the model must not be moved to another device afterwards.
+    The parameters of the model and their gradients become views of two flat buffers, so the model
+    must stay on its device afterwards.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class AdamW:
     mean, square
         Running means of the gradients and of their squares, of the same shape.
     steps
-        How many steps were taken: a number on the same device, so that no step waits for it.
+        Number of steps taken, on the same device, so that no step waits for the host.
     """
 
     def __init__(self, model: nn.Module, learning_rate: float) -> None:
@@ -39,16 +39,19 @@ class AdamW:
         self.steps = torch.zeros((), device=self.weights.device)
 
     def state(self) -> dict[str, Tensor]:
-        """What a step depends on besides weights and gradients, by name; views, no copies."""
+        """Return the state of the optimiser by name, as views."""
         return {"mean": self.mean, "square": self.square, "steps": self.steps}
 
     def zero_grad(self) -> None:
-        """Forget the gradients of the step before."""
+        """Set all gradients to zero."""
         self.gradients.zero_()
 
     @torch.no_grad()
     def step(self) -> None:
-        """m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², w ← (1−ηλ)w − η·m̂ / (√v̂ + ε)."""
+        """Update the weights.
+
+        m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², w ← (1−ηλ)w − η·m̂ / (√v̂ + ε).
+        """
         self.steps += 1
         torch._fused_adamw_(
             [self.weights],
@@ -68,7 +71,7 @@ class AdamW:
 
 
 def flatten_parameters(model: nn.Module) -> tuple[Tensor, Tensor]:
-    """Move parameters and gradients into two flat buffers, and leave views in their place."""
+    """Move parameters and gradients into two flat buffers, and replace them by views."""
     parameters = list(model.parameters())
     weights = torch.cat([parameter.detach().flatten() for parameter in parameters])
     gradients = torch.zeros_like(weights)

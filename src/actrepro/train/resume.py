@@ -1,8 +1,8 @@
-"""Snapshots of training: what a killed run has left, and the same run takes up again.
+"""Resume points: the state from which a killed run continues.
 
-A snapshot is an undeclared file, so Snakemake does not delete it with a job's outputs. It
-is written whole or not at all, carries what it is a snapshot of and a hash of itself, and
-goes when the run is done. One that is of something else, or damaged, is told and ignored.
+The file of a resume point is not an output of the job, so Snakemake does not delete it. It is
+written atomically, contains its run's identity and a hash of its own content, and is deleted
+when the run is done. A file that is damaged, or has another identity, is ignored with a warning.
 """
 
 from __future__ import annotations
@@ -38,27 +38,27 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @dataclass(frozen=True)
-class Snapshot:
-    """A moment of training: tensors by name, and everything else as JSON holds it."""
+class ResumePoint:
+    """The state of training after a step: tensors by name, and the rest as JSON values."""
 
     tensors: Weights
     facts: dict[str, Any]
 
 
 @dataclass
-class Keeper:
-    """Keeps the snapshot of one run.
+class ResumeFile:
+    """Reads and writes the resume point of one run.
 
     Attributes
     ----------
     path
-        Where it lies.
+        Of the file.
     identity
-        What it is a snapshot of, part by part: one that differs in any is ignored.
+        The run's identity, part by part. A file that differs in any part is ignored.
     seconds
-        Between two snapshots.
+        Between two resume points.
     stopped_by
-        The signal that asked the process to end, once it has.
+        The signal that asked the process to stop, or None.
     """
 
     path: Path
@@ -67,72 +67,72 @@ class Keeper:
     stopped_by: int | None = None
     _last: float = field(default_factory=time.monotonic)
 
-    def load(self) -> Snapshot | None:
-        """The snapshot, if there is one and it is of this very run and whole."""
+    def load(self) -> ResumePoint | None:
+        """Read the resume point. None if there is none, or it is damaged or of another run."""
         try:
-            snapshot = _read(self.path)
-            identity = snapshot.facts.pop("identity")
+            point = _read(self.path)
+            identity = point.facts.pop("identity")
         except FileNotFoundError:
             return None
         except (OSError, SafetensorError, ValueError, KeyError) as error:
             LOG.warning("%s is damaged (%s): it is ignored", self.path, error)
             return None
-        other = sorted(
+        differing = sorted(
             name
             for name in identity.keys() | self.identity.keys()
             if identity.get(name) != self.identity.get(name)
         )
-        if other:
-            LOG.warning("%s is of another %s: it is ignored", self.path, ", ".join(other))
+        if differing:
+            LOG.warning("%s is of another %s: it is ignored", self.path, ", ".join(differing))
             return None
-        return snapshot
+        return point
 
-    def after_step(self, take: Callable[[], Snapshot]) -> None:
-        """Put a snapshot away when it is time to, or when the process has to end.
+    def after_step(self, make: Callable[[], ResumePoint]) -> None:
+        """Write a resume point if one is due, or if the process has to stop.
 
         Raises
         ------
         Stopped
-            When a signal has asked the process to end.
+            When a signal has asked the process to stop.
         """
         if self.stopped_by is not None:
-            kept = self._save(take())
+            saved = self._save(make())
             raise Stopped(
                 self.stopped_by,
                 "the same command takes training up where it is now"
-                if kept
+                if saved
                 else "the same command begins training again",
             )
         if time.monotonic() - self._last >= self.seconds:
-            self._save(take())
+            self._save(make())
 
     def discard(self) -> None:
-        """The run is done."""
+        """Delete the resume point: the run is done."""
         self.path.unlink(missing_ok=True)
         partial_of(self.path).unlink(missing_ok=True)
 
-    def _save(self, snapshot: Snapshot) -> bool:
-        """Write a snapshot; training can do without one, so no disk is no reason to end it."""
-        facts = json.dumps({**snapshot.facts, "identity": dict(self.identity)})
-        metadata = {"facts": facts, "sha256": _hash(snapshot.tensors, facts)}
+    def _save(self, point: ResumePoint) -> bool:
+        """Write a resume point. A full disk ends no training, which can do without one."""
+        facts = json.dumps({**point.facts, "identity": dict(self.identity)})
+        metadata = {"facts": facts, "sha256": _hash(point.tensors, facts)}
         try:
             with replacing(self.path) as partial:
-                partial.write_bytes(save(_contiguous(snapshot.tensors), metadata))
+                partial.write_bytes(save(_contiguous(point.tensors), metadata))
         except OSError as error:
-            LOG.warning("%s: no snapshot could be written (%s)", self.path, error)
+            LOG.warning("%s: no resume point could be written (%s)", self.path, error)
             return False
         finally:
             self._last = time.monotonic()
         return True
 
 
-def _read(path: Path) -> Snapshot:
+def _read(path: Path) -> ResumePoint:
     with path.open("rb"), safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     if metadata["sha256"] != _hash(tensors, metadata["facts"]):
         raise ValueError("its hash is not that of its content")
-    return Snapshot(tensors, json.loads(metadata["facts"]))
+    return ResumePoint(tensors, json.loads(metadata["facts"]))
 
 
 def _contiguous(tensors: Weights) -> Weights:
@@ -146,7 +146,7 @@ def _hash(tensors: Weights, facts: str) -> str:
 def identity_of(
     request: RunConfig, corpus_sha256: str, device: torch.device, threads: int
 ) -> dict[str, str]:
-    """The identity of a run that is made here and now."""
+    """Compute the identity of a run that this process makes on this machine."""
     cuda = device.type == "cuda"
     custom = request.custom_models.get(request.model)
     return identity_parts(
@@ -161,19 +161,19 @@ def identity_of(
 
 
 @contextmanager
-def heeding_signals(keeper: Keeper) -> Iterator[None]:
-    """Let the keeper know of a signal to end, instead of ending at once.
+def catching_signals(resume_file: ResumeFile) -> Iterator[None]:
+    """Record SIGTERM and SIGINT in the resume file, instead of stopping immediately.
 
-    Slurm and `kill` send SIGTERM, a terminal SIGINT. A step that is half done has weights
-    that belong to no step, so what asks to end waits for the step's end.
+    Slurm and `kill` send SIGTERM, a terminal sends SIGINT. In the middle of a step the weights
+    belong to no step, so the process stops after the step.
     """
 
     def note(number: int, _frame: FrameType | None) -> None:
-        keeper.stopped_by = number
+        resume_file.stopped_by = number
 
-    # Python delivers signals to the main thread alone, and only there lets them be heeded.
-    heeded = SIGNALS if threading.current_thread() is threading.main_thread() else ()
-    before = {number: signal.signal(number, note) for number in heeded}
+    # Python delivers signals to the main thread, and sets handlers only there.
+    caught = SIGNALS if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.signal(number, note) for number in caught}
     try:
         yield
     finally:

@@ -1,4 +1,7 @@
-"""The job that trains runs: their files, resuming, and the record of each."""
+"""The job that trains the runs of a cell: their files, their records, and what resumes them.
+
+A run whose files are there already, from the same source and settings, is not trained again.
+"""
 
 from __future__ import annotations
 
@@ -28,12 +31,12 @@ from actrepro.train.checkpoints import (
 from actrepro.train.devices import prepare_torch
 from actrepro.train.history import history_csv
 from actrepro.train.loop import LOG, TrainedRun, train
-from actrepro.train.resume import Keeper, heeding_signals, identity_of
+from actrepro.train.resume import ResumeFile, catching_signals, identity_of
 
 
 @dataclass(frozen=True)
 class RunOutputs:
-    """Where a run's files go."""
+    """The four files of a run."""
 
     checkpoint: Path
     snapshots: Path
@@ -41,7 +44,7 @@ class RunOutputs:
     record: Path
 
     def write(self, run: TrainedRun, record: Mapping[str, Any]) -> None:
-        """Write all four; the record comes last, and says that the others are there."""
+        """Write all four files. The record comes last: it says that the others are complete."""
         save_checkpoint(self.checkpoint, run.checkpoint)
         save_snapshots(self.snapshots, run.snapshots)
         write_text(self.history, history_csv(run.history))
@@ -49,30 +52,30 @@ class RunOutputs:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """All four, the record last."""
+        """All four files, the record last."""
         return (self.checkpoint, self.snapshots, self.history, self.record)
 
     @property
     def exist(self) -> bool:
-        """Whether all four are there."""
+        """True if all four files exist."""
         return all(path.exists() for path in self.files)
 
     @property
     def sha256(self) -> str:
-        """The hashes (hex) of all four, one behind the other."""
+        """The SHA-256 (hex) of all four files, concatenated."""
         return "".join(map(sha256_of, self.files))
 
     @property
-    def kept(self) -> RunOutputs:
-        """Second names of the same files, in a folder that Snakemake does not know.
+    def backup(self) -> RunOutputs:
+        """Hard links to the same files, in a folder that Snakemake does not know.
 
-        Snakemake deletes a job's outputs before it runs it again. Where it was killed and
-        the job was not, that is one which is done, or will be.
+        Snakemake deletes the outputs of a job before it runs the job again. If Snakemake was
+        killed and the job was not, these outputs may be complete.
         """
         return RunOutputs(*(path.parent / ".kept" / path.name for path in self.files))
 
-    def link(self, other: RunOutputs) -> None:
-        """Give these files the names of `other` too, where the file system has second names."""
+    def hardlink_to(self, other: RunOutputs) -> None:
+        """Link the paths of `other` to these files, where the file system has hard links."""
         with suppress(OSError):
             for source, target in zip(self.files, other.files, strict=True):
                 if target.exists() and target.samefile(source):
@@ -80,35 +83,35 @@ class RunOutputs:
                 with replacing(target) as partial:
                     partial.unlink(missing_ok=True)
                     partial.hardlink_to(source)
-                # Snakemake asks of outputs to be newer than inputs.
+                # Snakemake expects outputs to be newer than inputs.
                 target.touch()
 
-    def keep(self) -> None:
-        """Give the files their second names, with hashes by which damage is seen."""
-        self.link(self.kept)
-        if self.kept.exist:
+    def back_up(self) -> None:
+        """Link the files to their backup, and write hashes that reveal damage."""
+        self.hardlink_to(self.backup)
+        if self.backup.exist:
             with writing(self._hashes) as stream:
-                stream.write(self.kept.sha256)
+                stream.write(self.backup.sha256)
 
-    def take_kept(self, identity_sha256: str) -> None:
-        """Give the files their names back, where those kept are whole and of that identity."""
-        if not self._hashes.exists() or not self.kept.are_of(identity_sha256):
+    def restore_backup(self, identity_sha256: str) -> None:
+        """Restore the files from their backup, if it is undamaged and has this identity."""
+        if not self._hashes.exists() or not self.backup.belong_to(identity_sha256):
             return
-        if self._hashes.read_text(encoding="utf-8") == self.kept.sha256:
-            self.kept.link(self)
+        if self._hashes.read_text(encoding="utf-8") == self.backup.sha256:
+            self.backup.hardlink_to(self)
 
     @property
     def _hashes(self) -> Path:
-        return self.kept.record.with_name("sha256.txt")
+        return self.backup.record.with_name("sha256.txt")
 
-    def are_of(self, identity_sha256: str) -> bool:
-        """Whether all four are there, of a run with that identity that need not be tried again."""
+    def belong_to(self, identity_sha256: str) -> bool:
+        """True if all four files exist and come from a run with this identity that did not fail."""
         if not self.exist:
             return False
         record = read_json(self.record)
-        # Memory that did not suffice once may now.
-        own: bool = record.get("identity_sha256") == identity_sha256
-        return own and record["status"] != FAILED
+        same: bool = record.get("identity_sha256") == identity_sha256
+        # A run that failed lacked memory. It may have enough this time.
+        return same and record["status"] != FAILED
 
 
 def train_runs(
@@ -118,14 +121,14 @@ def train_runs(
     snapshot_seconds: float,
     threads: int,
 ) -> None:
-    """Train a cell's runs, one after another; those that are there already stay as they are.
+    """Train the runs of a cell one after another, except those that are there already.
 
     Parameters
     ----------
     requests
         One per seed.
     files
-        Each seed's checkpoint, snapshots, history and record, in this order for each.
+        For each seed its checkpoint, snapshots, history and record, in this order.
 
     Raises
     ------
@@ -133,11 +136,11 @@ def train_runs(
         As `train_run`.
     """
     for request in requests:
-        own = [Path(path) for path in files if paths.seed_of(path) == request.seed]
+        outputs = [Path(path) for path in files if paths.seed_of(path) == request.seed]
         names = {name: getattr(request, name) for name in ("scale", "model", "activation", "seed")}
         state = Path(paths.at(paths.TRAINING_STATE, **names))
         stopped_by = train_run(
-            request, corpus_path, RunOutputs(*own), state, snapshot_seconds, threads
+            request, corpus_path, RunOutputs(*outputs), state, snapshot_seconds, threads
         )
         if stopped_by is not None and request is not requests[-1]:
             raise Stopped(stopped_by, "the same command trains the runs that are missing")
@@ -153,51 +156,51 @@ def train_run(
 ) -> int | None:
     """Train one run and write its checkpoint, snapshots, history and record.
 
-    Files that this very run has left already, of the same source, are kept. While another
-    process trains it, wait for that one's files.
+    If the same run has left its files already, from the same source, they stay as they are. If
+    another process is training the run, wait until it has finished.
 
     Parameters
     ----------
     state
-        A folder for what only an unfinished run needs; it is gone afterwards, unless the run
-        failed: what it had trained is there when memory suffices another time.
+        The folder for the resume point of an unfinished run. It is removed when the run is done.
+        A run that failed keeps it, and continues from there when it has enough memory.
     snapshot_seconds
-        How much of training a killed job may lose.
+        Seconds between two resume points: at most this much training is lost with a killed job.
 
     Returns
     -------
     int or None
-        The signal that asked the process to end when the run was done all the same.
+        The signal that asked the process to stop, if the run finished nevertheless.
 
     Raises
     ------
     ActreproError
         When a file cannot be read.
     Stopped
-        When a signal ended the process; the next one goes on from there.
+        When a signal stopped the process. The next process continues from the resume point.
     """
-    # Beside the folder: in a folder that goes, another process could be about to lay its own.
+    # The lock lies beside the folder, not in it: the folder is removed while others may wait.
     with hold(state.with_name(f"{state.name}.lock"), f"results of {request.name}"):
         device = prepare_torch(request.device, threads)
         corpus = load_corpus(corpus_path)
         identity = identity_of(request, corpus.sha256, device, threads)
-        keeper = Keeper(state / "snapshot.safetensors", identity, snapshot_seconds)
+        resume_file = ResumeFile(state / "snapshot.safetensors", identity, snapshot_seconds)
         digest = identity_sha256(identity)
-        if not outputs.are_of(digest):
-            outputs.take_kept(digest)
-        if outputs.are_of(digest):
+        if not outputs.belong_to(digest):
+            outputs.restore_backup(digest)
+        if outputs.belong_to(digest):
             LOG.info("%s: is there already", request.name)
         else:
-            with heeding_signals(keeper):
-                run = train(request, corpus, device, keeper)
+            with catching_signals(resume_file):
+                run = train(request, corpus, device, resume_file)
                 record = run_record(request, corpus, run, device, threads)
                 outputs.write(run, {**record, "identity_sha256": digest})
             if run.status == FAILED:
-                return keeper.stopped_by
-        outputs.keep()
-        keeper.discard()
+                return resume_file.stopped_by
+        outputs.back_up()
+        resume_file.discard()
         _remove_if_empty(state)
-    return keeper.stopped_by
+    return resume_file.stopped_by
 
 
 def _remove_if_empty(folder: Path) -> None:
@@ -208,7 +211,7 @@ def _remove_if_empty(folder: Path) -> None:
 def run_record(
     request: RunConfig, corpus: Corpus, run: TrainedRun, device: torch.device, threads: int
 ) -> dict[str, Any]:
-    """Everything needed to trace a run: what was asked, on what it ran, what came out."""
+    """Collect what traces a run: its settings, the machine it ran on, and its outcome."""
     cuda = device.type == "cuda"
     return {
         "run": request.name,
@@ -226,7 +229,7 @@ def run_record(
         "last_history": _finite(run.history[-1]._asdict()) if run.history else None,
         "seconds": run.seconds,
         "characters_per_second": run.characters_per_second,
-        "sequences_at_once": run.at_once,
+        "sequences_at_once": run.microbatch,
         "taken_up_at": run.taken_up_at,
         "peak_memory_bytes": provenance.peak_memory_bytes(),
         "peak_gpu_memory_bytes": torch.cuda.max_memory_allocated(device) if cuda else None,

@@ -1,9 +1,9 @@
-"""Starting and leaving torch quickly, for jobs that last seconds, and memory kept in between.
+"""Start and exit torch quickly, for jobs that last seconds.
 
-A study on a CPU starts torch once per run, and a small run trains for a second.
-Of the 2.3 seconds that starting and leaving took where it was measured, 0.6 went
-to registering shape rules that only torch's compiler and its `meta` device use,
-and 0.4 to freeing at the end what the system frees anyway.
+A study on a CPU starts torch once per run, and a small run trains for a second. Starting and
+exiting took 2.3 seconds when it was measured. Of these, torch spent 0.6 on registering shape rules
+that only its compiler and its `meta` device use, and 0.4 on freeing memory that the system frees
+anyway.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from actrepro.core.gpus import hold_card
 from actrepro.core.machine import cuda_usable
 
 COMPILER_RULES = "torch._meta_registrations"
-# glibc's numbers for `mallopt` (malloc.h).
+# Parameters of glibc's `mallopt` (malloc.h).
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
-# Given back when the process ends.
-_KEPT = ExitStack()
+# Released when the process ends.
+_HELD = ExitStack()
 
 
 def start_torch(requests: Sequence[RunConfig], jobs_per_card: int = 1) -> None:
-    """Import torch, without its compiler's rules where no request can need them.
+    """Import torch, without the rules of its compiler if no request can need them.
 
-    A user's own model may be compiled, and deterministic kernels on CUDA import
-    the compiler: both get all of torch. Where a GPU will compute, one is taken.
+    Custom models may be compiled, and deterministic kernels on CUDA import the compiler, so both
+    get all of torch. If a GPU computes, the process claims one.
     """
-    own = any(request.custom_models for request in requests)
-    if "torch" not in sys.modules and not own and not cuda_usable():
+    custom = any(request.custom_models for request in requests)
+    if "torch" not in sys.modules and not custom and not cuda_usable():
         sys.modules[COMPILER_RULES] = ModuleType(COMPILER_RULES)
-    # What an import makes stays; looking through it for garbage is in vain.
+    # Objects that an import creates stay alive, so the garbage collector need not search them.
     gc.disable()
     import torch  # noqa: F401
 
@@ -48,11 +48,11 @@ def start_torch(requests: Sequence[RunConfig], jobs_per_card: int = 1) -> None:
 
 
 def keep_freed_memory() -> None:
-    """Use memory again that was freed, instead of giving it back to the system.
+    """Reuse freed memory instead of returning it to the system.
 
-    Every step frees its activations and asks for as much again. The system hands out each page
-    anew and filled with zeros, which took up to a tenth of a step of a large model. Only glibc
-    knows these settings; elsewhere nothing is changed.
+    Every step frees its activations and allocates as much again. The system fills each new page
+    with zeros, which took up to a tenth of a step of a large model. Only glibc has these settings;
+    on other systems this function changes nothing.
     """
     with suppress(AttributeError, OSError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt
@@ -61,20 +61,20 @@ def keep_freed_memory() -> None:
 
 
 def take_card(device: str, jobs_per_card: int) -> None:
-    """Where a GPU will compute, take one that has a place free, until the process ends.
+    """If a GPU computes, claim one with a free place until the process ends.
 
-    Snakemake tells no job which GPU is its own, so all would take the first.
+    Snakemake assigns no GPU to a job, so without this all jobs would use the first one.
     """
     if device == "cpu" or not cuda_usable():
         return
-    index = _KEPT.enter_context(hold_card(jobs_per_card))
+    index = _HELD.enter_context(hold_card(jobs_per_card))
     import torch
 
     torch.cuda.set_device(index)
 
 
-def leave_at_once() -> None:
-    """End the process with success; every file of the job is written and closed by now."""
+def exit_now() -> None:
+    """End the process with status 0. The job must have written and closed its files."""
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -1,8 +1,8 @@
-"""One training step after another: which text, forward, backward, update.
+"""Training steps: select the text, run forward and backward, update the weights.
 
-On a CUDA device the step is recorded once and replayed, so that the host neither waits nor
-launches kernels one by one. A batch that does not fit into memory is taken in parts; their
-gradients add up to the batch's.
+On a CUDA device a step is recorded once as a graph and replayed, so the host neither waits nor
+launches kernels one by one. A batch that does not fit into memory is split into microbatches,
+whose gradients add up to those of the batch.
 """
 
 from __future__ import annotations
@@ -22,28 +22,29 @@ from actrepro.train.optimiser import AdamW
 
 LOG = logging.getLogger("actrepro")
 
-# Steps before a CUDA graph is recorded: kernels are loaded and workspaces made in them.
+# Steps before a CUDA graph is recorded. In these, CUDA loads kernels and allocates workspaces,
+# which a graph cannot record.
 WARM_UP = 3
 
 
 class Stepper:
-    """The steps of a run, each by its number.
+    """The steps of a run, by number.
 
     Parameters
     ----------
     text
         Codes of the training text `[characters]`, on the device that computes.
     starts
-        Where each sequence of each step starts, `[steps, batch]`.
+        Start of each sequence of each step in the text, `[steps, batch]`.
     context
-        Characters that a sequence has before its last target.
+        Input characters of a sequence.
     precision
         See `devices.computing_in`.
 
     Attributes
     ----------
-    at_once
-        Sequences in one forward pass: the batch, or less where memory did not suffice.
+    microbatch
+        Sequences in one forward pass: the batch, or a part of it if memory was short.
     """
 
     def __init__(
@@ -62,9 +63,9 @@ class Stepper:
         self.starts = torch.from_numpy(starts).to(self.device)
         self.offsets = torch.arange(context + 1, device=self.device)
         self.precision = precision
-        self.at_once = starts.shape[1]
+        self.microbatch = starts.shape[1]
 
-    def take(self, step: int) -> None:
+    def step(self, step: int) -> None:
         """Take one step.
 
         Raises
@@ -73,36 +74,39 @@ class Stepper:
             When not even one sequence fits into memory (see `errors.is_out_of_memory`).
         """
         while True:
-            # What a step that failed has drawn is drawn again.
-            kept = random_states(self.device)
+            # The step is repeated with the same random numbers, so its result does not depend on
+            # how often memory ran out.
+            before = random_states(self.device)
             try:
-                return self._take(step)
+                return self._step(step)
             except (MemoryError, RuntimeError) as error:
-                if self.at_once == 1 or not is_out_of_memory(error):
+                if self.microbatch == 1 or not is_out_of_memory(error):
                     raise
-            restore_random_states(kept)
-            self._take_less_at_once()
+            restore_random_states(before)
+            self._halve_microbatch()
 
-    def _take(self, step: int) -> None:
+    def _step(self, step: int) -> None:
         self._train_on(self.starts[step])
 
     def _train_on(self, starts: Tensor) -> None:
         sequences = self.text[starts[:, None] + self.offsets]
         self.optimiser.zero_grad()
-        for part in torch.split(sequences, self.at_once):
+        for part in torch.split(sequences, self.microbatch):
             with computing_in(self.precision, self.device):
                 logits = self.model(part[:, :-1])
             loss = F.cross_entropy(logits.float().flatten(0, 1), part[:, 1:].flatten())
+            # `cross_entropy` averages over a part. Weighted by its share of the batch, its gradient
+            # adds up to the gradient of the batch's mean.
             share = len(part) / len(sequences)
             torch.autograd.backward(loss if share == 1 else loss * share)
         self.optimiser.step()
 
-    def _take_less_at_once(self) -> None:
-        self.at_once = -(-self.at_once // 2)
+    def _halve_microbatch(self) -> None:
+        self.microbatch = -(-self.microbatch // 2)
         LOG.warning(
-            "out of memory: from here on %d of %d sequences are taken at once, and their "
-            "gradients added up",
-            self.at_once,
+            "out of memory: from here on a microbatch has %d of the batch's %d sequences, and "
+            "gradients are added up",
+            self.microbatch,
             self.starts.shape[1],
         )
         if self.device.type == "cuda":
@@ -112,19 +116,19 @@ class Stepper:
 class GraphedStepper(Stepper):
     """The same steps on a CUDA device, recorded after the first few and then replayed.
 
-    A model whose step cannot be recorded (it looks at its numbers on the host, say) goes on
-    step by step.
+    A model whose step cannot be recorded, for example because it reads values on the host, is
+    trained step by step.
     """
 
     def __init__(self, *arguments: object) -> None:
         super().__init__(*arguments)  # type: ignore[arg-type]
-        # Recording is not possible on the default stream, nor of what was begun there.
+        # A graph is recorded on a stream other than the default one, with the warm-up on it too.
         self.stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
         self.at = torch.zeros(1, dtype=torch.int64, device=self.device)
         self.replay: Callable[[], None] | None = None
         self.warm = 0
 
-    def _take(self, step: int) -> None:
+    def _step(self, step: int) -> None:
         self.at.fill_(step)
         self.stream.wait_stream(torch.cuda.current_stream(self.device))
         with torch.cuda.stream(self.stream):
@@ -153,13 +157,13 @@ class GraphedStepper(Stepper):
         replay: Callable[[], None] = graph.replay
         return replay
 
-    def _take_less_at_once(self) -> None:
+    def _halve_microbatch(self) -> None:
         self.replay, self.warm = None, 0
-        super()._take_less_at_once()
+        super()._halve_microbatch()
 
 
 def random_states(device: torch.device) -> dict[str, Tensor]:
-    """torch's random state, by the kind of device that draws."""
+    """Return torch's random states, by type of device."""
     states = {"cpu": torch.get_rng_state()}
     if device.type == "cuda":
         states["cuda"] = torch.cuda.get_rng_state(device)
@@ -167,7 +171,7 @@ def random_states(device: torch.device) -> dict[str, Tensor]:
 
 
 def restore_random_states(states: dict[str, Tensor]) -> None:
-    """Draw from here on what was drawn after `random_states`."""
+    """Restore the random states that `random_states` returned."""
     torch.set_rng_state(states["cpu"])
     if "cuda" in states:
         torch.cuda.set_rng_state(states["cuda"])

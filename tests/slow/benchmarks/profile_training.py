@@ -47,14 +47,14 @@ def main() -> None:
     prepare_torch("cpu", 1)
     for model in model_names():
         stepper = _stepper(model, arguments.scale, arguments.activation, 2 * arguments.steps + 1)
-        stepper.take(0)
+        stepper.step(0)
         began = time.perf_counter()
         for step in range(1, arguments.steps + 1):
-            stepper.take(step)
+            stepper.step(step)
         seconds = (time.perf_counter() - began) / arguments.steps
         with profile(activities=[ProfilerActivity.CPU]) as profiled:
             for step in range(arguments.steps + 1, 2 * arguments.steps + 1):
-                stepper.take(step)
+                stepper.step(step)
         shares = _shares(profiled)
         told = ", ".join(f"{kind} {share:.0%}" for kind, share in shares.most_common())
         print(f"{model:16} {1000 * seconds:7.1f} ms a step: {told}")

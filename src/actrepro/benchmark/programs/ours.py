@@ -17,7 +17,7 @@ from actrepro.config.study import RunConfig
 from actrepro.core.errors import ActreproError
 from actrepro.core.files import read_json
 from actrepro.core.vocabulary import FINISHED
-from actrepro.train.startup import leave_at_once, start_torch
+from actrepro.train.startup import exit_now, start_torch
 
 
 def main(corpus: str, folder: str, jobs_per_card: str, snapshot_seconds: str, *runs: str) -> None:
@@ -70,4 +70,4 @@ def _record(request: RunConfig, corpus: Path, folder: Path, seconds: float) -> A
 
 if __name__ == "__main__":
     main(*sys.argv[1:])
-    leave_at_once()
+    exit_now()
