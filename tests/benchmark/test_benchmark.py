@@ -502,7 +502,7 @@ def test_a_slice_survives_json() -> None:
 
 def test_a_study_without_a_benchmark_says_so() -> None:
     none = default_study().model_copy(update={"benchmark": None})
-    with pytest.raises(ActreproError, match="benchmark: found null, expected what to measure"):
+    with pytest.raises(ActreproError, match="benchmark: found null, expected its settings"):
         none.benchmark_config()
 
 

@@ -28,7 +28,7 @@ Config = dict[str, Any]
 
 @pytest.fixture
 def config() -> Config:
-    """The default study's YAML; no two of its parts are one object, as YAML's aliases are."""
+    """The default study's YAML, copied so that no two parts share an object as YAML aliases do."""
     return json.loads(json.dumps(yaml.safe_load(default_study_path().read_text())))
 
 
@@ -66,13 +66,13 @@ def test_the_default_study() -> None:
         ("corpora/gutenberg-plays/member", "members"),
     ],
 )
-def test_an_unknown_key_is_refused_wherever_it_stands(config: Config, key: str, valid: str) -> None:
+def test_an_unknown_key_is_refused_at_every_level(config: Config, key: str, valid: str) -> None:
     message = _refusal(_set(config, key, 1))
     assert f"  - {key.replace('/', '.')}: no such key; did you mean '{valid}'? valid: " in message
 
 
 @pytest.mark.parametrize("scale", ["overrides", "corpora", "file"])
-def test_any_name_of_a_scale_or_corpus_may_stand_in_the_message(config: Config, scale: str) -> None:
+def test_a_message_may_name_any_scale_or_corpus(config: Config, scale: str) -> None:
     _set(config, f"protocols/{scale}", {**config["protocols"]["quick"], "contxt": 1})
     message = _refusal(config)
     assert f"protocols.{scale}.contxt: no such key; did you mean 'context'?" in message
@@ -157,7 +157,7 @@ def test_an_unknown_name_is_refused_with_the_nearest(
     assert re.search(rf"- {re.escape(start)}.* is not known; did you mean '{meant}'\?", message)
 
 
-def test_every_problem_is_told_at_once(config: Config) -> None:
+def test_all_problems_are_reported_together(config: Config) -> None:
     _set(config, "seedz", 1)
     _set(config, "protocols/cpu/batch", 0)
     assert _refusal(config).count("\n  - ") == 2

@@ -46,7 +46,9 @@ def test_numpy_reads_the_npz(tmp_path: Path) -> None:
         assert arrays["x"].tolist() == [0, 1, 2]
 
 
-def test_npz_bytes_do_not_tell_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_npz_bytes_do_not_depend_on_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_npz(tmp_path / "a.npz", x=np.arange(3))
     monkeypatch.setattr("time.time", lambda: 2e9)
     write_npz(tmp_path / "b.npz", x=np.arange(3))
@@ -101,7 +103,7 @@ def test_json_larger_than_memory_is_written_piece_by_piece(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_json_refuses_what_is_no_number(tmp_path: Path, value: float) -> None:
+def test_json_refuses_nan_and_infinity(tmp_path: Path, value: float) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "a.json", {"x": value})
     assert list(tmp_path.iterdir()) == []
@@ -170,9 +172,9 @@ def test_rows_of_a_damaged_or_missing_array(tmp_path: Path) -> None:
         list(npz_rows(tmp_path / "b.npz", "rows", 10))
 
 
-def test_rows_of_an_array_by_columns_are_refused(tmp_path: Path) -> None:
+def test_rows_of_an_array_in_fortran_order_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", rows=np.asfortranarray(np.ones((3, 2))))
-    with pytest.raises(ActreproError, match="objects or of columns"):
+    with pytest.raises(ActreproError, match="objects or in Fortran order"):
         list(npz_rows(tmp_path / "a.npz", "rows", 10))
 
 

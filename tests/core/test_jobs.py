@@ -1,4 +1,4 @@
-"""What a user sees of a job: a log, a message for a mistake, a traceback for a fault."""
+"""The output of a job: a log, a message for an ActreproError, a traceback for a bug."""
 
 import logging
 import signal
@@ -13,7 +13,7 @@ from actrepro.core.jobs import LOG, job
 
 @pytest.fixture(autouse=True)
 def _handlers() -> Iterator[None]:
-    """A job is a process of its own; here its handlers are taken off again."""
+    """Remove the log's handlers, which end with the process in a real job."""
     before, level = list(LOG.handlers), LOG.level
     yield
     for handler in set(LOG.handlers) - set(before):
@@ -28,7 +28,7 @@ def log(tmp_path: Path) -> Path:
 
 
 def _fail(log: Path, error: BaseException) -> str:
-    """The log of a job that fails."""
+    """Return the log of a job that fails."""
     with pytest.raises(SystemExit) as caught, job(str(log)):
         raise error
     assert caught.value.code == 1
@@ -53,7 +53,7 @@ def test_a_users_mistake_is_its_message_alone(
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_a_fault_of_ours_leaves_its_traceback(log: Path) -> None:
+def test_a_bug_leaves_its_traceback(log: Path) -> None:
     text = _fail(log, ZeroDivisionError("oh"))
     assert "ERROR an unexpected error; please report it with this log\nTraceback" in text
     assert text.rstrip().endswith("ZeroDivisionError: oh")
@@ -67,9 +67,7 @@ def test_a_full_disk_and_missing_memory_say_what_to_do(log: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_job_that_was_told_to_stop_ends_as_a_shell_says_it(
-    log: Path, number: signal.Signals
-) -> None:
+def test_a_stopped_job_exits_with_the_signals_status(log: Path, number: signal.Signals) -> None:
     with pytest.raises(SystemExit) as caught, job(str(log)):
         raise Stopped(number, "the same command goes on")
     assert caught.value.code == 128 + number

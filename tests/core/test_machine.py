@@ -53,7 +53,7 @@ def _git(folder: Path, *arguments: str) -> str:
 
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Lets the library believe that its source is below `tmp_path`."""
+    """Make the library believe that its source is below `tmp_path`."""
     path = tmp_path / "src/actrepro/core/machine.py"
     path.parent.mkdir(parents=True)
     path.write_text("")
@@ -101,7 +101,7 @@ def test_the_machine_has_a_processor_but_no_name() -> None:
 
 def test_peak_memory_is_what_the_process_has_held() -> None:
     before = peak_memory_bytes()
-    # More than now is in use, whatever the tests before held.
+    # More than is in use now, independent of earlier tests.
     held = np.ones(before // 8 + 1_000_000)
     assert peak_memory_bytes() > before
     assert held.nbytes > before

@@ -1,4 +1,4 @@
-"""Dry runs in words: from lines as Snakemake writes them, on made-up reasons."""
+"""Explanations of dry runs, from synthetic lines in Snakemake's format."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ CODE, OTHER = "'0123456789abcdef'", "'fedcba9876543210'"
 
 
 def dry_run(*jobs: tuple[str, str]) -> str:
-    told = [
+    lines = [
         f"[Thu]\nJob {k}: {message}\nReason: {reason}" for k, (message, reason) in enumerate(jobs)
     ]
     return "\n".join(
-        ["Job stats:", *told, "rule all:", "    reason: none", "This was a dry-run (flag -n)."]
+        ["Job stats:", *lines, "rule all:", "    reason: none", "This was a dry-run (flag -n)."]
     )
 
 
 def why(reason: str) -> list[str]:
-    """What a single job is said to run for."""
+    """Return the causes given for a single job."""
     lines = explain(dry_run(("Training a/b", reason))).splitlines()
     return [line.strip().removeprefix("because ") for line in lines if "because" in line]
 
 
-def test_jobs_are_told_by_what_they_share() -> None:
-    told = explain(
+def test_jobs_are_grouped_by_cause() -> None:
+    explanation = explain(
         dry_run(
             ("Training b", "Missing output files: b.json"),
             ("Training a", "Missing output files: a.json"),
@@ -45,7 +45,7 @@ def test_jobs_are_told_by_what_they_share() -> None:
             ("Checking", "Updated input files: text.txt"),
         )
     )
-    assert told.splitlines() == [
+    assert explanation.splitlines() == [
         "8 jobs would run. What is stale, and why:",
         "",
         "Training a",
@@ -57,7 +57,7 @@ def test_jobs_are_told_by_what_they_share() -> None:
         "Checking",
         "    because changed since: text.txt",
         "",
-        "The other 2 jobs: what is made from these.",
+        "Made from these: the other 2 jobs.",
     ]
 
 
@@ -73,7 +73,7 @@ def test_what_is_no_dry_run_is_shown() -> None:
 @pytest.mark.parametrize(
     ("reason", "words"),
     [
-        ("Incomplete output files: a.json", ["a job was stopped at it: a.json"]),
+        ("Incomplete output files: a.json", ["a job was stopped while it wrote a.json"]),
         ("Updated input files: d, c, b, a", ["changed since: a, b, c and 1 more"]),
         ("Forced execution", ["you asked for it (--force, --forcerun)"]),
         ("Something of a later Snakemake", ["Something of a later Snakemake"]),
@@ -81,8 +81,8 @@ def test_what_is_no_dry_run_is_shown() -> None:
             "Set of input files has changed since last execution; Software environment definition "
             "has changed since last execution",
             [
-                "it is made from other files than before (a seed, an activation, a model or a "
-                "figure was added or taken away)",
+                "its set of input files has changed (a seed, an activation, a model or a figure "
+                "was added or removed)",
                 "the versions of its packages have changed (envs/)",
             ],
         ),
@@ -109,9 +109,9 @@ def test_reasons_have_words(reason: str, words: list[str]) -> None:
         ("'" + "x" * 80 + "'", "''", [f"a setting was {'x' * 57}…, is "]),
     ],
 )
-def test_parameters_are_told_by_what_differs(before: str, now: str, words: list[str]) -> None:
-    told = why(PARAMS.format(before=before, now=now))
-    assert told == [f"the config has changed: {one}".strip() for one in words]
+def test_only_differences_of_parameters_are_shown(before: str, now: str, words: list[str]) -> None:
+    lines = why(PARAMS.format(before=before, now=now))
+    assert lines == [f"the config has changed: {change}".strip() for change in words]
 
 
 def test_changed_code_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +132,7 @@ def test_changed_code_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     ]
 
 
-def test_what_code_stands_for_is_kept_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hashes_are_recorded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     remember_code("0" * 16, {"a": "1"}, tmp_path / "a.py", ["m"], ["relu"])
     path = tmp_path / paths.at(paths.CODE, fingerprint="0" * 16)

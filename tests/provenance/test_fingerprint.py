@@ -1,4 +1,4 @@
-"""What changes a fingerprint of source and what does not, on a made-up package and on our own."""
+"""Changes that do and do not change a fingerprint, of a synthetic package and of our own."""
 
 import ast
 import importlib
@@ -126,7 +126,7 @@ def closure_of(folder: Path, files: dict[str, str], *modules: str) -> str:
 
 
 @pytest.mark.parametrize("change", SAME)
-def test_what_does_not_run_leaves_it_as_it_is(folder: Path, change: str) -> None:
+def test_what_does_not_run_does_not_change_the_fingerprint(folder: Path, change: str) -> None:
     write(folder, PACKAGE)
     before = source_fingerprint(["made.model"])
     edit(folder, *SAME[change])
@@ -134,14 +134,14 @@ def test_what_does_not_run_leaves_it_as_it_is(folder: Path, change: str) -> None
 
 
 @pytest.mark.parametrize("change", CHANGED)
-def test_a_change_of_code_changes_it(folder: Path, change: str) -> None:
+def test_a_change_of_code_changes_the_fingerprint(folder: Path, change: str) -> None:
     write(folder, PACKAGE)
     before = source_fingerprint(["made.model"])
     edit(folder, *CHANGED[change])
     assert source_fingerprint(["made.model"]) != before
 
 
-def test_a_docstring_does_for_a_body_as_pass_does(folder: Path) -> None:
+def test_a_docstring_as_a_body_counts_like_pass(folder: Path) -> None:
     write(folder, {"made.py": "class Fault(Exception):\n    pass\n"})
     before = source_fingerprint(["made"])
     write(folder, {"made.py": 'class Fault(Exception):\n    """A fault."""\n'})
@@ -188,7 +188,9 @@ def test_a_module_that_moves_changes_nothing(folder: Path) -> None:
         ("made/inner/__init__.py", '"""A package of its own."""', "WIDTH = 1"),
     ],
 )
-def test_a_name_from_another_module_is_another(folder: Path, name: str, old: str, new: str) -> None:
+def test_a_name_from_another_module_changes_the_fingerprint(
+    folder: Path, name: str, old: str, new: str
+) -> None:
     write(folder, MOVED)
     before = source_fingerprint(["made.model"])
     edit(folder, name, old, new)
@@ -212,7 +214,7 @@ def test_where_the_files_lie_does_not_count(folder: Path, monkeypatch: pytest.Mo
     assert source_fingerprint(["made.model"]) == here
 
 
-def test_it_is_a_hash_of_all_that_is_named_in_any_order(folder: Path) -> None:
+def test_the_order_of_names_does_not_count(folder: Path) -> None:
     write(folder, PACKAGE)
     both = source_fingerprint(["beside", "made.model"])
     assert re.fullmatch("[0-9a-f]{64}", both)
@@ -292,7 +294,7 @@ def test_every_named_module_adds_its_package(folder: Path) -> None:
     assert closure_of(folder, files, "beside", "made") == "beside made made.tools made.tools.other"
 
 
-def test_a_folder_without_a_front_is_a_package_too(folder: Path) -> None:
+def test_a_folder_without_an_init_is_a_package_too(folder: Path) -> None:
     files = {"space/a.py": "from . import b", "space/b.py": ""}
     assert closure_of(folder, files, "space.a") == "space.a space.b"
 
@@ -321,7 +323,7 @@ def __getattr__(name):
         ("from made import *", True),
     ],
 )
-def test_what_a_package_imports_on_request_counts_when_it_is_asked(
+def test_imports_inside_getattr_count_when_a_name_is_imported(
     folder: Path, statement: str, asks: bool
 ) -> None:
     files = {
@@ -336,13 +338,13 @@ def test_what_a_package_imports_on_request_counts_when_it_is_asked(
     assert ("made.heavy" in found) == asks
 
 
-def test_a_package_that_is_named_is_asked(folder: Path) -> None:
+def test_imports_inside_getattr_count_when_the_package_is_named(folder: Path) -> None:
     files = {"made/__init__.py": LAZY, "made/a.py": "", "made/heavy.py": ""}
     assert closure_of(folder, files, "made") == "made made.a made.heavy"
     assert closure_of(folder, files, "made.a") == "made made.a"
 
 
-def test_other_functions_of_a_front_may_run_when_it_is_imported(folder: Path) -> None:
+def test_other_functions_of_an_init_always_count(folder: Path) -> None:
     front = "def start():\n    import made.heavy\nstart()\n"
     files = {"made/__init__.py": front, "made/a.py": "", "made/heavy.py": ""}
     assert closure_of(folder, files, "made.a") == "made made.a made.heavy"
@@ -399,7 +401,7 @@ def test_a_file_that_cannot_be_opened_is_named(
 
 @pytest.fixture
 def copy(folder: Path) -> Path:
-    """A copy of the library that is found instead of it."""
+    """A copy of the library that Python finds in its place."""
     shutil.copytree(SOURCE, folder / "actrepro", ignore=shutil.ignore_patterns("__pycache__"))
     importlib.invalidate_caches()
     return folder
@@ -439,7 +441,7 @@ def test_an_edit_retrains_what_depends_on_it(copy: Path, file: str, retrains: se
     assert {model for model in before if after[model] != before[model]} == retrains
 
 
-def test_the_closure_of_training_is_its_own_source_and_no_more() -> None:
+def test_the_closure_of_training_excludes_later_stages() -> None:
     files = closure(["actrepro.train.loop", "actrepro.models.zoo.charlm"]).files
     assert files["actrepro.train.loop"] == SOURCE / "train/loop.py"
     assert {"actrepro", "actrepro.models.blocks", "actrepro.data.corpus"} <= files.keys()
@@ -447,7 +449,7 @@ def test_the_closure_of_training_is_its_own_source_and_no_more() -> None:
     assert not others & files.keys()
 
 
-def test_all_that_training_really_imports_is_in_its_closure() -> None:
+def test_the_closure_covers_what_training_imports_at_run_time() -> None:
     code = (
         "import sys, actrepro.train.loop, actrepro.models.zoo.charlm\n"
         "print(*(name for name in sys.modules if name.split('.')[0] == 'actrepro'))"
@@ -477,7 +479,7 @@ def test_a_model_of_ones_own_may_be_a_single_file(folder: Path) -> None:
     assert training_fingerprint("mymodel", ["relu"], "mymodel") != before
 
 
-def test_nothing_is_imported_for_it() -> None:
+def test_fingerprints_import_nothing() -> None:
     code = (
         "import sys\n"
         "from actrepro.provenance.fingerprint import training_fingerprint\n"
@@ -537,9 +539,7 @@ def both(x, y):
         ("pointwise(function):", "pointwise(function, a=1):", {"straight", "bent", "both"}),
     ],
 )
-def test_of_the_activations_only_those_in_use_count(
-    copy: Path, old: str, new: str, changes: set[str]
-) -> None:
+def test_only_activations_in_use_count(copy: Path, old: str, new: str, changes: set[str]) -> None:
     write(copy, {"actrepro/models/activations.py": ACTIVATIONS})
     names = ("straight", "bent", "both")
     before = {name: training_fingerprint("charlm", [name]) for name in names}
@@ -552,8 +552,8 @@ def test_of_the_activations_only_those_in_use_count(
     ).hashes(["straight"])
 
 
-def test_activations_share_nothing_with_what_else_uses_them() -> None:
-    """What only some activations use is left out for others: nothing else may import it."""
+def test_nothing_else_imports_helpers_of_activations() -> None:
+    """Helpers of activations count only for those that use them, so nothing else may import any."""
     taken = {
         alias.name
         for file in SOURCE.rglob("*.py")
@@ -564,7 +564,7 @@ def test_activations_share_nothing_with_what_else_uses_them() -> None:
     assert taken == {"Activation", "get_activation"}
 
 
-def test_what_shapes_no_result_exists_and_is_told_of_where_it_is_named() -> None:
+def test_modules_that_shape_no_result_exist_and_count_only_where_named() -> None:
     files = [SOURCE.parent / name.replace(".", "/") for name in SHAPES_NO_RESULT]
     assert all(file.with_suffix(".py").exists() for file in files)
     assert not SHAPES_NO_RESULT.keys() & source_of(["actrepro.train.loop"]).files.keys()

@@ -1,7 +1,7 @@
-"""The names of models and activations, read from source without importing torch.
+"""Names of models and activations, read from source without importing torch.
 
-Planning a study (every `snakemake` call) needs the names only; importing torch
-for them would cost each call about two seconds.
+Planning a study (every `snakemake` call) needs only the names; importing torch
+would add about two seconds to each call.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ ACTIVATION_DECORATORS = ("pointwise", "gated")
 
 @cache
 def model_names() -> tuple[str, ...]:
-    """Built-in models: the public modules of `actrepro.models.zoo`, one file each."""
+    """Return the built-in models: the public modules of `actrepro.models.zoo`."""
     return _public_modules("models/zoo")
 
 
 @cache
 def trained_control_names() -> tuple[str, ...]:
-    """The audit's controls that train models: the modules of `actrepro.audit.controls.trained`."""
+    """Return the audit's controls that train: modules of `actrepro.audit.controls.trained`."""
     return _public_modules("audit/controls/trained")
 
 
@@ -34,20 +34,20 @@ def _public_modules(folder: str) -> tuple[str, ...]:
 
 @cache
 def activation_names() -> tuple[str, ...]:
-    """Activations: the functions of `activations.py` that carry a registering decorator."""
+    """Return the activations: functions of `activations.py` with a registering decorator."""
     tree = ast.parse((PACKAGE / "models/activations.py").read_text(encoding="utf-8"))
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     return tuple(function.name for function in functions if registers(function))
 
 
 def registers(definition: ast.FunctionDef | ast.ClassDef) -> bool:
-    """Whether a definition carries a decorator that makes it an activation."""
+    """Check whether a definition carries a decorator that makes it an activation."""
     names = [node.id for node in definition.decorator_list if isinstance(node, ast.Name)]
     return any(name in ACTIVATION_DECORATORS for name in names)
 
 
 def nearest(name: str, valid: tuple[str, ...] | list[str]) -> str:
-    """The end of a message about an unknown name: the likeliest meant, and all there are."""
+    """Return the end of a message about an unknown name: the nearest one, and all valid ones."""
     close = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
     hint = f"; did you mean '{close[0]}'?" if close else ";"
     return f"{hint} valid: {', '.join(sorted(valid))}"

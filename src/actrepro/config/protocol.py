@@ -17,13 +17,13 @@ from pydantic import (
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 
-# The audit's runs are kept apart from a study's: their scale's folder is below `audit/`.
+# The audit's runs lie apart from a study's: their scale's folder is below `audit/`.
 AUDIT_FOLDER = "audit/"
 ScaleFolder = Annotated[str, Field(pattern=r"^(audit/)?[A-Za-z][A-Za-z0-9_-]*$")]
 
 
 def as_list(value: Any) -> Any:
-    """Let the command line say `models=charlm,minigpt` or `seeds=42` for a list."""
+    """Turn a value from the command line, such as `charlm,minigpt` or `42`, into a list."""
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
     return value if isinstance(value, list | tuple) else [value]
@@ -66,7 +66,8 @@ class _Corpus(Part):
     test_characters: int | None = Field(
         None,
         ge=100,
-        description="How many characters of the test half every run predicts (all when absent).",
+        description="Number of characters of the test half that every run predicts (all when "
+        "absent).",
     )
 
 
@@ -95,11 +96,12 @@ class DownloadCorpus(_Corpus):
 class FileCorpus(_Corpus):
     """A user's own text file, UTF-8."""
 
-    source: Literal["file"] = Field(description="Read where it lies.")
+    source: Literal["file"] = Field(description="Read from its place.")
     path: Path = Field(
-        description="The text, at least 2,000 characters; from the folder where you call snakemake."
+        description="The text, at least 2,000 characters; relative to the folder where you call "
+        "snakemake."
     )
-    sha256: Sha256 | None = Field(None, description="Hash of the text's bytes, to be checked.")
+    sha256: Sha256 | None = Field(None, description="Expected hash of the text's bytes.")
 
 
 CORPUS_SOURCES: dict[str, type[_Corpus]] = {
@@ -111,7 +113,7 @@ Corpus = Annotated[SdistCorpus | DownloadCorpus | FileCorpus, Field(discriminato
 
 
 class Overrides(Part):
-    """What one model does differently from its scale's protocol."""
+    """A model's exceptions from its scale's protocol."""
 
     learning_rate: float | None = Field(
         default=None, gt=0, le=1, description="In place of the scale's."
@@ -120,36 +122,40 @@ class Overrides(Part):
 
 
 class Protocol(Part):
-    """A scale: everything that fixes a training run but its model, activation and seed."""
+    """A scale: everything that defines a training run except model, activation and seed."""
 
     corpus: FileName = Field(description="One of the `corpora`.")
-    layers: int = Field(ge=1, le=200, description="Blocks of a model, one upon another.")
+    layers: int = Field(ge=1, le=200, description="Number of blocks of a model.")
     width: int = Field(ge=4, description="Channels of the residual stream.")
     heads: int = Field(
-        ge=1, description="Of attention; it divides `width`. Models without attention ignore it."
+        ge=1,
+        description="Attention heads; they must divide `width`. Models without attention ignore "
+        "them.",
     )
     context: int = Field(ge=4, description="Characters a model sees at once.")
     batch: int = Field(ge=1, description="Sequences in one step.")
-    iterations: int = Field(ge=1, description="Steps of training.")
-    learning_rate: float = Field(gt=0, le=1, description="Of AdamW, constant.")
+    iterations: int = Field(ge=1, description="Training steps.")
+    learning_rate: float = Field(gt=0, le=1, description="AdamW's learning rate, constant.")
     dropout: float = Field(
         ge=0,
         lt=1,
-        description="Share that is dropped; `nanotransformer` drops none, whatever it is.",
+        description="Share that is dropped; `nanotransformer` ignores it and drops none.",
     )
     precision: Literal["fp32", "tf32", "bf16"] = Field(
-        "fp32", description="Of the products in training; predictions are always in fp32."
+        "fp32", description="Precision of products in training; predictions always use fp32."
     )
     evaluate_every: int = Field(
         ge=1,
         description="Steps between two rows of the history, and between the snapshots that matched "
-        "loss chooses from; it changes nothing of what is trained.",
+        "loss chooses from; it does not affect training.",
     )
     history_windows: int = Field(
-        64, ge=1, description="Windows of train and of selection text behind a history row."
+        64,
+        ge=1,
+        description="Windows of train text and of selection text evaluated for a history row.",
     )
     overrides: dict[FileName, Overrides] = Field(
-        default_factory=dict, description="By model, what it does differently."
+        default_factory=dict, description="By model, its exceptions from this protocol."
     )
 
     @model_validator(mode="after")
@@ -159,14 +165,14 @@ class Protocol(Part):
         return self
 
     def for_model(self, model: str) -> Protocol:
-        """The protocol as one model runs it, its overrides applied and removed."""
+        """Return the protocol as one model runs it, with its overrides applied and removed."""
         override = self.overrides.get(model, Overrides())
         changes = {key: value for key, value in override if value is not None}
         return self.model_copy(update={**changes, "overrides": {}})
 
 
 class Margins(Part):
-    """Differences too small to matter, fixed before the study: what equivalence is tested with."""
+    """Margins of equivalence: the largest differences that do not matter, fixed in advance."""
 
     loss: float = Field(0.01, gt=0, description="Nats per character.")
     accuracy: float = Field(0.005, gt=0, lt=1, description="Share of characters.")
@@ -175,29 +181,31 @@ class Margins(Part):
 
 
 class Growth(Part):
-    """Sizes of CharLM that the benchmark varies one at a time, the others as a scale has them."""
+    """Sizes of CharLM that the benchmark varies one at a time from those of a scale."""
 
     scale: FileName = Field(description="One of the protocols.")
-    characters: int = Field(ge=1, description="Training text of a timed run, all steps together.")
-    layers: Sizes = Field(description="CharLM with each of these, the rest as the scale has it.")
-    width: Sizes = Field(description="Likewise.")
-    context: Sizes = Field(description="Likewise.")
-    runs: Sizes = Field(description="Runs side by side; on a CPU as far as there are cores.")
+    characters: int = Field(ge=1, description="Training text of a timed run, over all steps.")
+    layers: Sizes = Field(description="Depths of CharLM, its other sizes as at the scale.")
+    width: Sizes = Field(description="Widths, likewise.")
+    context: Sizes = Field(description="Context lengths, likewise.")
+    runs: Sizes = Field(description="Numbers of simultaneous runs; on a CPU at most its cores.")
 
 
 class Benchmark(Part):
-    """What `snakemake benchmark` measures."""
+    """Measurements of `snakemake benchmark`."""
 
-    models: Names = Field(description="Measured with the first of the activations.")
-    activations: Names = Field(description="With each, CharLM is held against a plain loop.")
+    models: Names = Field(description="Models, measured with the first of the activations.")
+    activations: Names = Field(
+        description="Activations with which CharLM is compared with a plain loop."
+    )
     scales: Names = Field(description="Some of the protocols.")
     characters: int = Field(
         ge=1,
-        description="Training text of a timed run, all steps together; no more steps than the "
-        "scale has.",
+        description="Training text of a timed run, over all steps; a run takes at most the scale's "
+        "steps.",
     )
     runs_per_job: int = Field(
         ge=1, description="Runs that one job trains, at the scales of `trained_together`."
     )
-    rounds: int = Field(ge=1, description="How often everything is measured, in turn.")
-    growth: Growth = Field(description="How cost grows with a model's sizes.")
+    rounds: int = Field(ge=1, description="Number of times that everything is measured, in turn.")
+    growth: Growth = Field(description="Growth of cost with a model's sizes.")

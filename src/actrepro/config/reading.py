@@ -27,7 +27,7 @@ from actrepro.core.errors import ActreproError
 
 
 def parse_study(config: dict[str, Any], origin: str = "the config") -> Study:
-    """Check a config and give it its types.
+    """Check a config and return it as a study.
 
     Raises
     ------
@@ -44,23 +44,24 @@ def parse_study(config: dict[str, Any], origin: str = "the config") -> Study:
         ) from None
 
 
-def _problem(part: Any) -> str:
-    place, keys = _place(part["loc"])
-    if part["type"] == "extra_forbidden":
-        return f"{place}: no such key{nearest(str(part['loc'][-1]), keys)}"
-    if part["type"] == "missing":
-        return f"{place}: is missing"
-    message = str(part["msg"]).removeprefix("Value error, ")
-    if not place:
+def _problem(error: Any) -> str:
+    """Describe one of pydantic's errors."""
+    key, siblings = _place(error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"{key}: no such key{nearest(str(error['loc'][-1]), siblings)}"
+    if error["type"] == "missing":
+        return f"{key}: is missing"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if not key:
         return message
-    return f"{place}: found {part['input']!r}, but {message[0].lower()}{message[1:]}"
+    return f"{key}: found {error['input']!r}, but {message[0].lower()}{message[1:]}"
 
 
 def _place(location: tuple[Any, ...]) -> tuple[str, list[str]]:
-    """A problem's dotted key, and the keys that are valid beside it."""
+    """Return the dotted key of an error's location, and the keys that are valid beside it."""
     match location:
         case ("corpora", name, source, *rest) if source in CORPUS_SOURCES:
-            # The source stands in pydantic's location, though not in the config.
+            # pydantic's location includes the source, which is not a level of the config.
             return ".".join(map(str, ("corpora", name, *rest))), list(
                 CORPUS_SOURCES[source].model_fields
             )
@@ -84,12 +85,12 @@ def _place(location: tuple[Any, ...]) -> tuple[str, list[str]]:
 
 
 def parse_corpus(config: dict[str, Any]) -> Corpus:
-    """One corpus of a study, from its checked slice of the config."""
+    """Return one corpus of a study from its slice of the config, which was checked before."""
     return TypeAdapter[Corpus](Corpus).validate_python(config)
 
 
 def read_study(path: Path) -> Study:
-    """Read a study's YAML file; keys it leaves out come from the default study.
+    """Read a study's YAML file; missing keys come from the default study.
 
     Raises
     ------
@@ -100,13 +101,13 @@ def read_study(path: Path) -> Study:
 
 
 def default_study() -> Study:
-    """The default study, which also defines the built-in scales and corpora."""
+    """Return the default study, which also defines the built-in scales and corpora."""
     path = default_study_path()
     return parse_study(_read_yaml(path), str(path))
 
 
 def default_study_path() -> Path:
-    """`config/config.yaml` of this checkout, or the copy inside an installed wheel."""
+    """Return the path of `config/config.yaml` in this checkout, or in an installed wheel."""
     installed = Path(__file__).parents[1] / "config.yaml"
     return installed if installed.exists() else Path(__file__).parents[3] / "config/config.yaml"
 
@@ -126,7 +127,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """What Snakemake makes of two config files: mappings merge, all else is replaced."""
+    """Merge two config files as Snakemake does: mappings merge, other values are replaced."""
     both = {key: (base[key], over[key]) for key in base.keys() & over.keys()}
     merged = {
         key: _merged(old, new) if isinstance(old, dict) and isinstance(new, dict) else new

@@ -1,7 +1,7 @@
-"""The shape of a study's config: every key, its type, its range, its meaning.
+"""A study's config as types: every key, its type, its range, its meaning.
 
 The JSON schema in `config/schema.json` is generated from these types
-(`python -m actrepro.config.study`); a test fails when the two drift apart.
+(`python -m actrepro.config.study`); a test fails when the two differ.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from actrepro.config.protocol import (
 )
 from actrepro.core.errors import ActreproError
 
-# The benchmark holds this model against a plain training loop, and varies these of its sizes.
+# The benchmark compares this model with a plain training loop, and varies these of its sizes.
 PEER_OF = "charlm"
 VARIED = ("width", "layers", "context")
 
@@ -80,25 +80,25 @@ class Control(Protocol):
     """A small experiment of the audit that makes one known mistake on purpose."""
 
     train_characters: int | None = Field(
-        None, ge=1000, description="How much of the training text it sees (all when absent)."
+        None, ge=1000, description="Characters of training text that it sees (all when absent)."
     )
 
 
 class Audit(Part):
-    """What the audit trains: the earlier study's smallest scale again, and its controls."""
+    """Runs that the audit trains: the earlier study's smallest scale again, and its controls."""
 
     scale: FileName = Field(description="One of the protocols.")
-    models: Names = Field(description="Trained at that scale, whatever the study asks for.")
-    activations: Names = Field(description="With these.")
-    seeds: Seeds = Field(description="A run for each, model and activation.")
+    models: Names = Field(description="Trained at that scale, independently of the study.")
+    activations: Names = Field(description="Activations of these models.")
+    seeds: Seeds = Field(description="One run per model, activation and seed.")
     controls: dict[FileName, Control] = Field(
-        description="By the name of a file in `src/actrepro/controls/`. One that is not named is "
-        "not run, and the claims that need it end as *not run*."
+        description="By the name of a file in `src/actrepro/audit/controls/trained/`. A control "
+        "that is not listed is not run, and the claims that need it end as *not run*."
     )
 
 
 class RunConfig(Part):
-    """The slice of a study that one training run depends on, and no more."""
+    """The slice of a study that one training run depends on."""
 
     scale: ScaleFolder
     model: FileName
@@ -110,15 +110,15 @@ class RunConfig(Part):
 
     @property
     def name(self) -> str:
-        """How logs and messages call the run."""
+        """The run's name in logs and messages."""
         return f"{self.scale}/{self.model}/{self.activation}/seed{self.seed}"
 
 
 class BenchmarkConfig(Part):
-    """The slice of a study that its benchmark depends on, and no more."""
+    """The slice of a study that its benchmark depends on."""
 
     settings: Benchmark
-    runs: tuple[RunConfig, ...] = Field(description="A run of each cell that is measured.")
+    runs: tuple[RunConfig, ...] = Field(description="A run of each measured cell.")
     base: RunConfig = Field(description="The run whose sizes are varied.")
     trained_together: tuple[str, ...]
     jobs_per_card: int
@@ -126,7 +126,7 @@ class BenchmarkConfig(Part):
 
     @property
     def corpora(self) -> tuple[str, ...]:
-        """The names of the corpora that its runs train on."""
+        """Names of the corpora that its runs train on."""
         return tuple(dict.fromkeys(run.protocol.corpus for run in (*self.runs, self.base)))
 
 
@@ -135,23 +135,24 @@ class Study(Part):
 
     study: FileName = Field(description="A name for the report's title.")
     models: Names = Field(
-        description="Files of `src/actrepro/models/`, and names of `custom_models`."
+        description="Files of `src/actrepro/models/zoo/`, and names of `custom_models`."
     )
     activations: Names = Field(
         description="The decorated functions of `src/actrepro/models/activations.py`."
     )
     seeds: Seeds = Field(
-        description="One run per model, activation, scale and seed. Three are a smoke study, ten "
+        description="One run per model, activation, scale and seed. Three make a smoke study; ten "
         "are recommended for claims."
     )
     scales: Names = Field(description="Some of the `protocols`.")
     device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="What trains and predicts; `auto` takes CUDA where torch finds it."
+        "auto",
+        description="Device that trains and predicts; `auto` uses CUDA where torch finds it.",
     )
     trained_together: Annotated[tuple[FileName, ...], BeforeValidator(as_list)] = Field(
         (),
         description="Scales at which one job trains all runs of a cell, one after another: for "
-        "runs of seconds, which start longer than they train.",
+        "runs that take longer to start than to train.",
     )
     jobs_per_card: int = Field(
         1,
@@ -161,29 +162,31 @@ class Study(Part):
     snapshot_seconds: int = Field(
         120,
         ge=0,
-        description="How much of its training a killed job may lose; it changes no result.",
+        description="Seconds of training that a killed job may lose; it changes no result.",
     )
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Level of every interval.")
     margins: Margins = Field(
         default_factory=lambda: Margins.model_validate({}),
-        description="Largest differences that count as none; fix them before you look.",
+        description="Largest differences that do not matter; fix them before you look at results.",
     )
     custom_models: dict[FileName, str] = Field(
         default_factory=dict,
-        description="Your own models: a name, and the dotted path of a module that Python finds "
-        "(on `PYTHONPATH`), with a function `build(spec)`.",
+        description="Your own models: a name, and the dotted path of a module on Python's path "
+        "(`PYTHONPATH`) with a function `build(spec)`.",
     )
     elsewhere: Path | None = Field(
         None,
         description="The results folder of the same study made elsewhere: on another machine, "
-        "under other versions, in another precision. It is compared with this one's runs.",
+        "with other versions, in another precision. Its runs are compared with this study's.",
     )
-    corpora: dict[FileName, Corpus] = Field(description="By name, the texts.")
-    protocols: dict[FileName, Protocol] = Field(description="By name, the scales.")
-    audit: Audit = Field(description="What `snakemake audit` trains.")
-    benchmark: Benchmark | None = Field(None, description="What `snakemake benchmark` measures.")
+    corpora: dict[FileName, Corpus] = Field(description="Texts by name.")
+    protocols: dict[FileName, Protocol] = Field(description="Scales by name.")
+    audit: Audit = Field(description="Runs that `snakemake audit` trains.")
+    benchmark: Benchmark | None = Field(
+        None, description="Measurements that `snakemake benchmark` makes."
+    )
     record: FileName | None = Field(
-        None, description="The name under which `snakemake record` keeps the study's results."
+        None, description="The name under which `snakemake record` stores the study's results."
     )
 
     @model_validator(mode="after")
@@ -218,7 +221,7 @@ class Study(Part):
         base = self.protocols[growth.scale]
         for key in VARIED:
             for size in getattr(growth, key):
-                # What a protocol allows, the sizes varied must keep to.
+                # A varied size must satisfy the protocol's own limits.
                 try:
                     Protocol.model_validate({**base.model_dump(), key: size})
                 except ValidationError as error:
@@ -227,7 +230,7 @@ class Study(Part):
 
     @property
     def known_models(self) -> tuple[str, ...]:
-        """Built-in models and the user's own."""
+        """Names of the built-in models and the user's own."""
         return (*model_names(), *self.custom_models)
 
     @property
@@ -236,12 +239,12 @@ class Study(Part):
         return f"{AUDIT_FOLDER}{self.audit.scale}"
 
     def part(self, scale: str) -> Audit | Study:
-        """Whose models, activations and seeds are run at a scale: the audit's or the study's."""
+        """Return the part that lists a scale's models, activations and seeds: audit or study."""
         return self.audit if scale.startswith(AUDIT_FOLDER) else self
 
     def for_audit(self) -> Study:
-        """The audit as a study of its own: what its verdicts depend on, and no more."""
-        own: dict[str, Any] = {
+        """Return the audit as a study of its own, with only what its verdicts depend on."""
+        changes: dict[str, Any] = {
             "study": "audit",
             "models": self.audit.models,
             "activations": self.audit.activations,
@@ -253,10 +256,10 @@ class Study(Part):
             "benchmark": None,
             "record": None,
         }
-        return self.model_copy(update=own)
+        return self.model_copy(update=changes)
 
     def record_name(self) -> str:
-        """The name under which the study's results are to be recorded.
+        """Return the name under which the study's results are to be recorded.
 
         Raises
         ------
@@ -271,30 +274,33 @@ class Study(Part):
         return self.record
 
     def as_asked(self) -> dict[str, Any]:
-        """What the study's numbers depend on, as a config file has it; and the study's name."""
-        kept = {"study", "models", "activations", "seeds", "scales", "device"}
-        asked = self.model_dump(mode="json", include={*kept, "confidence", "margins"})
+        """Return the study's name and the settings that its numbers depend on, as in a config."""
+        keys = {"study", "models", "activations", "seeds", "scales", "device"}
+        settings = self.model_dump(mode="json", include={*keys, "confidence", "margins"})
         protocols = {scale: self.protocols[scale] for scale in self.scales}
-        corpora = {one.corpus: self.corpora[one.corpus] for one in protocols.values()}
-        own = {name: path for name, path in self.custom_models.items() if name in self.models}
+        corpora = dict.fromkeys(protocol.corpus for protocol in protocols.values())
         return {
-            **asked,
-            "custom_models": own,
-            "corpora": {name: _portable(one) for name, one in corpora.items()},
-            "protocols": {name: one.model_dump(mode="json") for name, one in protocols.items()},
+            **settings,
+            "custom_models": {
+                name: path for name, path in self.custom_models.items() if name in self.models
+            },
+            "corpora": {name: _portable(self.corpora[name]) for name in corpora},
+            "protocols": {
+                scale: protocol.model_dump(mode="json") for scale, protocol in protocols.items()
+            },
         }
 
     def protocol(self, scale: str) -> Protocol:
-        """The protocol of a scale, or of the audit's."""
+        """Return the protocol of a scale, which may be the audit's."""
         return self.protocols[scale.removeprefix(AUDIT_FOLDER)]
 
     def scale_of_claims(self, scale: str) -> str:
-        """The folder where claims about a scale find results: the audit's own, or a study's."""
+        """Return the folder where claims about a scale find results: the audit's or a study's."""
         return self.audit_scale if scale == self.audit.scale else scale
 
     def run_config(self, scale: str, model: str, activation: str, seed: int) -> RunConfig:
-        """What one run needs to know; a change elsewhere in the config leaves it as it is."""
-        own = {name: path for name, path in self.custom_models.items() if name == model}
+        """Return one run's slice of the study; changes elsewhere in the config do not affect it."""
+        custom_models = {name: path for name, path in self.custom_models.items() if name == model}
         return RunConfig(
             scale=scale,
             model=model,
@@ -302,11 +308,11 @@ class Study(Part):
             seed=seed,
             protocol=self.protocol(scale).for_model(model),
             device=self.device,
-            custom_models=own,
+            custom_models=custom_models,
         )
 
     def benchmark_config(self) -> BenchmarkConfig:
-        """What the benchmark needs to know: each cell once, and the run whose sizes it varies.
+        """Return the benchmark's slice: a run of each cell, and the run whose sizes it varies.
 
         Raises
         ------
@@ -316,8 +322,8 @@ class Study(Part):
         settings = self.benchmark
         if settings is None:
             raise ActreproError(
-                "benchmark: found null, expected what to measure; leave the key out to have the "
-                "default study's"
+                "benchmark: found null, expected its settings; remove the key to use the default "
+                "study's"
             )
         first = settings.activations[0]
         cells = [(model, first) for model in settings.models]
@@ -337,11 +343,11 @@ class Study(Part):
 
 
 def _portable(corpus: Corpus) -> dict[str, Any]:
-    """A corpus without the folder of somebody's machine."""
-    asked = corpus.model_dump(mode="json")
+    """Return a corpus's settings without a folder of this machine."""
+    settings = corpus.model_dump(mode="json")
     if isinstance(corpus, FileCorpus) and corpus.path.is_absolute():
-        asked["path"] = corpus.path.name
-    return asked
+        settings["path"] = corpus.path.name
+    return settings
 
 
 def _refuse_unknown(key: str, names: tuple[str, ...], valid: tuple[str, ...]) -> None:
@@ -366,7 +372,7 @@ def _refuse_reserved(names: tuple[str, ...]) -> None:
 
 
 def schema() -> str:
-    """The JSON schema of a study, as it stands in `config/schema.json`."""
+    """Return the JSON schema of a study, as `config/schema.json` has it."""
     return json.dumps(Study.model_json_schema(), indent=2) + "\n"
 
 

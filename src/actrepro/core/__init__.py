@@ -1,1 +1,1 @@
-"""Errors, files, paths, formats, seeds, jobs, locks, GPUs and words, which every package uses."""
+"""Errors, files, paths, formats, seeds, jobs, locks, GPUs and vocabulary for every package."""

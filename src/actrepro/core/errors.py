@@ -1,4 +1,4 @@
-"""The exceptions that a job ends in without a traceback."""
+"""Exceptions that end a job without a traceback."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from collections.abc import Sequence
 
 
 class ActreproError(Exception):
-    """A mistake outside the code: a config, a file, a download.
+    """An error that the user can correct: a config, a file, a download.
 
-    The message says what was looked at, what was found, what was expected and
+    The message names the file or key, what was found, what was expected and
     what to do. Jobs print it without a traceback.
     """
 
 
-# In a message.
+# Names that a message lists; it counts the rest.
 MOST_NAMED = 3
 
 
 def few(names: Sequence[str]) -> str:
-    """Some names in a message, the first of many."""
+    """Join names for a message: the first three, and a count of the rest."""
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     return ", ".join(names[:MOST_NAMED]) + more
 
 
-# How torch says that memory did not suffice where it has no exception of its own for it: on a
-# CPU; of CUDA's own memory; of the workspaces of CUDA's libraries.
+# torch's messages for running out of memory where it raises a plain RuntimeError: on a CPU, for
+# CUDA's own memory, and for the workspaces of CUDA's libraries.
 NO_MEMORY = (
     "can't allocate memory",
     "not enough memory",
@@ -35,17 +35,17 @@ NO_MEMORY = (
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory did not suffice, on a CPU or on a GPU."""
+    """Check whether an exception means out of memory, on a CPU or a GPU."""
     if isinstance(error, MemoryError):
         return True
-    # torch's own by its name, since torch is not imported here.
-    names = {one.__name__ for one in type(error).__mro__}
-    told = any(words in str(error) for words in NO_MEMORY)
-    return isinstance(error, RuntimeError) and ("OutOfMemoryError" in names or told)
+    # torch's class by its name, since this module does not import torch.
+    classes = {base.__name__ for base in type(error).__mro__}
+    by_message = any(words in str(error) for words in NO_MEMORY)
+    return isinstance(error, RuntimeError) and ("OutOfMemoryError" in classes or by_message)
 
 
-class Stopped(Exception):  # noqa: N818 - being told to stop is no error
-    """A signal asked the job to end, and it has put away what it can take up again."""
+class Stopped(Exception):  # noqa: N818 - a requested stop is no error
+    """A signal asked the job to end, and the job saved the state that it can resume from."""
 
     def __init__(self, number: int, message: str) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name}: {message}")

@@ -1,6 +1,7 @@
-"""Whole files or none: every result is written beside its place and then moved there.
+"""Atomic writing and checked reading of files.
 
-The same content gives the same bytes, so a result's hash says whether it changed.
+Every file is written beside its path and then moved there, so a reader finds a whole file or
+none. The same content gives the same bytes, so a hash shows whether a result has changed.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from actrepro.core.errors import ActreproError
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """A place to write a file that becomes `path` only when the block ends well.
+    """Yield a path to write to; it replaces `path` only if the block ends without an error.
 
-    The name is always the same, so what a killed job left is overwritten by the next.
+    The name is always the same, so the next job overwrites what a killed one left behind.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,18 +39,18 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def writing(path: str | Path) -> Iterator[TextIO]:
-    """UTF-8 text for `path`, written piece by piece, with line endings as they are."""
+    """Open `path` for writing UTF-8 in pieces, without translating line endings."""
     with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="") as stream:
         yield stream
 
 
 def partial_of(path: Path) -> Path:
-    """Where a file lies while it is written, and stays when that is cut off."""
+    """Return a file's path while it is written; an interrupted write leaves the file there."""
     return path.with_name(f".{path.name}.partial")
 
 
 def sha256_of(path: str | Path) -> str:
-    """Hash of a file's bytes.
+    """Compute the SHA-256 (hex) of a file's bytes.
 
     Raises
     ------
@@ -64,28 +65,28 @@ def sha256_of(path: str | Path) -> str:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write `text` as UTF-8 with its line endings as they are."""
+    """Write `text` as UTF-8, without translating line endings."""
     with replacing(path) as partial:
         partial.write_bytes(text.encode("utf-8"))
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write `value` as JSON, keys in their own order.
+    """Write `value` as JSON, its keys in their order.
 
     Raises
     ------
     ValueError
-        For NaN and infinities: JSON has none, so a missing number must be written as null.
+        For NaN and infinities, which JSON lacks: write a missing number as null.
     """
     encoder = json.JSONEncoder(indent=2, ensure_ascii=False, allow_nan=False)
-    # Piece by piece: as one text, a large study's statistics take several times their size.
+    # In pieces: as one string, a large study's statistics take several times their size.
     with writing(path) as stream:
         stream.writelines(encoder.iterencode(value))
         stream.write("\n")
 
 
 def read_json(path: str | Path) -> Any:
-    """The value in a JSON file.
+    """Read the value in a JSON file.
 
     Raises
     ------
@@ -99,7 +100,7 @@ def read_json(path: str | Path) -> Any:
 
 
 def npz_names(path: str | Path) -> list[str]:
-    """The names of a file's arrays.
+    """Return the names of the arrays in an .npz file.
 
     Raises
     ------
@@ -114,7 +115,7 @@ def npz_names(path: str | Path) -> list[str]:
 
 
 def write_npz(path: str | Path, /, **arrays: ArrayLike) -> None:
-    """Write named arrays, of any dtype but object.
+    """Write named arrays of any dtype except object.
 
     Raises
     ------
@@ -123,14 +124,16 @@ def write_npz(path: str | Path, /, **arrays: ArrayLike) -> None:
     """
     with replacing(path) as partial, zipfile.ZipFile(partial, "w") as archive:
         for name, array in arrays.items():
-            # A ZipInfo without a date is stamped 1980, so the bytes do not tell the time.
+            # A ZipInfo without a date is stamped 1980, so the bytes do not depend on the time.
             member = zipfile.ZipInfo(f"{name}.npy")
             with archive.open(member, "w", force_zip64=True) as stream:
                 np.lib.format.write_array(stream, np.asarray(array), allow_pickle=False)
 
 
 def read_npz(path: str | Path, names: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
-    """Arrays of a file that `write_npz` or `numpy.savez` wrote: all, or those of `names` it has.
+    """Read arrays that `write_npz` or `numpy.savez` wrote.
+
+    `names` selects some of them; names that the file lacks are ignored.
 
     Raises
     ------
@@ -147,12 +150,12 @@ def read_npz(path: str | Path, names: Collection[str] | None = None) -> dict[str
 
 
 def npz_rows(path: str | Path, name: str, size: int) -> Iterator[NDArray[Any]]:
-    """An array's rows in order, `size` at a time, without ever holding all of them.
+    """Yield an array's rows in order, `size` at a time, without holding all of them in memory.
 
     Raises
     ------
     ActreproError
-        When the file is missing or damaged, or has no such array of C order.
+        When the file is missing or damaged, or has no such array in C order.
     """
     try:
         with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as stream:
@@ -170,15 +173,15 @@ def npz_rows(path: str | Path, name: str, size: int) -> Iterator[NDArray[Any]]:
 
 def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     version = np.lib.format.read_magic(stream)
-    read = {
+    readers = {
         (1, 0): np.lib.format.read_array_header_1_0,
         (2, 0): np.lib.format.read_array_header_2_0,
     }
-    if version not in read:
+    if version not in readers:
         raise ValueError(f"an array of format {version}")
-    shape, fortran_order, dtype = read[version](stream)
+    shape, fortran_order, dtype = readers[version](stream)
     if fortran_order or dtype.hasobject:
-        raise ValueError("an array of objects or of columns")
+        raise ValueError("an array of objects or in Fortran order")
     return shape, dtype
 
 
@@ -194,5 +197,5 @@ def _unreadable(path: str | Path, error: Exception) -> ActreproError:
     if isinstance(error, FileNotFoundError):
         return ActreproError(f"{path}: there is no such file; run the workflow that makes it")
     return ActreproError(
-        f"{path}: the file is damaged ({error}); delete it and run again, so that it is made anew"
+        f"{path}: the file is damaged ({error}); delete it and run the workflow that makes it"
     )

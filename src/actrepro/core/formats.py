@@ -1,4 +1,4 @@
-"""Numbers as readers see them in figures and in the report: one small function per kind."""
+"""Formats of numbers in figures and in the report: one small function per kind."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ MISSING = "—"
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """A plain number; a dash where there is none."""
+    """Format a plain number; a dash where there is none."""
     return MISSING if value is None else minus(f"{value:z.{digits}f}")
 
 
 def signed(value: float | None, digits: int = 4) -> str:
-    """A number with its sign; what rounds to zero is +0."""
+    """Format a number with its sign; a value that rounds to zero is +0."""
     return MISSING if value is None else minus(f"{value:+z.{digits}f}")
 
 
 def minus(text: str) -> str:
-    """A typographic minus in place of each hyphen."""
+    """Replace each hyphen with a typographic minus."""
     return text.replace("-", "−")
 
 
 def percent(share: float | None, digits: int = 2) -> str:
-    """A share of one in per cent."""
+    """Format a share of one in per cent."""
     return MISSING if share is None else f"{share * 100:.{digits}f}%"
 
 
 def level(confidence: float) -> str:
-    """A level of confidence without needless zeros: 95%, 97.5%."""
+    """Format a confidence level without trailing zeros: 95%, 97.5%."""
     return f"{confidence * 100:g}%"
 
 
 def interval(bounds: Sequence[float] | None, digits: int = 4) -> str:
-    """[low, high]; a dash where the seeds do not allow one."""
+    """Format an interval as [low, high]; a dash where the seeds allow none."""
     if bounds is None:
         return MISSING
     return f"[{number(bounds[0], digits)}, {number(bounds[1], digits)}]"
 
 
 def mean_sd(metric: Mapping[str, Any] | None, share: bool = False) -> str:
-    """A metric's mean ± standard deviation (n − 1) over seeds; in per cent for a share."""
+    """Format a metric as mean ± standard deviation (n − 1) over seeds; a share in per cent."""
     if metric is None:
         return MISSING
     write, unit = (_hundredths, "%") if share else (number, "")
@@ -54,19 +54,19 @@ def _hundredths(share: float) -> str:
 
 
 def p_value(p: float | None) -> str:
-    """A p-value to three decimals; smaller ones as a bound."""
+    """Format a p-value to three decimals; below 0.001 as a bound."""
     if p is None:
         return MISSING
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def count(value: int) -> str:
-    """A whole number with separators."""
+    """Format a whole number with thousands separators."""
     return f"{value:,}"
 
 
 def counted(value: int, noun: str, plural: str | None = None) -> str:
-    """A number and its noun.
+    """Format a number with its noun.
 
     >>> counted(1, "seed"), counted(3, "seed"), counted(2, "is", "are")
     ('1 seed', '3 seeds', '2 are')
@@ -75,7 +75,7 @@ def counted(value: int, noun: str, plural: str | None = None) -> str:
 
 
 def spread(values: Iterable[float], digits: int) -> str:
-    """The smallest to the largest value, or the one there is."""
+    """Format the range of values, from the smallest to the largest; equal ends once."""
     written = [number(value, digits) for value in sorted(values)]
     if not written:
         return MISSING
@@ -83,7 +83,7 @@ def spread(values: Iterable[float], digits: int) -> str:
 
 
 def counts_spread(values: Iterable[int]) -> str:
-    """As `spread`, for whole numbers."""
+    """Format the range of whole numbers as `spread` does."""
     ends = sorted(values)
     if not ends:
         return MISSING
@@ -91,17 +91,17 @@ def counts_spread(values: Iterable[int]) -> str:
 
 
 def short_hash(digest: str) -> str:
-    """The first twelve digits, enough to tell two files apart at a glance."""
+    """Return a hash's first twelve digits, enough to tell two files apart at a glance."""
     return digest[:12]
 
 
 def mebibytes(size: int) -> str:
-    """Bytes as MiB."""
+    """Format bytes as MiB."""
     return f"{size / 2**20:,.0f} MiB"
 
 
 def duration(seconds: float) -> str:
-    """Seconds as the two largest units: 42 s, 3 min 5 s, 2 h 40 min."""
+    """Format seconds in their two largest units: 42 s, 3 min 5 s, 2 h 40 min."""
     whole = round(seconds)
     if whole < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
@@ -111,7 +111,7 @@ def duration(seconds: float) -> str:
 
 
 def listed(names: Sequence[str], most: int | None = None) -> str:
-    """Names as in a sentence: a, b and c; beyond `most` only their number.
+    """Join names as in a sentence: a, b and c; names beyond `most` are counted.
 
     >>> listed(["a", "b", "c"]), listed(["a", "b", "c", "d"], most=2)
     ('a, b and c', 'a, b and 2 more')

@@ -1,4 +1,4 @@
-"""What every job's script does around its work: a log, and errors a user can read."""
+"""The frame of every job's script: a log, and errors that a user can read."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ LOG = logging.getLogger("actrepro")
 def job(log: str) -> Iterator[None]:
     """Log to a file and to stderr, and turn a failure into a message.
 
-    A user's mistake (`ActreproError`) ends in its message alone; anything else
-    is a fault of ours, and its traceback goes to the log.
+    An `ActreproError` ends the job with its message alone. Any other error is a bug,
+    and its traceback goes to the log.
     """
     _log_to(Path(log))
     try:
         yield
     except Stopped as stopped:
         LOG.warning("%s", stopped)
-        # As a shell says it of a process that a signal ended.
+        # The exit status that a shell reports for a process ended by a signal.
         sys.exit(128 + stopped.number)
     except ActreproError as error:
         LOG.error("%s", error)
@@ -35,14 +35,14 @@ def job(log: str) -> Iterator[None]:
         sys.exit(1)
     except Exception as error:
         if is_out_of_memory(error):
-            LOG.error("%s", _more_memory(error))
+            LOG.error("%s", _out_of_memory_message(error))
         else:
             LOG.exception("an unexpected error; please report it with this log")
         sys.exit(1)
 
 
-def _more_memory(error: Exception) -> str:
-    """What to do where memory did not suffice: on a CPU, or on a GPU, whose errors say more."""
+def _out_of_memory_message(error: Exception) -> str:
+    """Return the message for a job that ran out of memory, on a CPU or a GPU."""
     if isinstance(error, MemoryError) or "CPUAllocator" in str(error):
         return "out of memory; run fewer jobs at once (--cores) or a smaller scale"
     return f"the GPU is out of memory ({error}); choose a smaller scale or device: cpu"

@@ -1,4 +1,4 @@
-"""Where a result came from: versions, the commit, the machine."""
+"""Origin of a result: versions, the commit, the machine."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ PACKAGE = __package__.partition(".")[0]
 
 
 def package_versions(names: Iterable[str] = PACKAGES) -> dict[str, str]:
-    """The installed versions of the packages that a run's bytes may depend on."""
+    """Return the installed versions of the packages that a run's bytes may depend on."""
     versions = {"python": platform.python_version()}
-    # Beside the workflow it need not be installed.
-    own = {PACKAGE: sys.modules[PACKAGE].__version__}
+    # The workflow imports this package from its checkout, so it need not be installed.
+    imported = {PACKAGE: sys.modules[PACKAGE].__version__}
     for name in names:
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            versions[name] = own.get(name, "not installed")
+            versions[name] = imported.get(name, "not installed")
     return versions
 
 
 def git_state() -> dict[str, Any]:
-    """The commit of the source tree and whether it had changes; None outside a checkout."""
+    """Return the source tree's commit and whether it has changes; None outside a checkout."""
     checkout = _git("rev-parse", "--show-toplevel")
-    # A package installed below somebody else's checkout has no commit of its own.
+    # A package installed inside another project's checkout has no commit of its own.
     if checkout is None or Path(checkout).resolve() != Path(__file__).resolve().parents[3]:
         return {"commit": None, "dirty": None}
     commit = _git("rev-parse", "HEAD")
@@ -59,7 +59,7 @@ def _git(*arguments: str) -> str | None:
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores and system; nothing that names the machine or its user."""
+    """Return processor, cores and system; nothing that identifies the machine or its user."""
     return {
         "system": platform.system(),
         "architecture": platform.machine(),
@@ -78,22 +78,22 @@ def _processor() -> str:
 
 
 def peak_memory_bytes() -> int:
-    """The most memory this process has held so far."""
+    """Return the most memory that this process has held so far."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
 
 def cuda_usable() -> bool:
-    """Whether torch, were it imported, would find a CUDA device.
+    """Check whether torch, once imported, would find a CUDA device.
 
     The rules use it to decide whether a training job takes a `gpu` resource. Where torch is not
-    installed, jobs have it in an environment of their own, and only the cards are known.
+    installed, jobs have it in an environment of their own, so only the GPUs are checked.
     """
     return cuda_build() and len(visible_cards()) > 0
 
 
 def cuda_build() -> bool:
-    """Whether torch may know CUDA, on this machine or on one that has a GPU."""
+    """Check whether torch may be built for CUDA, with or without a GPU here."""
     try:
         return not importlib.metadata.version("torch").endswith("+cpu")
     except importlib.metadata.PackageNotFoundError:

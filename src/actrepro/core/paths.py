@@ -1,6 +1,6 @@
-"""Where every file of a study lies: the one place for paths.
+"""Paths of all files of a study.
 
-Each path is a pattern with wildcards in braces, as Snakemake wants it; `at`
+Each path is a pattern with wildcards in braces, as Snakemake expects it; `at`
 fills in some or all of them.
 """
 
@@ -11,9 +11,9 @@ from pathlib import PurePosixPath
 RESULTS = "results"
 LOGS = "logs"
 BENCHMARKS = "benchmarks"
-# Unfinished training runs, and what explains staleness; Snakemake knows nothing of it.
+# Unfinished training runs, and hashes that explain staleness; Snakemake does not track them.
 STATE = "state"
-# Results of studies made elsewhere, in small form: committed, as results never are.
+# Published studies in small form; committed, unlike results.
 RECORDED = "resources/recorded"
 
 CORPUS = f"{RESULTS}/corpora/{{corpus}}/corpus.npz"
@@ -31,7 +31,7 @@ GATES_AFTER = f"{MODEL}/gates-after.json"
 
 CHECKPOINT = f"{RUN}/checkpoint.safetensors"
 TRAINING_STATE = f"{STATE}/{{scale}}/{{model}}/{{activation}}/seed{{seed}}"
-# What a fingerprint of code stands for, so that `make explain` can name what has changed.
+# The hashes behind a fingerprint of code, so that `make explain` can name what has changed.
 CODE = f"{STATE}/code/{{fingerprint}}.json"
 SNAPSHOTS = f"{RUN}/snapshots.safetensors"
 HISTORY = f"{RUN}/history.csv"
@@ -61,7 +61,7 @@ ELSEWHERE = f"{SCALE}/elsewhere.json"
 FIGURE_SVG = f"{SCALE}/figures/{{figure}}.svg"
 FIGURE_PNG = f"{SCALE}/figures/{{figure}}.png"
 
-# What models are made of and what a step costs, at every scale of the config.
+# Parts and cost of every model, at every scale of the config.
 MODELS = f"{RESULTS}/models.json"
 REPORT = f"{RESULTS}/report.html"
 REPORT_TEXT = f"{RESULTS}/report.md"
@@ -82,7 +82,7 @@ PROVENANCE = f"{RECORD}/provenance.json"
 
 
 def at(pattern: str, **wildcards: object) -> str:
-    """Fill in wildcards; those not named stay.
+    """Fill in the named wildcards; others stay.
 
     >>> at(CELL, scale="cpu", model="charlm")
     'results/cpu/charlm/{activation}'
@@ -93,7 +93,7 @@ def at(pattern: str, **wildcards: object) -> str:
 
 
 def seed_of(path: str) -> int:
-    """The seed of the run that a file belongs to.
+    """Return the seed of the run that a file belongs to.
 
     >>> seed_of(at(CHECKPOINT, scale="cpu", model="charlm", activation="relu", seed=42))
     42
@@ -102,12 +102,12 @@ def seed_of(path: str) -> int:
 
 
 def log_of(rule: str, pattern: str) -> str:
-    """The log of a rule whose outputs have the wildcards of `pattern`."""
+    """Return the log of a rule whose outputs have the wildcards of `pattern`."""
     return f"{LOGS}/{rule}/{_wildcards(pattern)}.log"
 
 
 def benchmark_of(rule: str, pattern: str) -> str:
-    """The benchmark of a rule whose outputs have the wildcards of `pattern`."""
+    """Return the benchmark of a rule whose outputs have the wildcards of `pattern`."""
     return f"{BENCHMARKS}/{rule}/{_wildcards(pattern)}.tsv"
 
 
@@ -118,7 +118,7 @@ def _wildcards(pattern: str) -> str:
 
 
 def record_of(file: str) -> str:
-    """The name of the record that a file belongs to; empty for other files.
+    """Return the name of the record that a file belongs to; empty for other files.
 
     >>> record_of("resources/recorded/h100/full/stats.json"), record_of("results/full/stats.json")
     ('h100', '')
@@ -129,7 +129,7 @@ def record_of(file: str) -> str:
 
 
 def below_results(path: str) -> str:
-    """A results file as a record names it.
+    """Return a results file's path as a record names it.
 
     >>> below_results("results/full/charlm/stats.json")
     'full/charlm/stats.json'

@@ -1,8 +1,8 @@
 """Independent random streams, derived by name from one seed.
 
-Initial weights, batch order and dropout each have their own, so that changing
-one (a model with more layers, another batch size) leaves the others as they
-were, and the same seed shows every activation the same blocks of text.
+Initial weights, batch order and dropout each have a stream. Changing one (a model
+with more layers, another batch size) leaves the others unchanged, and the same
+seed shows every activation the same windows of text.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ DROPOUT = "dropout"
 
 
 def stream_seed(seed: int, name: str) -> int:
-    """A 63-bit seed: the head of SHA-256 of seed and name."""
+    """Derive a 63-bit seed from a seed and a stream's name, by SHA-256."""
     digest = hashlib.sha256(f"actrepro/{seed}/{name}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 
@@ -26,6 +26,6 @@ def stream_seed(seed: int, name: str) -> int:
 def batch_starts(
     seed: int, iterations: int, batch: int, text_length: int, context: int
 ) -> npt.NDArray[np.int64]:
-    """Where each training sequence starts: `[iterations, batch]`, uniform over the text."""
+    """Draw the start of each training sequence, `[iterations, batch]`, uniform over the text."""
     generator = np.random.Generator(np.random.PCG64(stream_seed(seed, BATCHES)))
     return generator.integers(0, text_length - context, size=(iterations, batch), dtype=np.int64)

@@ -1,6 +1,6 @@
-"""How a training run ends: the values of `status` in `run.json`, in a checkpoint, in `stats.json`.
+"""Values of a training run's `status` in `run.json`, in a checkpoint, in `stats.json`.
 
-A lost run is recorded with why it was lost, and is in no number.
+A lost run is recorded with its reason and excluded from every statistic.
 """
 
 from __future__ import annotations
@@ -8,6 +8,6 @@ from __future__ import annotations
 FINISHED = "finished"
 # A loss was NaN or infinite.
 DIVERGED = "diverged"
-# The machine could not do it: out of memory.
+# The machine ran out of memory.
 FAILED = "failed"
 LOST = (DIVERGED, FAILED)

@@ -1,11 +1,10 @@
-"""The modules that run when some module is used, read from source without importing them.
+"""Modules that run when a module is used, found in source without importing anything.
 
-Only import statements are followed. A module whose name is put together at run time
-(`importlib.import_module`) must be named beside the others, as `actrepro.provenance.fingerprint`
-does with the model. Files that are no modules, such as templates, do not count, and neither does
-what lies outside the named modules' top-level packages: torch's version is the environment's
-affair, and a module that stands alone on Python's path is a package of its own, whatever lies
-beside it.
+Only import statements are followed. A module whose name is built at run time
+(`importlib.import_module`) must be passed with the others, as `actrepro.provenance.fingerprint`
+does with the model. Files that are not modules, such as templates, do not count. Nor do modules
+outside the top-level packages of the modules passed: torch's version belongs to the environment,
+and a single module on Python's path is a package of its own, without its neighbours.
 """
 
 from __future__ import annotations
@@ -41,27 +40,27 @@ class Closure(NamedTuple):
 
 
 def closure(modules: Iterable[str], leaving_out: Collection[str] = ()) -> Closure:
-    """Find the modules that run when `modules` are used, and what they take from each other.
+    """Find the modules that run when `modules` are used, and the names they take from each other.
 
-    These are the modules themselves, what they import of their own top-level packages, the
-    packages that these lie in, and so on. Imports inside functions count, since a module that is
-    used may call any of its functions; those below `if TYPE_CHECKING:` do not. The imports inside
-    a module's own `__getattr__` (PEP 562) run only when a name is asked of it, so they do not
-    count for a package that is there only because something lies in it. Without this rule the
-    front of `actrepro`, which offers models and results that way, would draw in the whole library.
+    These are the modules themselves, what they import from their own top-level packages, the
+    packages that contain them, and so on. Imports inside functions count, since any function of a
+    module may be called; imports below `if TYPE_CHECKING:` do not. Imports inside a module's
+    `__getattr__` (PEP 562) run only when a name is looked up in it, so they do not count for a
+    package that is included only because it contains a module. Otherwise `actrepro/__init__.py`,
+    which offers models and results this way, would draw in the whole library.
 
     Parameters
     ----------
     modules
         Their names, as in an import statement.
     leaving_out
-        Modules that do not count, nor what only they import, unless they are in `modules`.
+        Modules to skip, with what only they import, unless they are in `modules`.
 
     Raises
     ------
     ActreproError
-        When a module is missing or is not valid Python; the message names it. A missing one that
-        is imported inside a `try` is taken to be optional.
+        When a module is missing or is not valid Python; the message names it. A missing module
+        that is imported inside a `try` is considered optional.
     """
     named = sorted(set(modules))
     search = _Search(packages_of(named), frozenset(leaving_out) - frozenset(named))
@@ -78,12 +77,14 @@ def imported_by(script: Path, package: str) -> list[Wire]:
         When the script cannot be read, or is not valid Python.
     """
     search = _Search(frozenset([package]), frozenset())
-    statements = [one.statement for one in _read(script.name, script).imports]
-    return sorted({wire for one in statements for wire in search.wired(one, script.name, "")})
+    imports = _read(script.name, script).imports
+    return sorted(
+        {wire for found in imports for wire in search.wired(found.statement, script.name, "")}
+    )
 
 
 def modules_of(package: str) -> list[str]:
-    """A package and the modules that lie in it, sorted.
+    """Return the names of a package and of the modules in it, sorted.
 
     Raises
     ------
@@ -96,12 +97,12 @@ def modules_of(package: str) -> list[str]:
 
 
 def packages_of(modules: Iterable[str]) -> frozenset[str]:
-    """Return the top-level packages that modules lie in."""
+    """Return the top-level packages that contain the modules."""
     return frozenset(module.partition(".")[0] for module in modules)
 
 
 class _Wanted(NamedTuple):
-    """A module to follow; `used` unless it is only the package that another lies in."""
+    """A module to follow; `used` is false for a package that only contains another module."""
 
     module: str
     used: bool
@@ -122,14 +123,14 @@ class _Source(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """A module's file (none without `__init__.py`) and, if a package, its folders."""
+    """A module's file (None without `__init__.py`) and, for a package, its folders."""
 
     file: Path | None
     folders: tuple[str, ...]
 
 
 class _Search:
-    """The walk along imports, inside some top-level packages."""
+    """A search along import statements, inside some top-level packages."""
 
     def __init__(self, packages: frozenset[str], left_out: frozenset[str]) -> None:
         self._packages = packages
@@ -139,7 +140,9 @@ class _Search:
         self._places: dict[str, _Place | None] = {}
 
     def follow(self, waiting: list[_Wanted]) -> None:
-        """Fill `files` with what is wanted and all that it wants in turn."""
+        """Add the waiting modules to `files`, with all that they import in turn."""
+        # A package may come first as the container of a module and later as a module in use.
+        # Only then do the imports inside its `__getattr__` count, so both visits are needed.
         done: set[tuple[str, bool]] = set()
         while waiting:
             wanted = waiting.pop()
@@ -155,6 +158,7 @@ class _Search:
     def _wanted_by(self, wanted: _Wanted, place: _Place) -> Iterator[_Wanted]:
         module = wanted.module
         parent = module.rpartition(".")[0]
+        # Importing `a.b` runs `a/__init__.py` first.
         if parent:
             yield _Wanted(parent, used=False, importer=module)
         if place.file is None:
@@ -170,7 +174,7 @@ class _Search:
     def wired(
         self, statement: ast.Import | ast.ImportFrom, module: str, package: str
     ) -> Iterator[Wire]:
-        """Find the names that a statement takes from modules of the packages searched."""
+        """Yield the names that a statement takes from modules of the searched packages."""
         if isinstance(statement, ast.Import):
             for alias in statement.names:
                 if self._searches(alias.name):
@@ -180,11 +184,13 @@ class _Search:
         source = _absolute(statement, module, package)
         if self._searches(source):
             for alias in statement.names:
+                # With the alias: code is hashed without these statements, and two aliases that
+                # change places change what it computes.
                 name = f"{alias.name} {alias.asname}"
-                yield from (Wire(module, name, one) for one in self._taken(source, alias.name))
+                yield from (Wire(module, name, used) for used in self._used(source, alias.name))
 
-    def _taken(self, source: str, name: str) -> Iterator[str]:
-        """Which modules `from source import name` uses: the name may be a module itself."""
+    def _used(self, source: str, name: str) -> Iterator[str]:
+        """Yield the modules that `from source import name` uses; the name may be a module."""
         submodule = f"{source}.{name}"
         if self._place(submodule) is not None:
             yield submodule
@@ -192,8 +198,9 @@ class _Search:
         yield source
         place = self._place(source)
         if name == "*" and place is not None:
-            # Which of its modules a package's __all__ names may be worked out at run time.
-            yield from (f"{source}.{one.name}" for one in pkgutil.iter_modules(place.folders))
+            # A package may compute its __all__ at run time, so all of its modules count.
+            modules = pkgutil.iter_modules(place.folders)
+            yield from (f"{source}.{module.name}" for module in modules)
 
     def _searches(self, module: str) -> bool:
         return module.partition(".")[0] in self._packages
@@ -208,12 +215,13 @@ class _Search:
         place = self._place(parent)
         if place is None:
             return None
-        # By its last name: for a dotted one, Python may look for the parent among what is imported.
+        # By the last part of its name: for a dotted name, finders may look the parent up in
+        # sys.modules, but nothing is imported here.
         return _place_of(PathFinder.find_spec(name, place.folders))
 
 
 def _on_path(name: str) -> _Place | None:
-    """A top-level module, as all of Python's finders see it: editable installs have their own."""
+    """Find a top-level module with all of Python's finders: editable installs add their own."""
     specs = (finder.find_spec(name, None) for finder in sys.meta_path)
     return _place_of(next((spec for spec in specs if spec is not None), None))
 
@@ -227,7 +235,10 @@ def _place_of(spec: ModuleSpec | None) -> _Place | None:
 
 
 def _bound(alias: ast.alias) -> Iterable[str]:
-    """`import a.b` binds a, and what is asked of it is not known; `import a.b as x` binds a.b."""
+    """Return the modules that an alias of an `import` statement may use.
+
+    `import a.b` binds `a`, through which code may reach both; `import a.b as x` binds `a.b`.
+    """
     return [alias.name] if alias.asname else accumulate(alias.name.split("."), "{}.{}".format)
 
 
@@ -253,8 +264,8 @@ def _missing(wanted: _Wanted) -> ActreproError:
 def code_sha256(module: str, file: Path, packages: frozenset[str]) -> str:
     """Compute the SHA-256 (hex) of a module's code, without comments, docstrings and formatting.
 
-    Imports from `packages` do not count: a module that moves changes no result. `wires` has what
-    they take from where.
+    Imports from `packages` do not count, so that moving a module makes no result stale;
+    `Closure.wires` holds what they import.
 
     Raises
     ------
@@ -275,15 +286,15 @@ def _read(module: str, file: Path) -> _Source:
         # Compiled modules have no imports that can be read.
         return _parsed(file.read_bytes()) if file.suffix == ".py" else _Source()
     except OSError as error:
-        found = f"cannot be read ({error.strerror})"
+        problem = f"cannot be read ({error.strerror})"
     except (SyntaxError, ValueError) as error:
-        found = f"is not valid Python ({error})"
+        problem = f"is not valid Python ({error})"
     raise ActreproError(
-        f"module '{module}': {file} {found}; expected source that Python can import; correct it"
+        f"module '{module}': {file} {problem}; expected source that Python can import; correct it"
     )
 
 
-# By its content, so that an edited file is read anew; planning asks once per model.
+# Cached by content: an edited file is parsed again, and planning asks once per model.
 @cache
 def _parsed(code: bytes) -> _Source:
     tree = what_runs(code)
@@ -303,6 +314,7 @@ def _imports(nodes: Iterable[ast.AST], optional: bool = False) -> Iterator[_Impo
     for node in nodes:
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield _Import(node, optional)
+        # Expressions hold no statements.
         elif not isinstance(node, ast.expr):
             inside_try = optional or isinstance(node, ast.Try)
             yield from _imports(ast.iter_child_nodes(node), inside_try)

@@ -1,10 +1,10 @@
-"""Why a dry run wants to run jobs, in words.
+"""Explanation of a dry run: the jobs that would run, and the changes that cause them.
 
     snakemake --dry-run | python -m actrepro.provenance.explain
 
-Snakemake gives every job its reasons. Most jobs only follow others, and a changed parameter is
-shown as two values. This groups the jobs by what has really changed and names it: the
-modules of the library, the keys of the config, the files.
+Snakemake prints reasons for every job. Most jobs only follow others, and a changed parameter is
+shown as two values. This module groups the jobs by cause and names it: the modules of the
+library, the keys of the config, the files.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ PARAMS = "Params have changed since last execution: "
 STARTS = (FOLLOWS, MISSING, UPDATED, INCOMPLETE, PARAMS)
 PLAIN = {
     "Set of input files has changed since last execution": (
-        "it is made from other files than before (a seed, an activation, a model or a figure was "
-        "added or taken away)"
+        "its set of input files has changed (a seed, an activation, a model or a figure was added "
+        "or removed)"
     ),
     "Software environment definition has changed since last execution": (
         "the versions of its packages have changed (envs/)"
@@ -45,14 +45,14 @@ SHOWN = 3
 
 
 class Job(NamedTuple):
-    """What a job says that it does, and the reasons that Snakemake gives for it."""
+    """A job's message, and the reasons that Snakemake prints for it."""
 
     message: str
     reasons: tuple[str, ...]
 
 
 def explain(text: str) -> str:
-    """What a dry run would do and why.
+    """Describe the jobs that a dry run would run, and why.
 
     Parameters
     ----------
@@ -69,14 +69,14 @@ def explain(text: str) -> str:
     if IS_DRY_RUN not in text:
         end = "\n".join(text.strip().splitlines()[-12:])
         raise ActreproError(f"expected what `snakemake --dry-run` prints, found:\n{end}")
-    found = jobs_of(text)
-    roots = [job for job in found if _causes(job)]
-    head = f"{_jobs(len(found))} would run. What is stale, and why:\n"
-    return "\n".join([head, *_told(roots), *_followers(len(found) - len(roots))])
+    jobs = jobs_of(text)
+    roots = [job for job in jobs if _causes(job)]
+    head = f"{_jobs(len(jobs))} would run. What is stale, and why:\n"
+    return "\n".join([head, *_describe(roots), *_followers(len(jobs) - len(roots))])
 
 
 def jobs_of(text: str) -> list[Job]:
-    """The jobs of a dry run, without targets that make nothing themselves."""
+    """Return the jobs of a dry run, without targets that make no file."""
     pairs = re.findall(r"^Job \d+: (.*)\nReason: (.*)$", text, re.MULTILINE)
     return [Job(message, tuple(_reasons(reason))) for message, reason in pairs]
 
@@ -88,37 +88,38 @@ def remember_code(
     modules: Collection[str],
     activations: Collection[str] | None,
 ) -> None:
-    """Keep what a fingerprint stands for, so that later code can be held against it.
+    """Record the hashes behind a fingerprint, so that later code can be compared with them.
 
     Parameters
     ----------
     hashes
-        By module or file.
+        SHA-256 by module or file.
     script, modules, activations
-        What was hashed: `actrepro.provenance.fingerprint.source_of_script` and `Source.hashes`.
+        The arguments of `actrepro.provenance.fingerprint.source_of_script` and `Source.hashes`.
     """
     path = Path(paths.at(paths.CODE, fingerprint=fingerprint))
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        of = {"script": os.path.relpath(script), "modules": modules, "activations": activations}
-        write_json(path, {**of, "hashes": dict(hashes)})
+        hashed = {"script": os.path.relpath(script), "modules": modules, "activations": activations}
+        write_json(path, {**hashed, "hashes": dict(hashes)})
 
 
 def _reasons(text: str) -> Iterator[str]:
-    """The reasons of a job, which stand in one line."""
+    """Yield a job's reasons, which Snakemake prints on one line."""
     begins = "|".join(re.escape(start) for start in (*STARTS, *PLAIN))
     yield from (part.strip() for part in re.split(f"; (?={begins})", text))
 
 
 def _causes(job: Job) -> list[str]:
-    """Reasons of its own: those that are not another job's."""
-    own = [reason for reason in job.reasons if not reason.startswith(FOLLOWS)]
-    # What was never made has no other reason.
-    others = [reason for reason in own if not reason.startswith(MISSING)]
-    return others or (own if len(own) == len(job.reasons) else [])
+    """Return the reasons that do not follow from another job."""
+    direct = [reason for reason in job.reasons if not reason.startswith(FOLLOWS)]
+    changes = [reason for reason in direct if not reason.startswith(MISSING)]
+    # A missing output is a cause only where the job does not also follow another.
+    return changes or (direct if len(direct) == len(job.reasons) else [])
 
 
-def _told(roots: list[Job]) -> Iterator[str]:
+def _describe(roots: list[Job]) -> Iterator[str]:
+    """Yield the lines about jobs, grouped by cause."""
     groups: dict[tuple[str, ...], list[Job]] = {}
     for job in roots:
         words = dict.fromkeys(line for reason in _causes(job) for line in _why(reason))
@@ -132,7 +133,7 @@ def _told(roots: list[Job]) -> Iterator[str]:
 
 
 def _followers(count: int) -> list[str]:
-    return [f"The other {_jobs(count)}: what is made from these."] if count else []
+    return [f"Made from these: the other {_jobs(count)}."] if count else []
 
 
 def _jobs(count: int) -> str:
@@ -140,13 +141,13 @@ def _jobs(count: int) -> str:
 
 
 def _why(reason: str) -> Iterator[str]:
-    """A reason in words."""
+    """Describe a reason."""
     if reason.startswith(MISSING):
         yield "there is no result yet, or it was deleted"
     elif reason.startswith(UPDATED):
         yield f"changed since: {_files(reason, UPDATED)}"
     elif reason.startswith(INCOMPLETE):
-        yield f"a job was stopped at it: {_files(reason, INCOMPLETE)}"
+        yield f"a job was stopped while it wrote {_files(reason, INCOMPLETE)}"
     elif reason.startswith(PARAMS):
         yield from _changes(reason.removeprefix(PARAMS))
     else:
@@ -158,11 +159,11 @@ def _files(reason: str, start: str) -> str:
 
 
 def _changes(text: str) -> Iterator[str]:
-    """What differs between the parameters before and now."""
+    """Describe the differences between the parameters before and now."""
     match = re.fullmatch(r".*?before: (.*) now: (.*)", text.strip())
     before, now = map(_values, match.groups()) if match else ([], [])
     code_before = [value for value in before if _is_code(value)]
-    before, now = ([one for one in side if not _is_code(one)] for side in (before, now))
+    before, now = ([value for value in side if not _is_code(value)] for side in (before, now))
     if code_before:
         yield from _code_changes(code_before, alone=before == now)
     yield from (f"the config has changed: {line}" for line in _differing(before, now))
@@ -173,8 +174,8 @@ def _is_code(value: Any) -> bool:
 
 
 def _code_changes(fingerprints: list[str], alone: bool) -> Iterator[str]:
-    """Names of modules and files whose code is not what it was."""
-    changed = sorted({name for one in fingerprints for name in _changed_since(one)})
+    """Name the modules and files whose code has changed."""
+    changed = sorted({name for digest in fingerprints for name in _changed_since(digest)})
     if changed:
         yield f"code has changed: {few(changed)}"
     elif alone:
@@ -182,7 +183,7 @@ def _code_changes(fingerprints: list[str], alone: bool) -> Iterator[str]:
 
 
 def _changed_since(fingerprint: str) -> set[str]:
-    """What of the code behind a fingerprint is another now; nothing where that is not known."""
+    """Return the modules and files that changed since a fingerprint; empty where unknown."""
     path = Path(paths.at(paths.CODE, fingerprint=fingerprint))
     if not path.exists():
         return set()
@@ -193,7 +194,7 @@ def _changed_since(fingerprint: str) -> set[str]:
 
 
 def _values(text: str) -> list[Any]:
-    """Parameters, as Snakemake writes them: Python's notation, with commas and no spaces."""
+    """Parse parameters as Snakemake writes them: Python literals, separated by commas."""
     if text.strip() == "<nothing exclusive>":
         return []
     try:
@@ -203,7 +204,7 @@ def _values(text: str) -> list[Any]:
 
 
 def _differing(old: Any, new: Any, key: str = "") -> Iterator[str]:
-    """Where two values differ, key by key; what all of a list's parts share is said once."""
+    """Describe where two values differ, key by key; equal lines about a list's items once."""
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new) and key == "":
         lines = (line for pair in zip(old, new, strict=True) for line in _differing(*pair))
         yield from dict.fromkeys(lines)

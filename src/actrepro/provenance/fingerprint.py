@@ -1,12 +1,11 @@
 """A fingerprint of the code that a stage of the study depends on.
 
-It tells whether a result has to be made anew: a change of code changes it; a change of comments,
-docstrings or formatting does not, and neither does code that is not imported
-(`actrepro.provenance.closure`). A module counts by its contents, so one that moves to another
-package, or gets another name, changes nothing. Two refinements keep what is not concerned from
-being trained again:
+A result is stale when its fingerprint changes. A change of code changes it; a change of comments,
+docstrings or formatting does not, nor does code that is not imported
+(`actrepro.provenance.closure`). A module counts by its contents, so moving it to another package
+or renaming it changes nothing. Two exceptions avoid needless training:
 
-- Modules that say when, where or whether something is computed, and never what, do not count
+- Modules that decide when, where or whether something is computed, but never what, do not count
   (`SHAPES_NO_RESULT`).
 - Of `actrepro.models.activations`, only the activations in use count, with what they call.
 """
@@ -34,42 +33,42 @@ from actrepro.provenance.normal_form import sha256_of_tree, what_runs, without_i
 ACTIVATIONS = "actrepro.models.activations"
 PACKAGE = __package__.partition(".")[0]
 NO_CODE = sha256_of_tree(what_runs(b""))
-# Each with the reason. A rule that names one of them all the same is told of its changes.
+# Modules with the reason why they do not count, unless a rule names one of them explicitly.
 SHAPES_NO_RESULT: Mapping[str, str] = {
-    "actrepro.core.gpus": "which card a job takes",
-    "actrepro.provenance.closure": "which modules a fingerprint covers",
-    "actrepro.config.protocol": "checks what is asked, which reaches a job through its parameters",
-    "actrepro.config.reading": "reads what is asked",
-    "actrepro.config.study": "checks what is asked",
-    "actrepro.core.errors": "what a user is told",
-    "actrepro.data.fetch": "how a text comes; what comes is held against a hash",
-    "actrepro.provenance.fingerprint": "whether something is stale",
-    "actrepro.provenance.identity": "whether a snapshot is taken up",
+    "actrepro.core.gpus": "chooses the GPU of a job",
+    "actrepro.provenance.closure": "chooses the modules of a fingerprint",
+    "actrepro.config.protocol": "checks settings, which reach a job as its parameters",
+    "actrepro.config.reading": "reads settings",
+    "actrepro.config.study": "checks settings",
+    "actrepro.core.errors": "messages to the user",
+    "actrepro.data.fetch": "fetches texts, which are checked against a hash",
+    "actrepro.provenance.fingerprint": "decides what is stale",
+    "actrepro.provenance.identity": "decides whether a run is resumed",
     "actrepro.core.jobs": "logs",
-    "actrepro.core.locks": "who may begin",
-    "actrepro.provenance.normal_form": "what of a file counts",
-    "actrepro.core.paths": "where files lie: Snakemake sees it",
-    "actrepro.data.plays": "how plays are cleaned: only their corpora depend on it, and name it",
-    "actrepro.core.machine": "on what a run was made, which stays true of it",
-    "actrepro.train.startup": "how fast a job starts",
-    "actrepro.config.names": "which names there are",
+    "actrepro.core.locks": "decides which process goes first",
+    "actrepro.provenance.normal_form": "reduces code for a fingerprint",
+    "actrepro.core.paths": "paths of files, which Snakemake tracks",
+    "actrepro.data.plays": "cleans plays: only their corpora depend on it, and name it",
+    "actrepro.core.machine": "describes the machine of a run that exists",
+    "actrepro.train.startup": "speeds up the start of a job",
+    "actrepro.config.names": "lists valid names",
 }
 
 
 @dataclass(frozen=True)
 class Source:
-    """Code by name: modules, and files that are none."""
+    """Code by name: modules, and other files such as templates."""
 
     files: Mapping[str, Path]
     wires: frozenset[Wire]
 
     def hashes(self, activations: Collection[str] | None = None) -> dict[str, str]:
-        """SHA-256 (hex) of each part.
+        """Compute the SHA-256 (hex) of each part.
 
         Parameters
         ----------
         activations
-            Those in use; without them all count.
+            Names of the activations in use; None counts all.
 
         Raises
         ------
@@ -82,13 +81,13 @@ class Source:
     def digest(self, activations: Collection[str] | None = None) -> str:
         """Compute one SHA-256 (hex) of the contents of all parts and of what they import.
 
-        The names and the order of modules do not count, nor do modules without code. Other files
-        are read by their names, so these count.
+        The names and the order of modules do not count, nor do modules without code. The names of
+        other files count, since code opens these by name.
 
         Parameters
         ----------
         activations
-            Those in use; without them all count.
+            Names of the activations in use; None counts all.
 
         Raises
         ------
@@ -103,7 +102,7 @@ class Source:
             for name, file in self.files.items()
             if name not in modules
         }
-        # Which module a name comes from: two modules may define the same name.
+        # Two modules may define the same name, so an imported name counts with its module's hash.
         lines |= {
             f"{hashes[importer]} {name} {hashes.get(source, '')}"
             for importer, name, source in self.wires
@@ -112,7 +111,7 @@ class Source:
 
 
 def source_of(modules: Iterable[str]) -> Source:
-    """What runs when modules are used, and the templates that they fill in.
+    """Return the code that runs when modules are used, and the templates that it names.
 
     Raises
     ------
@@ -124,12 +123,12 @@ def source_of(modules: Iterable[str]) -> Source:
 
 
 def source_of_script(script: Path, also: Iterable[str] = ()) -> Source:
-    """A script, what it imports, and modules that are imported by a name put together at run time.
+    """Return a script, what it imports, and modules that it imports by a name built at run time.
 
     Parameters
     ----------
     also
-        Modules; `package.*` stands for all of a package's.
+        Modules to add; `package.*` stands for a package and all of its modules.
 
     Raises
     ------
@@ -146,14 +145,14 @@ def source_of_script(script: Path, also: Iterable[str] = ()) -> Source:
 def training_fingerprint(
     model: str, activations: Collection[str], custom: str | None = None
 ) -> str:
-    """SHA-256 (hex) of the code that training runs of a model depend on.
+    """Compute the SHA-256 (hex) of the code that training runs of a model depend on.
 
     Parameters
     ----------
     model
         A built-in model's name.
     activations
-        Names of those in use.
+        Names of the activations in use.
     custom
         For a user's own model, the dotted path of its module.
 
@@ -167,28 +166,29 @@ def training_fingerprint(
 
 
 def module_of_model(model: str, custom: str | None = None) -> str:
-    """Where a model is built: its file in the library, or a user's module."""
+    """Return the module that builds a model: a file of the library, or a user's module."""
     return custom or f"actrepro.models.zoo.{model}"
 
 
 def _spread(name: str) -> Sequence[str]:
-    """A module, or all of a package's."""
+    """Return a module's name, or those of a package and all of its modules."""
     return modules_of(name.removesuffix(".*")) if name.endswith(".*") else [name]
 
 
 def _templates(files: Mapping[str, Path]) -> dict[str, Path]:
-    """Templates whose names stand in the library's code, or in one of these."""
-    front = files.get("actrepro")
-    waiting = {file.name: file for file in front.parent.rglob("templates/*")} if front else {}
+    """Return the templates that the library's code names, or that these templates name."""
+    library = files.get("actrepro")
+    waiting = {file.name: file for file in library.parent.rglob("templates/*")} if library else {}
     texts = [file.read_bytes() for name, file in files.items() if name.startswith("actrepro.")]
-    found: dict[str, Path] = {}
+    templates: dict[str, Path] = {}
+    # A template may include others, so each one found is searched for names in turn.
     while texts:
         text = texts.pop()
         named = {name: file for name, file in waiting.items() if name.encode() in text}
-        found |= named
+        templates |= named
         waiting = {name: file for name, file in waiting.items() if name not in named}
         texts += [file.read_bytes() for file in named.values()]
-    return dict(sorted(found.items()))
+    return dict(sorted(templates.items()))
 
 
 def _hash(
@@ -203,7 +203,7 @@ def _hash(
 
 @cache
 def _sha256_of_some(code: bytes, packages: frozenset[str], activations: frozenset[str]) -> str:
-    """Hash a module of activations without those not in use, and what only they call."""
+    """Hash the module of activations without those not in use and what only they call."""
     tree = without_imports(what_runs(code), packages)
     definitions = {
         node.name: node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)
@@ -217,7 +217,7 @@ def _sha256_of_some(code: bytes, packages: frozenset[str], activations: frozense
 
 
 def _reached(names: Collection[str], definitions: Mapping[str, ast.stmt]) -> set[str]:
-    """Definitions of a module that some of them use, themselves among them."""
+    """Return the names of a module's definitions and of all definitions that they use."""
     reached: set[str] = set()
     waiting = set(names)
     while waiting:

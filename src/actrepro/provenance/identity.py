@@ -1,6 +1,6 @@
-"""What a training run's bytes depend on: runs of one identity are one and the same run.
+"""Identity of a training run: all that its bytes depend on.
 
-Told without torch, so that a run's record can be asked which source has made it.
+It needs no torch, so that a run's record can be compared with the current source quickly.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ def identity_parts(
     device: str,
     threads: int,
 ) -> dict[str, str]:
-    """All that a run's bytes depend on, part by part, as a message names them.
+    """Return all that a run's bytes depend on, part by part, under the names used in messages.
 
     Parameters
     ----------
     source
         `training_fingerprint` of the library.
     packages, machine, device, threads
-        As `run.json` has them; of the packages only some count.
+        As in `run.json`; only some of the packages count.
     """
     return {
         "request": request.model_dump_json(),
@@ -47,5 +47,5 @@ def identity_parts(
 
 
 def identity_sha256(parts: Mapping[str, str]) -> str:
-    """One hash of all parts."""
+    """Compute one SHA-256 (hex) of all parts."""
     return hashlib.sha256(json.dumps(dict(parts), sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Python code without what does nothing at run time: comments, docstrings, formatting."""
+"""Normal form of Python code: without comments, docstrings and formatting."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from collections.abc import Collection
 
 
 def what_runs(code: bytes) -> ast.Module:
-    """The syntax tree of a module without docstrings, `pass`, and a type checker's imports.
+    """Return a module's syntax tree without docstrings, `pass` and imports for type checkers.
 
     Raises
     ------
     SyntaxError, ValueError
-        When it is not valid Python.
+        When the code is not valid Python.
     """
     tree: ast.Module = _WhatRuns().visit(ast.parse(code))
     return tree
 
 
 def without_imports(tree: ast.Module, packages: Collection[str]) -> ast.Module:
-    """Remove imports from some top-level packages, relative imports among them, from a tree."""
+    """Remove relative imports and imports from some top-level packages from a tree."""
     reduced: ast.Module = _WithoutImports(frozenset(packages)).visit(tree)
     return reduced
 
 
 def sha256_of_tree(tree: ast.AST) -> str:
-    """SHA-256 (hex) of a syntax tree, wherever in a file its parts stand."""
+    """Compute the SHA-256 (hex) of a syntax tree; positions in the file do not count."""
     return hashlib.sha256(_text(tree).encode()).hexdigest()
 
 
 class _WhatRuns(ast.NodeTransformer):
-    """Takes out what does nothing at run time: docstrings, `pass`, a type checker's imports."""
+    """Removes what does nothing at run time: docstrings, `pass`, imports for type checkers."""
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
         # Expressions hold no statements.
@@ -49,7 +49,7 @@ class _WhatRuns(ast.NodeTransformer):
 
 
 class _WithoutImports(ast.NodeTransformer):
-    """Removes imports from some top-level packages, and relative imports."""
+    """Removes relative imports and imports from some top-level packages."""
 
     def __init__(self, packages: frozenset[str]) -> None:
         self._packages = packages
@@ -74,7 +74,10 @@ def _asks_for_type_checking(test: ast.expr) -> bool:
 
 
 def _text(value: object) -> str:
-    """A syntax tree without places. Empty fields are left out: newer Pythons have more of them."""
+    """Write a syntax tree without positions.
+
+    Empty fields are left out, since each new version of Python adds some.
+    """
     if isinstance(value, ast.AST):
         fields = ((name, getattr(value, name, None)) for name in value._fields)
         filled = (f"{name}={_text(field)}" for name, field in fields if field not in (None, []))
