@@ -1,9 +1,9 @@
-# The study in a container, on CPUs and on NVIDIA GPUs, x86-64 and Arm: docs/running.md has the
-# commands. The wheels of torch bring CUDA's libraries; of the machine they need the driver alone.
+# The study in a container, on CPUs and NVIDIA GPUs, x86-64 and Arm; docs/running.md has the
+# commands. Torch's wheels include CUDA's libraries, so the machine needs only the driver.
 FROM python:3.11-slim-bookworm
 
-# On Arm, the package index has torch for CPUs only; another index, named here, may have a build
-# for CUDA. It counts as the newer of the two.
+# On Arm, the package index has torch for CPUs only. Set this to an index with a CUDA build;
+# pip treats that build as the newer of the two.
 ARG TORCH_INDEX=""
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
@@ -23,7 +23,7 @@ COPY rules ./rules
 COPY src ./src
 COPY workflow ./workflow
 
-# Whoever runs it writes to no folder of the image's.
+# Any user can run the image: nothing is written to its folders.
 ENV HOME=/tmp \
     PYTHONDONTWRITEBYTECODE=1
 WORKDIR /study

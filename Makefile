@@ -1,4 +1,4 @@
-# `make study` runs the default study, `make test` the tests; both set up .venv first.
+# `make study` runs the default study, `make test` runs the tests; both set up .venv first.
 PYTHON ?= python3
 CORES ?= $(shell $(PYTHON) -c 'import os; print(os.cpu_count())')
 GPUS ?= 1
@@ -11,17 +11,17 @@ study: $(VENV)/study.stamp
 	$(BIN)/snakemake --cores $(CORES) --resources gpu=$(GPUS)
 	@echo "The report: file://$(CURDIR)/results/report.html"
 
-# What `make study` sets up, and nothing else.
+# Set up .venv only.
 environment: $(VENV)/study.stamp
 
-# What a run would do and why; ARGS go to snakemake (ARGS="cpu --configfile my-study.yaml").
+# Explain what would run and why; ARGS go to snakemake (ARGS="cpu --configfile my-study.yaml").
 explain: $(VENV)/study.stamp
 	@$(BIN)/snakemake --dry-run $(ARGS) 2>&1 | $(BIN)/python -m actrepro.provenance.explain
 
 test: $(VENV)/test.stamp
 	$(BIN)/python -m pytest --numprocesses=$(CORES)
 
-# What CI checks besides the tests.
+# Linters and type checks; CI runs these and the tests.
 check: $(VENV)/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -33,15 +33,15 @@ schema: $(VENV)/study.stamp
 	$(BIN)/python -m actrepro.config.study > config/schema.json
 	$(BIN)/python -m actrepro.results.schema > resources/stats.schema.json
 
-# docs/reference, from the same types and the tables' columns.
+# Generate docs/reference from the same types and the tables' columns.
 reference: $(VENV)/study.stamp
 	$(BIN)/python tools/reference.py
 
-# The conda environments, from requirements.txt and what the scripts import.
+# Generate the conda environments from requirements.txt and the scripts' imports.
 envs: $(VENV)/study.stamp
 	$(BIN)/python tools/environments.py
 
-# The picture of the rules in the README.
+# Redraw the README's diagram of the rules.
 rulegraph: $(VENV)/study.stamp
 	$(BIN)/python tools/rulegraph.py
 
