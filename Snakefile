@@ -56,7 +56,7 @@ rule all:
 
 rule summary:
     input:
-        [paths.at(paths.SUMMARY, scale=scale) for scale in STUDY.scales],
+        [summary_targets(scale) for scale in STUDY.scales],
 
 
 rule audit:

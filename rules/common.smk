@@ -384,10 +384,16 @@ def figure_labels(wildcards):
     return {"figure": figure_title(wildcards.figure)}
 
 
+def summary_targets(scale):
+    """A scale's statistics, tables and summary."""
+    patterns = (paths.SCALE_STATS, *paths.TABLES, paths.SUMMARY)
+    return [paths.at(pattern, scale=scale) for pattern in patterns]
+
+
 def scale_targets(scale):
-    """Everything of a scale: statistics with their tables, and figures."""
+    """Everything of a scale: statistics, tables, summary and figures."""
     return [
-        paths.at(paths.SCALE_STATS, scale=scale),
+        *summary_targets(scale),
         *figures_of_scale(paths.FIGURE_SVG, scale),
     ]
 

@@ -1,9 +1,10 @@
-"""Figures and the report: no computation, only what results files say."""
+"""Figures, the summary and the report: no computation, only what results files say."""
 
 
 # Seconds each: not worth a place in a cluster's queue.
 localrules:
     figure,
+    summary_text,
     report,
 
 
@@ -38,6 +39,29 @@ rule figure:
         "Drawing {wildcards.scale}: {wildcards.figure}"
     script:
         "../workflow/scripts/figure.py"
+
+
+rule summary_text:
+    input:
+        paths.SCALE_STATS,
+    output:
+        paths.SUMMARY,
+    log:
+        paths.log_of("summary_text", paths.SCALE),
+    benchmark:
+        paths.benchmark_of("summary_text", paths.SCALE)
+    conda:
+        "../envs/presentation.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        code=code("summary.py"),
+    message:
+        "Writing the summary of {wildcards.scale}"
+    script:
+        "../workflow/scripts/summary.py"
 
 
 rule report:

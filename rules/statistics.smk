@@ -1,8 +1,9 @@
-"""Differences between runs, and statistics of a model and of a scale."""
+"""Differences between runs, statistics of a model and of a scale, and their tables."""
 
 
 localrules:
     scale_stats,
+    tables,
 
 
 rule cell_differences:
@@ -152,10 +153,33 @@ rule model_stats:
 
 rule scale_stats:
     input:
-        stats=models_of_scale(paths.MODEL_STATS),
+        models_of_scale(paths.MODEL_STATS),
+    output:
+        paths.SCALE_STATS,
+    log:
+        paths.log_of("scale_stats", paths.SCALE),
+    benchmark:
+        paths.benchmark_of("scale_stats", paths.SCALE)
+    conda:
+        "../envs/statistics.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=lasting(10),
+    params:
+        code=code("scale_stats.py"),
+        study=STUDY.study,
+    message:
+        "Statistics of {wildcards.scale}"
+    script:
+        "../workflow/scripts/scale_stats.py"
+
+
+rule tables:
+    input:
+        stats=paths.SCALE_STATS,
         matrices=models_of_scale(paths.MODEL_DIFFERENCES),
     output:
-        stats=paths.SCALE_STATS,
         runs=report(
             paths.RUNS_TABLE,
             caption="../resources/captions/runs.rst",
@@ -203,11 +227,10 @@ rule scale_stats:
             },
         ),
         variance=paths.VARIANCE_TABLE,
-        summary=paths.SUMMARY,
     log:
-        paths.log_of("scale_stats", paths.SCALE),
+        paths.log_of("tables", paths.SCALE),
     benchmark:
-        paths.benchmark_of("scale_stats", paths.SCALE)
+        paths.benchmark_of("tables", paths.SCALE)
     conda:
         "../envs/statistics.yaml"
     threads: 1
@@ -215,10 +238,9 @@ rule scale_stats:
         mem_mb=growing(1000),
         runtime=lasting(10),
     params:
-        code=code("scale_stats.py"),
-        study=STUDY.study,
+        code=code("tables.py"),
         models=models_of,
     message:
-        "Statistics and tables of {wildcards.scale}"
+        "Tables of {wildcards.scale}"
     script:
-        "../workflow/scripts/scale_stats.py"
+        "../workflow/scripts/tables.py"

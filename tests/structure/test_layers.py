@@ -35,8 +35,6 @@ UPWARDS = {
     ("figures.rows", "statistics"),
     ("figures.tradeoff", "statistics"),
     ("report.page", "audit"),
-    ("results.tables", "report"),
-    ("results.tables", "statistics"),
 }
 WITH_TORCH = {
     "models",

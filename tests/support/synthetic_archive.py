@@ -17,7 +17,8 @@ from actrepro.core import paths
 from actrepro.core.files import read_json, write_json, write_text
 from actrepro.replication.archive import Record, content_sha256, read_record
 from actrepro.replication.archive_writer import record_study
-from actrepro.results.tables import COLUMNS, scale_tables
+from actrepro.results.tables import COLUMNS, write_tables
+from actrepro.statistics.per_scale import scale_statistics
 
 GPU = "A <Big> GPU"
 GIT = {"commit": "c0ffee" * 5, "dirty": True}
@@ -45,18 +46,10 @@ def make_results(
     """Write what a study leaves below `results/`, as far as it is recorded."""
     for scale in one.scales:
         models = [_model(root, one, scale, name, diverged, failed or {}) for name in one.models]
-        scale_tables(
-            scale,
-            one.study,
-            [model.stats for model in models],
-            {model.name: model.matrices for model in models},
-            root / paths.at(paths.SCALE_STATS, scale=scale),
-            {
-                table: root / paths.at(f"{paths.SCALE}/{table}.csv", scale=scale)
-                for table in COLUMNS
-            },
-            root / paths.at(paths.SUMMARY, scale=scale),
-        )
+        stats = root / paths.at(paths.SCALE_STATS, scale=scale)
+        scale_statistics(scale, one.study, [model.stats for model in models], stats)
+        matrices = {model.name: model.matrices for model in models}
+        write_tables(stats, matrices, {name: stats.with_name(f"{name}.csv") for name in COLUMNS})
 
 
 def _model(

@@ -8,7 +8,9 @@ from pathlib import Path
 from synthetic import Model, Run
 
 from actrepro.predict.store import Predictions
-from actrepro.results.tables import COLUMNS, scale_tables
+from actrepro.report.summary import write_summary
+from actrepro.results.tables import COLUMNS, write_tables
+from actrepro.statistics.per_scale import scale_statistics
 
 MODELS = ("charlm", "tinylstm")
 ACTIVATIONS = ("relu", "smelu_05")
@@ -49,14 +51,10 @@ def _of_model(name: str, runs: Iterable[tuple[str, str, int]]) -> list[Run]:
 
 
 def write_scale(models: Sequence[Model], folder: Path, scale: str = "tiny") -> Path:
-    """Write a scale's statistics and tables; returns its folder."""
-    scale_tables(
-        scale,
-        "mine",
-        [model.stats for model in models],
-        {model.name: model.matrices for model in models},
-        folder / "stats.json",
-        {name: folder / f"{name}.csv" for name in COLUMNS},
-        folder / "summary.txt",
-    )
+    """Write a scale's statistics, tables and summary; returns its folder."""
+    stats = folder / "stats.json"
+    scale_statistics(scale, "mine", [model.stats for model in models], stats)
+    matrices = {model.name: model.matrices for model in models}
+    write_tables(stats, matrices, {name: folder / f"{name}.csv" for name in COLUMNS})
+    write_summary(stats, folder / "summary.txt")
     return folder

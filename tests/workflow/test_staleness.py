@@ -25,7 +25,7 @@ DRAWN = {"figure": 15 + 2 * 2 + 2, "report": 1, "all": 1}
 # What models are made of, which one figure and the report show.
 SIZES = {"models": 1}
 SHOWN = {**SIZES, "figure": 1, "report": 1, "all": 1}
-END = {"scale_stats": 1, **DRAWN}
+END = {"scale_stats": 1, "tables": 1, "summary_text": 1, **DRAWN}
 NOTHING: dict[str, int] = {}
 
 
@@ -126,6 +126,15 @@ CHANGES = {
         append("src/actrepro/report/templates/report.css", "\np { color: red }\n"),
         {"report": 1, "all": 1},
         "code has changed: report.css",
+    ),
+    "a sentence of the report": Change(
+        edit(
+            "src/actrepro/report/sections/verdicts.py",
+            "is no evidence that activations are alike",
+            "does not show that activations are alike",
+        ),
+        {"report": 1, "all": 1},
+        "code has changed: actrepro.report.sections.verdicts",
     ),
     "one model": Change(
         append("src/actrepro/models/zoo/convlm.py"),

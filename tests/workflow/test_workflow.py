@@ -211,7 +211,8 @@ def test_each_scale_is_a_target(finished: Study, scale: str) -> None:
 
 def test_summary_needs_no_figures(finished: Study) -> None:
     output = finished.snakemake("--dry-run", "summary")
-    assert "scale_stats" in output
+    assert re.search(r"^summary_text +1$", output, re.MULTILINE)
+    assert re.search(r"^tables +1$", output, re.MULTILINE)
     assert not re.search(r"^figure +\d+$", output, re.MULTILINE)
 
 

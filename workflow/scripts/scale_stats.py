@@ -3,14 +3,11 @@ from pathlib import Path
 from actrepro.core.jobs import job
 
 with job(snakemake.log[0]):
-    from actrepro.results.tables import COLUMNS, scale_tables
+    from actrepro.statistics.per_scale import scale_statistics
 
-    scale_tables(
+    scale_statistics(
         snakemake.wildcards.scale,
         snakemake.params.study,
-        [Path(path) for path in snakemake.input.stats],
-        dict(zip(snakemake.params.models, map(Path, snakemake.input.matrices), strict=True)),
-        Path(snakemake.output.stats),
-        {name: Path(snakemake.output[name]) for name in COLUMNS},
-        Path(snakemake.output.summary),
+        [Path(path) for path in snakemake.input],
+        Path(snakemake.output[0]),
     )

@@ -70,6 +70,8 @@ RESERVED = (
     "report",
     "scale_stats",
     "summary",
+    "summary_text",
+    "tables",
     "train",
     "train_cell",
     "verdicts",

@@ -55,6 +55,16 @@ GATES_TABLE = f"{SCALE}/gates.csv"
 ACROSS_TABLE = f"{SCALE}/across.csv"
 TESTS_TABLE = f"{SCALE}/tests.csv"
 VARIANCE_TABLE = f"{SCALE}/variance.csv"
+TABLES = (
+    RUNS_TABLE,
+    PAIRS_TABLE,
+    CELLS_TABLE,
+    CONTRASTS_TABLE,
+    GATES_TABLE,
+    ACROSS_TABLE,
+    TESTS_TABLE,
+    VARIANCE_TABLE,
+)
 SUMMARY = f"{SCALE}/summary.txt"
 ELSEWHERE = f"{SCALE}/elsewhere.json"
 

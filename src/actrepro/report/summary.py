@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from actrepro.core import formats
+from actrepro.core.files import read_json, write_text
 from actrepro.measures import PRIMARY
 from actrepro.predict.store import FINAL
-from actrepro.report.sections.answer import headline
-from actrepro.report.sections.verdicts import at_all
+from actrepro.report.sections.answer import at_all, headline
 from actrepro.results.cells import FAILED, cells_of, named_cells, sound
 from actrepro.results.contrasts import AT, COMPARED, UNTESTED, verdict_counts
 from actrepro.results.verdicts import VERDICTS
@@ -25,6 +26,17 @@ from actrepro.results.words import (
 )
 
 WIDTH = 100  # characters of a line of text
+
+
+def write_summary(stats: Path, output: Path) -> None:
+    """Write a scale's summary from its `stats.json`.
+
+    Raises
+    ------
+    ActreproError
+        When the file is missing or damaged.
+    """
+    write_text(output, summary_text(read_json(stats)))
 
 
 def summary_text(stats: Mapping[str, Any], rule: str = FINAL) -> str:

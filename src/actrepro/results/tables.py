@@ -13,12 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from actrepro.core.files import read_npz, write_text, writing
+from actrepro.core.files import read_json, read_npz, writing
 from actrepro.gates.outcome import all_failed
 from actrepro.measures import measure_ids, run_measure_ids
 from actrepro.predict.store import RULES
-from actrepro.report.summary import summary_text
-from actrepro.statistics.per_scale import scale_statistics
 
 Stats = Mapping[str, Any]
 Row = dict[str, Any]
@@ -141,40 +139,36 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
 }
 
 
-def scale_tables(
-    scale: str,
-    study: str,
-    model_paths: Sequence[Path],
-    matrices_paths: Mapping[str, Path],
-    stats: Path,
-    tables: Mapping[str, Path],
-    summary: Path,
-) -> None:
-    """Write a scale's `stats.json`, its tables (CSV) and `summary.txt`.
+def write_tables(stats: Path, matrices: Mapping[str, Path], tables: Mapping[str, Path]) -> None:
+    """Write the tables of a scale.
 
     Parameters
     ----------
-    model_paths
-        `stats.json` of each model.
-    matrices_paths
+    stats
+        `stats.json` of the scale.
+    matrices
         `differences.npz` by model.
-    stats, tables, summary
-        Where each output belongs; `tables` by the names in `COLUMNS`.
+    tables
+        Where each table belongs, by the names in `COLUMNS`.
+
+    Raises
+    ------
+    ActreproError
+        When a file is missing or damaged.
     """
-    merged = scale_statistics(scale, study, model_paths, stats)
+    numbers = read_json(stats)
     rows = {
-        "runs": run_rows(merged),
-        "pairs": pair_rows(merged, matrices_paths),
-        "cells": cell_rows(merged),
-        "contrasts": contrast_rows(merged),
-        "gates": gate_rows(merged),
-        "across": across_rows(merged),
-        "tests": omnibus_rows(merged),
-        "variance": variance_rows(merged),
+        "runs": run_rows(numbers),
+        "pairs": pair_rows(numbers, matrices),
+        "cells": cell_rows(numbers),
+        "contrasts": contrast_rows(numbers),
+        "gates": gate_rows(numbers),
+        "across": across_rows(numbers),
+        "tests": omnibus_rows(numbers),
+        "variance": variance_rows(numbers),
     }
     for table in COLUMNS:
         _write(tables[table], table, rows[table])
-    write_text(summary, summary_text(merged))
 
 
 def run_rows(stats: Stats) -> Iterator[Row]:

@@ -50,9 +50,11 @@ from actrepro.predict.store import MATCHED, OWN_RULES, RULES, Predictions, save_
 from actrepro.predict.validity import targets_of
 from actrepro.report.markdown import write_markdown
 from actrepro.report.page import Inputs, contents, write_report
-from actrepro.results.tables import COLUMNS, scale_tables
+from actrepro.report.summary import write_summary
+from actrepro.results.tables import COLUMNS, write_tables
 from actrepro.statistics.contrasts import Settings
 from actrepro.statistics.per_model import model_statistics
+from actrepro.statistics.per_scale import scale_statistics
 
 SYMBOLS = 65
 PROMPTS, LONGEST = 32, 128
@@ -284,15 +286,20 @@ def make_other_models(big: Big) -> None:
 
 
 def scale_stats(big: Big) -> None:
-    scale_tables(
-        big.made["scale"],
-        "big",
-        [big.at(paths.MODEL_STATS, model=name) for name in big.model_names],
-        dict.fromkeys(big.model_names, big.at(paths.MODEL_DIFFERENCES)),
+    models = [big.at(paths.MODEL_STATS, model=name) for name in big.model_names]
+    scale_statistics(big.made["scale"], "big", models, big.at(paths.SCALE_STATS))
+
+
+def tables(big: Big) -> None:
+    write_tables(
         big.at(paths.SCALE_STATS),
+        dict.fromkeys(big.model_names, big.at(paths.MODEL_DIFFERENCES)),
         {table: big.at(f"{paths.SCALE}/{table}.csv") for table in COLUMNS},
-        big.at(paths.SUMMARY),
     )
+
+
+def summary_text(big: Big) -> None:
+    write_summary(big.at(paths.SCALE_STATS), big.at(paths.SUMMARY))
 
 
 def break_down(big: Big) -> None:
@@ -389,6 +396,8 @@ MADE: dict[str, Callable[[Big], None]] = {
     "model_stats": model_stats,
     "-other-models": make_other_models,
     "scale_stats": scale_stats,
+    "tables": tables,
+    "summary_text": summary_text,
     "-models": make_models,
 }
 

@@ -17,6 +17,7 @@ from actrepro.results.cells import Stats, cells_of, sound
 from actrepro.results.contrasts import (
     AT,
     COMPARED,
+    LOSS,
     UNTESTED,
     Compared,
     Contrast,
@@ -39,6 +40,8 @@ CALLED = {
 }
 SIGNS = {DIFFERENT: "≠", EQUIVALENT: "≈", INCONCLUSIVE: "?", UNSOUND: "†", UNTESTED: "–"}
 MOST_NAMED = 4
+# The table of verdicts has the others.
+TOLD = (PRIMARY, LOSS)
 
 
 def headline(stats: Stats) -> str:
@@ -135,6 +138,25 @@ def _at_once(stats: Stats) -> str:
     return (
         f"Tested all at once {AT[FINAL]}, the activations of {listed(named, MOST_NAMED)} are not "
         f"all alike in this, corrected for the models."
+    )
+
+
+def at_all(stats: Stats) -> str:
+    """In how many models the activations differ at all, by the tests of all of them at once."""
+    parts = []
+    for compared in COMPARED:
+        found = omnibus_p(stats, compared.metric) if compared.metric in TOLD else {}
+        if found:
+            below = sum(p < alpha(stats) for p in found.values())
+            models = f"{below} of {counted(len(found), 'model')}"
+            parts.append(
+                f"in {models} for {compared.name} (smallest p {p_value(min(found.values()))})"
+            )
+    if not parts:
+        return ""
+    return (
+        f"All sound activations of a model tested together at the fixed step, labels permuted "
+        f"within seeds and corrected for the models: p < {alpha(stats):g} {listed(parts)}."
     )
 
 

@@ -7,16 +7,15 @@ from statistics import median_high
 
 from actrepro.core.formats import counted, interval, level, listed, p_value, signed, spread
 from actrepro.measures import PRIMARY
+from actrepro.report.sections.answer import TOLD, at_all
 from actrepro.results.cells import Stats
 from actrepro.results.contrasts import (
     AT,
     COMPARED,
-    LOSS,
     Compared,
     Contrast,
     alpha,
     contrasts_of,
-    omnibus_p,
     seeds_needed,
     smallest_holm,
     smallest_omnibus_p,
@@ -28,8 +27,6 @@ from actrepro.results.verdicts import DIFFERENT, EQUIVALENT, INCONCLUSIVE, MOST_
 from actrepro.results.words import smoke_note
 
 MOST_NAMED = 6
-# The table of verdicts has the others.
-TOLD = (PRIMARY, LOSS)
 
 
 def verdicts(stats: Stats) -> str:
@@ -46,25 +43,6 @@ def verdicts(stats: Stats) -> str:
     if different:
         said.append(f"Different at the fixed step: {listed(different, MOST_NAMED)}.")
     return " ".join(filter(None, [*said, at_all(stats), _possible(stats)]))
-
-
-def at_all(stats: Stats) -> str:
-    """In how many models the activations differ at all, by the tests of all of them at once."""
-    parts = []
-    for compared in COMPARED:
-        found = omnibus_p(stats, compared.metric) if compared.metric in TOLD else {}
-        if found:
-            below = sum(p < alpha(stats) for p in found.values())
-            models = f"{below} of {counted(len(found), 'model')}"
-            parts.append(
-                f"in {models} for {compared.name} (smallest p {p_value(min(found.values()))})"
-            )
-    if not parts:
-        return ""
-    return (
-        f"All sound activations of a model tested together at the fixed step, labels permuted "
-        f"within seeds and corrected for the models: p < {alpha(stats):g} {listed(parts)}."
-    )
 
 
 def counts_line(stats: Stats, compared: Compared) -> str:
