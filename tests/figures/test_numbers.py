@@ -17,7 +17,7 @@ from synthetic_scale import ACTIVATIONS, Scale, make_scale
 
 from actrepro.core.errors import ActreproError
 from actrepro.core.files import read_json
-from actrepro.figures import figure_sizes
+from actrepro.figures import catalogue
 from actrepro.figures.breakdowns import MOST_SYMBOLS, NOBODY, shown
 from actrepro.figures.catalogue import figure_names
 from actrepro.figures.contrasts import DECIDED
@@ -29,7 +29,7 @@ from actrepro.figures.tradeoff import FRONT
 from actrepro.measures import PRIMARY
 from actrepro.results.cells import cells_of
 from actrepro.results.contrasts import LOSS, family
-from actrepro.statistics.pareto import front
+from actrepro.statistics.per_scale import front
 
 COLOURS = activation_colours(ACTIVATIONS)
 
@@ -190,7 +190,7 @@ def test_training_of_an_activation_has_its_colour_in_every_panel(scale: Scale) -
 
 
 def test_many_grey_lines_become_means(scale: Scale, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(figure_sizes, "MOST_CURVES", 1)
+    monkeypatch.setattr(catalogue, "MOST_CURVES", 1)
     [behind] = points(figure_of(scale, "curves-charlm").axes[0], FAINT)
     losses = [2.5 + place / 50 for place in (3, 4, 5)]
     assert behind[-1] == (12, pytest.approx(np.mean(losses)))
@@ -272,7 +272,7 @@ def test_the_comparison_ranks_only_what_is_beyond_noise(scale: Scale) -> None:
 def crowded(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every study is a large one."""
     for limit in ("SINGLES", "CROSSES", "NUMBERED", "CURVES", "CONTRASTS"):
-        monkeypatch.setattr(figure_sizes, f"MOST_{limit}", 0)
+        monkeypatch.setattr(catalogue, f"MOST_{limit}", 0)
     return
 
 

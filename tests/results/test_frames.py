@@ -34,7 +34,7 @@ from actrepro.results.frames import Study, load_study
 from actrepro.results.schema_version import VERSION
 from actrepro.results.tables import COLUMNS, KINDS
 from actrepro.results.verdicts import UNSOUND
-from actrepro.statistics.equivalence import verdict
+from actrepro.statistics.inference import verdict
 
 DOC = (REPOSITORY / "docs/results.md").read_text(encoding="utf-8")
 REFERENCE = (REPOSITORY / "docs/reference/results.md").read_text(encoding="utf-8")

@@ -9,13 +9,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from actrepro.statistics.equivalence import tost_p
 from actrepro.statistics.inference import (
     Estimate,
     jackknife_pairs,
     label_swap_p,
     mean_estimate,
     sign_flip_p,
+    tost_p,
     two_way_bootstrap,
 )
 from actrepro.statistics.permutation import blocked_omnibus_p, blocked_omnibus_pairs_p

@@ -1,10 +1,12 @@
-"""Statistics of a scale: models side by side, what they must not share, the decomposition."""
+"""Statistics of a scale: models side by side, what they must not share, the variance, the front."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from synthetic import Model
 
 from actrepro.core.files import read_json
@@ -12,7 +14,7 @@ from actrepro.measures import PRIMARY
 from actrepro.predict.store import RULES
 from actrepro.statistics.decomposition import decompose
 from actrepro.statistics.inference import holm
-from actrepro.statistics.per_scale import scale_statistics, sound_grid
+from actrepro.statistics.per_scale import front, scale_statistics, sound_grid
 
 ACTIVATIONS = ["relu", "gelu", "swiglu"]
 SEEDS = [1, 2, 3]
@@ -142,3 +144,33 @@ def test_tests_of_all_activations_are_adjusted_for_the_models(tmp_path: Path, ru
         assert list(found) == NAMES
         assert [one["p"] for one in found.values()] == own
         assert [one["p_holm"] for one in found.values()] == holm(own)
+
+
+# Few different numbers, so that ties are frequent.
+COORDINATE = st.integers(0, 5).map(float)
+POINTS = st.lists(st.tuples(COORDINATE, COORDINATE), max_size=12)
+Point = tuple[float, float]
+
+
+def beats(a: Point, b: Point) -> bool:
+    return a[0] <= b[0] and a[1] <= b[1] and a != b
+
+
+@given(POINTS)
+def test_the_front_is_what_no_other_point_beats(points: list[Point]) -> None:
+    wanted = [
+        place for place, point in enumerate(points) if not any(beats(one, point) for one in points)
+    ]
+    assert sorted(front(points)) == wanted
+
+
+@given(POINTS)
+def test_the_front_falls_from_left_to_right(points: list[Point]) -> None:
+    kept = [points[place] for place in front(points)]
+    assert kept == sorted(kept)
+    assert [y for _, y in kept] == sorted((y for _, y in kept), reverse=True)
+
+
+def test_equal_points_stand_together() -> None:
+    assert front([(1.0, 1.0), (2.0, 2.0), (1.0, 1.0)]) == [0, 2]
+    assert front([]) == []

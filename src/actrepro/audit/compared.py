@@ -22,8 +22,7 @@ from actrepro.core.errors import ActreproError
 from actrepro.core.formats import interval, signed
 from actrepro.results.verdicts import MOST_SEEDS, alpha
 from actrepro.statistics.contrasts import Settings
-from actrepro.statistics.equivalence import tost_p
-from actrepro.statistics.inference import Estimate
+from actrepro.statistics.inference import Estimate, tost_p
 from actrepro.statistics.power import seeds_to_settle
 
 

@@ -10,11 +10,17 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from actrepro.core.formats import number, spread
-from actrepro.figures.figure_sizes import MOST_LINES, MOST_SYMBOLS
-from actrepro.figures.legends import draw_legend, legend_height, lines_of
+from actrepro.figures.catalogue import MOST_LINES, MOST_SYMBOLS
 from actrepro.figures.sheet import FAINT, INK, SOFT, WIDTH, Grid, Header, Look, Sheet
-from actrepro.figures.style import activation_colours
-from actrepro.figures.words import name_y, say, say_in_corner
+from actrepro.figures.style import (
+    activation_colours,
+    draw_legend,
+    legend_height,
+    lines_of,
+    name_y,
+    say,
+    say_in_corner,
+)
 from actrepro.results.cells import Stats, cells_of, compared_cells, sound
 
 # `breakdown.json` by model.

@@ -12,16 +12,14 @@ from actrepro.core import formats
 from actrepro.figures.catalogue import (
     CURVES,
     MODEL,
+    MOST_LINES,
     OF_MODELS,
     TRAINING,
-    figure_kind,
-    figure_title,
-)
-from actrepro.figures.figure_sizes import (
-    MOST_LINES,
     contrasts_in_rows,
     crosses_shown,
     curves_shown,
+    figure_kind,
+    figure_title,
     pairs_shown,
     runs_shown,
     tiles_numbered,

@@ -8,8 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from actrepro.figures.figure_sizes import pairs_shown, tiles_numbered
-from actrepro.figures.legends import dots_of, draw_legend, legend_height
+from actrepro.figures.catalogue import pairs_shown, tiles_numbered
 from actrepro.figures.sheet import (
     FAINT,
     INK,
@@ -22,7 +21,13 @@ from actrepro.figures.sheet import (
     label_width,
     mean_look,
 )
-from actrepro.figures.style import activation_colours, model_markers
+from actrepro.figures.style import (
+    activation_colours,
+    dots_of,
+    draw_legend,
+    legend_height,
+    model_markers,
+)
 from actrepro.figures.tiles import MOST_COLUMNS, draw_tiles
 from actrepro.measures import PRIMARY
 from actrepro.results.cells import Stats, cells_of, every_cell, sound

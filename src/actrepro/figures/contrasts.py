@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from actrepro.core.formats import signed
-from actrepro.figures.figure_sizes import contrasts_in_rows
+from actrepro.figures.catalogue import contrasts_in_rows
 from actrepro.figures.sheet import (
     FAINT,
     GROUND,

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from actrepro.core.vocabulary import LOST
-from actrepro.figures.figure_sizes import curves_shown
+from actrepro.figures.catalogue import curves_shown
 from actrepro.figures.sheet import FAINT, INK, MARGIN, SOFT, WIDTH, Grid, Header, Look, Sheet
 from actrepro.figures.style import activation_colours
 from actrepro.results.cells import FAILED, Cell, Stats, cells_of

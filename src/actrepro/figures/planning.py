@@ -10,7 +10,6 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from actrepro.core.formats import number
-from actrepro.figures.legends import draw_legend, legend_height
 from actrepro.figures.sheet import (
     FAINT,
     GROUND,
@@ -23,7 +22,7 @@ from actrepro.figures.sheet import (
     Sheet,
     label_width,
 )
-from actrepro.figures.words import name_y, say, say_in_corner
+from actrepro.figures.style import draw_legend, legend_height, name_y, say, say_in_corner
 from actrepro.predict.store import FINAL
 from actrepro.results.cells import Stats
 from actrepro.results.contrasts import ACCURACY, LOSS

@@ -9,7 +9,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from actrepro.figures.figure_sizes import pairs_shown, runs_shown
+from actrepro.figures.catalogue import pairs_shown, runs_shown
 from actrepro.figures.sheet import (
     GROUND,
     SOFT,

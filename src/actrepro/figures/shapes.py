@@ -9,9 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from actrepro.figures.legends import draw_legend, legend_height
 from actrepro.figures.sheet import SOFT, WIDTH, Grid, Header, Look, Sheet
-from actrepro.figures.style import activation_colours
+from actrepro.figures.style import activation_colours, draw_legend, legend_height
 from actrepro.results.cells import Stats
 
 # What the panels show of the vertical axis at most; squares grow beyond.

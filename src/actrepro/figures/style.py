@@ -1,14 +1,21 @@
-"""One colour per activation and one marker per model, the same in every figure.
+"""The look that all figures share: colours, markers, legends, and words in a panel.
 
-The six activations and models of the default study come first: their colours are
-Okabe and Ito's, which people with colour blindness can tell apart. A name that is
-not listed here takes a spare, chosen by the name itself.
+An activation has one colour and a model one marker in every figure. The six activations and
+models of the default study come first: their colours are Okabe and Ito's, which people with
+colour blindness can tell apart. A name that is not listed here takes a spare, chosen by the
+name itself.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
+
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from actrepro.figures.sheet import GROUND, MARGIN, SOFT, Grid, Look, Sheet, mean_look
 
 ACTIVATION_COLOURS: Mapping[str, str] = {
     "relu": "#0072B2",
@@ -45,6 +52,10 @@ MODEL_MARKERS: Mapping[str, str] = {
 }
 SPARE_MARKERS = ("X", "<", ">", "p", "h", "*", "8", "d")
 
+LEGEND_LINE = 0.19  # inches from a line of a legend to the next
+LEGEND_ENTRY = 0.5  # inches of an entry besides its words
+LEGEND_LETTER = 0.075  # inches of a letter
+
 
 def activation_colours(names: Sequence[str]) -> dict[str, str]:
     """Activation → colour."""
@@ -67,3 +78,64 @@ def _assigned(
         free = free or list(spares)
         chosen[name] = free.pop(zlib.crc32(name.encode()) % len(free))
     return {name: chosen[name] for name in names}
+
+
+def legend_columns(names: Sequence[str], width: float) -> int:
+    """How many entries stand side by side in so many inches."""
+    entry = LEGEND_ENTRY + LEGEND_LETTER * max(map(len, names))
+    return max(1, min(len(names), int((width - 2 * MARGIN) / entry)))
+
+
+def legend_height(names: Sequence[str], width: float) -> float:
+    """Inches that a legend of these names takes below the panels."""
+    columns = legend_columns(names, width)
+    return LEGEND_LINE * -(-len(names) // columns) + 0.12
+
+
+def draw_legend(sheet: Sheet, top: float, handles: Sequence[Artist]) -> None:
+    """Draw a legend from `top` inches below the header, across the page."""
+    names = [str(handle.get_label()) for handle in handles]
+    sheet.figure.legend(
+        handles=handles,
+        loc="upper left",
+        bbox_to_anchor=sheet.place(MARGIN, top),
+        borderaxespad=0.0,
+        columnspacing=1.4,
+        handletextpad=0.4,
+        labelspacing=0.3,
+        ncols=legend_columns(names, sheet.width),
+    )
+
+
+def lines_of(colours: Mapping[str, str]) -> list[Artist]:
+    """A line in each activation's colour."""
+    return [
+        Line2D([], [], color=colour, linewidth=1.6, label=name) for name, colour in colours.items()
+    ]
+
+
+def dots_of(markers: Mapping[str, str]) -> list[Artist]:
+    """Each model's marker."""
+    look: Look = {"linestyle": "none", "markersize": 5.5, **mean_look(SOFT, True)}
+    return [Line2D([], [], marker=marker, label=name, **look) for name, marker in markers.items()]
+
+
+def say(panel: Axes, text: str, place: tuple[float, float] = (0.5, 0.5)) -> None:
+    """Say in a panel why it has nothing to show."""
+    look: Look = {"transform": panel.transAxes, "ha": "center", "va": "center", "color": SOFT}
+    panel.text(*place, text, fontsize=7.5, style="italic", **look)
+
+
+def say_in_corner(panel: Axes, text: str) -> None:
+    """Remark on what a panel shows, in its upper right corner, over whatever is there."""
+    ground = {"facecolor": GROUND, "edgecolor": "none", "pad": 1.5, "alpha": 0.85}
+    look: Look = {"fontsize": 7.5, "style": "italic", "color": SOFT, "ha": "right", "va": "top"}
+    panel.text(0.98, 0.97, text, transform=panel.transAxes, bbox=ground, **look)
+
+
+def name_y(panel: Axes, index: int, grid: Grid, name: str, share: bool = True) -> None:
+    """Name the vertical scale in the first column; others only have numbers of their own."""
+    if index % grid.columns == 0:
+        panel.set_ylabel(name)
+    elif share:
+        panel.tick_params(labelleft=False)

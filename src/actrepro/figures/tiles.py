@@ -11,7 +11,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 
 from actrepro.core.formats import number
-from actrepro.figures.figure_sizes import tiles_numbered
+from actrepro.figures.catalogue import tiles_numbered
 from actrepro.figures.sheet import (
     FAINT,
     GROUND,

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from actrepro.core.formats import listed, number
-from actrepro.figures.figure_sizes import crosses_shown
+from actrepro.figures.catalogue import crosses_shown
 from actrepro.figures.sheet import (
     MARGIN,
     SOFT,
@@ -23,7 +23,7 @@ from actrepro.figures.style import activation_colours, model_markers
 from actrepro.measures import PRIMARY
 from actrepro.results.cells import Cell, Stats, every_cell, sound
 from actrepro.results.words import absence, gate_mark
-from actrepro.statistics.pareto import front
+from actrepro.statistics.per_scale import front
 
 LEGEND_LINE = 0.162  # inches
 NOTE_LINE = 0.16  # inches

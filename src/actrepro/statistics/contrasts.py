@@ -18,8 +18,7 @@ from actrepro.gates.outcome import in_order
 from actrepro.measures import group_measure_ids, measure_ids, run_measure_ids
 from actrepro.results.verdicts import INCONCLUSIVE, UNSOUND, alpha
 from actrepro.statistics import inference
-from actrepro.statistics.equivalence import tost_p, verdict
-from actrepro.statistics.inference import Estimate, Floats
+from actrepro.statistics.inference import Estimate, Floats, tost_p, verdict
 from actrepro.statistics.power import detectable, seeds_to_settle
 from actrepro.statistics.runs import ModelRuns
 

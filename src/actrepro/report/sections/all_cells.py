@@ -28,7 +28,7 @@ from actrepro.results.cells import (
 )
 from actrepro.results.contrasts import ACCURACY, CHURN, LOSS
 from actrepro.results.words import learned, remark
-from actrepro.statistics.pareto import front
+from actrepro.statistics.per_scale import front
 
 BEST = "best"
 CALIBRATION = "calibration.all"

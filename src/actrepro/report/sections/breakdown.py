@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from actrepro.core import paths
 from actrepro.core.formats import MISSING, count, counted, number, percent, signed
-from actrepro.figures.figure_sizes import MOST_SYMBOLS
+from actrepro.figures.catalogue import MOST_SYMBOLS
 from actrepro.report.kit.markup import script_data
 from actrepro.report.kit.tables import Entry, Row, Table
 from actrepro.report.sections.cells_by_model import marked
