@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from synthetic_figures import breakdowns, draw, models, sources
-from synthetic_scale import ACTIVATIONS, Scale, make_scale
+from synthetic_scale import ACTIVATIONS, Scale, make_scale, renewed
 
 from actrepro.core.errors import ActreproError
 from actrepro.core.files import read_json
@@ -248,7 +248,7 @@ def test_the_front_is_drawn_through_the_cells_on_it(scale: Scale) -> None:
             loss, variation = next(spots)
             cell["metrics"][LOSS].update(value=loss, interval=[loss - 0.1, loss + 0.1])
             cell["differences"][PRIMARY].update(value=variation, interval=None)
-    panel = figure_of(scale, "tradeoff", numbers).axes[0]
+    panel = figure_of(scale, "tradeoff", renewed(numbers)).axes[0]
     [line] = [line for line in panel.lines if line.get_drawstyle() == "steps-post"]
     corners = [(x, y) for x, y in np.asarray(line.get_xydata())]
     assert corners[1:-1] == [(1.0, 0.4), (2.0, 0.3), (3.0, 0.2)]

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean
 
 import pytest
-from synthetic_scale import ACTIVATIONS, MODELS, Scale, make_scale
+from synthetic_scale import ACTIVATIONS, MODELS, Scale, make_scale, renewed
 
 from actrepro.core import formats
 from actrepro.measures import PRIMARY
@@ -94,7 +94,7 @@ def test_the_front_is_what_nothing_beats(scale: Scale) -> None:
         cell = named_cells(numbers)[name]
         cell["metrics"][LOSS]["value"] = loss
         cell["differences"][PRIMARY]["value"] = variation
-    rows = [[text(cell) for cell in row.cells] for row in tradeoff_table(numbers).rows]
+    rows = [[text(cell) for cell in row.cells] for row in tradeoff_table(renewed(numbers)).rows]
     assert [(row[0], row[3]) for row in rows] == [
         ("my_model my-act", "yes"),
         ("charlm relu", "yes"),
@@ -134,7 +134,7 @@ def test_power_tells_the_fewest_and_the_median(scale: Scale) -> None:
                     either, detectable = next(seeds)
                     one.update(verdict=INCONCLUSIVE, detectable=detectable)
                     one["seeds_to_settle"] = {"either": either}
-    made = power_table(numbers)
+    made = power_table(renewed(numbers))
     assert made is not None
     first = [text(cell) for cell in made.rows[0].cells]
     assert first == [
@@ -155,4 +155,4 @@ def test_nothing_undecided_needs_no_seeds(scale: Scale) -> None:
         for rule in ("final", "matched"):
             for one in numbers["models"][model]["rules"][rule]["contrasts"]:
                 one["verdict"] = "different"
-    assert power_table(numbers) is None
+    assert power_table(renewed(numbers)) is None

@@ -18,7 +18,6 @@ from actrepro.core.errors import ActreproError
 from actrepro.report.kit.job_times import Stage, stages
 from actrepro.report.page import Inputs, contents, write_report
 from actrepro.report.sections.costs import (
-    SEEDS,
     calculator,
     estimate_table,
     line,
@@ -26,9 +25,7 @@ from actrepro.report.sections.costs import (
     section,
     training_table,
 )
-from actrepro.results.contrasts import alpha, seeds_needed
-from actrepro.statistics.inference import smallest_p
-from actrepro.statistics.planning import plan_of
+from actrepro.results.contrasts import alpha
 from actrepro.statistics.power import detectable
 
 HEAD = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
@@ -124,16 +121,16 @@ def test_the_calculator_holds_what_the_statistics_say(scale: Scale, models: dict
     made = calculator(scale.numbers, models)
     assert made is not None
     data = json.loads(made.data)
-    level = alpha(scale.numbers)
-    for k, family in ((2, 1), (3, 3)):
-        assert data["needed"][str(k)] == seeds_needed(family, level)
-        for n, found in zip(SEEDS, data["detectable"][str(k)], strict=True):
-            wanted = detectable(1.0, n, level, family)
+    planning = scale.numbers["planning"]
+    assert data["first"] == planning["seeds"][0]
+    assert data["smallest"] == planning["p_smallest"]
+    for one in planning["choices"]:
+        assert data["needed"][str(one["activations"])] == one["seeds_needed"]
+        for found, wanted in zip(
+            data["detectable"][str(one["activations"])], one["detectable"], strict=True
+        ):
             assert found == (None if wanted is None else pytest.approx(wanted, abs=1e-4))
-    assert data["smallest"] == [smallest_p(n) for n in SEEDS]
-    plan = plan_of(scale.numbers, "charlm")
-    assert plan is not None
-    assert data["spread"]["charlm"] == plan.typical
+    assert data["spread"]["charlm"] == planning["plans"]["charlm"]["median"]["sd"]
     assert set(data["seconds"]["large"]) == {"charlm"}
 
 

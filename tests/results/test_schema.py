@@ -97,6 +97,9 @@ SHAPES: dict[str, Callable[[Path], list[synthetic.Model]]] = {
     "a cell of diverged runs": lambda folder: one(
         folder, seeds=[1, 2], diverged=[("charlm", "relu", seed) for seed in (1, 2)]
     ),
+    "a model of diverged runs": lambda folder: one(
+        folder, activations=["relu"], seeds=[1], diverged=[("charlm", "relu", 1)]
+    ),
     "a failed run": with_a_run_that_failed_at_once,
     "a failed gate": lambda folder: one(folder, seeds=[1, 2, 3], failed={"relu": "causal"}),
     "unusable runs": with_other_text,

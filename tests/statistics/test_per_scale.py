@@ -174,3 +174,33 @@ def test_the_front_falls_from_left_to_right(points: list[Point]) -> None:
 def test_equal_points_stand_together() -> None:
     assert front([(1.0, 1.0), (2.0, 2.0), (1.0, 1.0)]) == [0, 2]
     assert front([]) == []
+
+
+def test_the_front_of_a_scale_is_of_its_sound_cells(tmp_path: Path) -> None:
+    models = _models(tmp_path)
+    models[0] = Model(tmp_path, ACTIVATIONS, SEEDS, failed={"gelu": "rows"})
+    merged = _merged(tmp_path, models)
+    points = {
+        (name, activation): (
+            cell["metrics"]["loss.all"]["value"],
+            cell["differences"][PRIMARY]["value"],
+        )
+        for name in NAMES
+        for activation, cell in merged["models"][name]["rules"]["final"]["cells"].items()
+        if not cell["failed_gates"]
+    }
+    wanted = [
+        name
+        for name in sorted(points, key=lambda name: points[name])
+        if not any(beats(other, points[name]) for other in points.values())
+    ]
+    found = [(one["model"], one["activation"]) for one in merged["pareto_front"]]
+    assert found == wanted
+    assert ("charlm", "gelu") not in found
+
+
+def test_an_interval_is_twice_as_wide_as_its_half(tmp_path: Path) -> None:
+    cells = _merged(tmp_path, _models(tmp_path))["models"]["charlm"]["rules"]["final"]["cells"]
+    for difference in cells["relu"]["differences"].values():
+        low, high = difference["interval"]
+        assert difference["half_width"] == (high - low) / 2

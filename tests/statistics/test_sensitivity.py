@@ -12,7 +12,13 @@ from synthetic_scale import Scale, make_scale
 
 from actrepro.measures import PRIMARY
 from actrepro.results.cells import cells_of
-from actrepro.statistics.sensitivity import averages, noise_range, sensitivities
+from actrepro.statistics.sensitivity import (
+    averages,
+    boxes,
+    effects,
+    noise_range,
+    sensitivities,
+)
 
 MODELS = ("charlm", "minigpt")
 ACTIVATIONS = ("relu", "gelu", "elu")
@@ -95,3 +101,35 @@ def test_too_few_seeds_have_no_average_or_no_interval(tmp_path: Path) -> None:
     found = averages(two.numbers)
     assert found is not None
     assert [mean.interval for mean in found.means.values()] == [None, None]
+
+
+def test_effects_are_means_over_sound_cells(scale: Scale) -> None:
+    numbers = copy.deepcopy(scale.numbers)
+    cells_of(numbers, "charlm")["relu"]["failed_gates"].append("causal")
+    found = effects(numbers)
+    assert found["charlm"]["seed"] == pytest.approx(np.mean(values(scale, "charlm")[1:]))
+    assert found["minigpt"]["seed"] == pytest.approx(np.mean(values(scale, "minigpt")))
+    across = scale.numbers["models"]["charlm"]["rules"]["final"]["across"]
+    [pair] = [
+        one["same_seed"]["value"]
+        for one in across
+        if (one["metric"], one["a"], one["b"]) == (PRIMARY, "gelu", "elu")
+    ]
+    assert found["charlm"]["activation"] == pair
+    cells_of(numbers, "charlm")["gelu"]["failed_gates"].append("causal")
+    assert effects(numbers)["charlm"]["activation"] is None
+
+
+def test_boxes_are_of_single_pairs_around_their_models_mean(scale: Scale) -> None:
+    pairs = [
+        pair["value"] - np.mean(values(scale, model))
+        for model in MODELS
+        for pair in cells_of(scale.numbers, model)["gelu"]["differences"][PRIMARY]["pairs"]
+    ]
+    box = boxes(scale.numbers)["gelu"]
+    assert box is not None
+    assert list(box.values()) == pytest.approx(np.percentile(pairs, [0, 25, 50, 75, 100]))
+    numbers = copy.deepcopy(scale.numbers)
+    for model in MODELS:
+        cells_of(numbers, model)["gelu"]["failed_gates"].append("causal")
+    assert boxes(numbers)["gelu"] is None

@@ -29,11 +29,6 @@ STAGES = (
 STAGE = {package: stage for stage, row in enumerate(STAGES) for package in row.split()}
 # Imports that still point upwards.
 UPWARDS = {
-    ("figures.comparison", "statistics"),
-    ("figures.contrasts", "statistics"),
-    ("figures.planning", "statistics"),
-    ("figures.rows", "statistics"),
-    ("figures.tradeoff", "statistics"),
     ("report.page", "audit"),
 }
 WITH_TORCH = {

@@ -15,7 +15,7 @@ import synthetic
 from actrepro.core import paths
 from actrepro.core.files import read_json, write_json, write_text
 from actrepro.core.vocabulary import DIVERGED, FAILED
-from actrepro.statistics.per_scale import scale_statistics
+from actrepro.statistics.per_scale import scale_statistics, spanning
 
 MODELS = ("charlm", "my_model")
 ACTIVATIONS = ("relu", "my-act")
@@ -112,6 +112,11 @@ def changed(scale: Scale, change: Any, folder: Path | None = None) -> Scale:
     if folder:
         _write_corpus(written)
     return written
+
+
+def renewed(numbers: dict[str, Any]) -> dict[str, Any]:
+    """Statistics whose cells were changed, with what spans them computed again."""
+    return {**numbers, **spanning(numbers)}
 
 
 def _with_whole_records(numbers: dict[str, Any]) -> None:

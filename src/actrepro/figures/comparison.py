@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from actrepro.core.formats import counted
 from actrepro.figures.catalogue import pairs_shown, tiles_numbered
 from actrepro.figures.sheet import (
     FAINT,
@@ -32,7 +34,6 @@ from actrepro.figures.tiles import MOST_COLUMNS, draw_tiles
 from actrepro.measures import PRIMARY
 from actrepro.results.cells import Stats, cells_of, every_cell, sound
 from actrepro.results.words import absence
-from actrepro.statistics.sensitivity import Averages, Sensitivity, averages, sensitivities
 
 ROW = 0.3  # inches of a row
 TITLE = 0.32  # inches above a panel for its title
@@ -86,19 +87,21 @@ def _draw_means(panel: Axes, stats: Stats) -> None:
             value = cell["differences"][PRIMARY]["value"]
             place = places[activation] + 0.2
             panel.plot([value], [place], markers[model], markersize=3.6, alpha=0.75, **look)
-    found = averages(stats)
-    if found is not None:
-        _draw_averages(panel, found, places, colours)
+    if stats["averages"] is not None:
+        _draw_averages(panel, stats["averages"]["means"], places, colours)
 
 
 def _draw_averages(
-    panel: Axes, found: Averages, places: Mapping[str, int], colours: Mapping[str, str]
+    panel: Axes,
+    means: Mapping[str, Mapping[str, Any]],
+    places: Mapping[str, int],
+    colours: Mapping[str, str],
 ) -> None:
-    for activation, mean in found.means.items():
+    for activation, mean in means.items():
         place, colour = places[activation] - 0.16, colours[activation]
-        if mean.interval is not None:
-            panel.plot(mean.interval, [place] * 2, color=colour, linewidth=2, alpha=0.75)
-        panel.plot([mean.value], [place], "o", markersize=7, **mean_look(colour, True))
+        if mean["interval"] is not None:
+            panel.plot(mean["interval"], [place] * 2, color=colour, linewidth=2, alpha=0.75)
+        panel.plot([mean["value"]], [place], "o", markersize=7, **mean_look(colour, True))
 
 
 def _draw_singles(panel: Axes, stats: Stats) -> None:
@@ -109,43 +112,42 @@ def _draw_singles(panel: Axes, stats: Stats) -> None:
     colours = activation_colours(stats["activations"])
     markers = model_markers(list(stats["models"]))
     for place, activation in enumerate(stats["activations"]):
-        deviations = _deviations(stats, activation)
         colour = colours[activation]
-        _draw_box(panel, place, [one for values in deviations.values() for one in values], colour)
+        box = stats["boxes"][activation]
+        if box is not None:
+            _draw_box(panel, place, box, colour)
         if pairs_shown(stats):
-            for model, values in deviations.items():
+            for model, values in _from_centre(stats, activation).items():
                 _draw_points(panel, place, values, markers[model], colour)
 
 
-def _deviations(stats: Stats, activation: str) -> dict[str, list[float]]:
-    """By model, an activation's single pairs less the mean over the model's sound cells."""
+def _from_centre(stats: Stats, activation: str) -> dict[str, list[float]]:
+    """By model, where an activation's single pairs lie from the mean of the model's sound cells."""
     found = {}
     for model in stats["models"]:
-        cells = cells_of(stats, model)
-        means = [
-            cell["differences"][PRIMARY]["value"]
-            for cell in cells.values()
-            if sound(cell) and not absence(cell, 2)
-        ]
-        cell = cells[activation]
-        if means and sound(cell) and not absence(cell, 2):
-            middle = sum(means) / len(means)
-            found[model] = [
-                pair["value"] - middle for pair in cell["differences"][PRIMARY]["pairs"]
-            ]
+        cell = cells_of(stats, model)[activation]
+        if sound(cell) and not absence(cell, 2):
+            centre = stats["effects"][model]["seed"]
+            pairs = cell["differences"][PRIMARY]["pairs"]
+            found[model] = [pair["value"] - centre for pair in pairs]
     return found
 
 
-def _draw_box(panel: Axes, place: int, values: Sequence[float], colour: str) -> None:
-    if not values:
-        return
+def _draw_box(panel: Axes, place: int, box: Mapping[str, float], colour: str) -> None:
     line: Look = {"color": colour, "linewidth": 1.1}
-    panel.boxplot(
-        [values],
+    parts = {
+        "whislo": box["lowest"],
+        "q1": box["lower_quartile"],
+        "med": box["median"],
+        "q3": box["upper_quartile"],
+        "whishi": box["highest"],
+        "fliers": [],
+    }
+    panel.bxp(
+        [parts],
         positions=[place - 0.12],
         widths=0.36,
         orientation="horizontal",
-        whis=(0, 100),
         manage_ticks=False,
         boxprops=line,
         whiskerprops=line,
@@ -165,28 +167,27 @@ def _draw_points(
 
 def _draw_ranking(panel: Axes, stats: Stats) -> None:
     """By model, the range between activations' means, over what seeds alone would give."""
-    found = sensitivities(stats)
-    _dress(panel, "d  How far the activation moves each model", [one.model for one in found])
+    found = stats["sensitivity"]
+    _dress(panel, "d  How far the activation moves each model", [one["model"] for one in found])
     panel.set_xlabel("largest less smallest mean total variation of the sound activations")
     markers = model_markers(list(stats["models"]))
     for place, one in enumerate(found):
-        if one.typical is not None and one.high is not None:
-            panel.plot([0, one.high], [place] * 2, **NOISE)
-            panel.plot([one.typical] * 2, [place - 0.16, place + 0.16], **TYPICAL)
-        if one.range is not None:
-            filled = bool(one.beyond_noise)
-            look = mean_look(INK, filled)
-            panel.plot([one.range], [place], markers[one.model], markersize=6, zorder=3, **look)
+        if one["high"] is not None:
+            panel.plot([0, one["high"]], [place] * 2, **NOISE)
+            panel.plot([one["typical"]] * 2, [place - 0.16, place + 0.16], **TYPICAL)
+        if one["range"] is not None:
+            look = {**mean_look(INK, bool(one["beyond_noise"])), "markersize": 6, "zorder": 3}
+            panel.plot([one["range"]], [place], markers[one["model"]], **look)
         _say(panel, place, _verdict(one))
     panel.set_xlim(left=0)
 
 
-def _verdict(one: Sensitivity) -> str:
-    if one.range is None:
-        return f"{one.cells} sound activation{'' if one.cells == 1 else 's'}: no range"
-    if one.beyond_noise is None:
+def _verdict(one: Mapping[str, Any]) -> str:
+    if one["range"] is None:
+        return f"{counted(one['cells'], 'sound activation')}: no range"
+    if one["beyond_noise"] is None:
         return "needs 3 seeds to judge"
-    return "beyond the seeds’ noise" if one.beyond_noise else "within the seeds’ noise"
+    return "beyond the seeds’ noise" if one["beyond_noise"] else "within the seeds’ noise"
 
 
 def _say(panel: Axes, place: int, text: str) -> None:

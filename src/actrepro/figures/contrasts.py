@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
@@ -29,7 +30,8 @@ from actrepro.predict.store import FINAL, MATCHED
 from actrepro.results.cells import Stats
 from actrepro.results.contrasts import COMPARED, Contrast, contrasts_of, family, verdict_of
 from actrepro.results.verdicts import DIFFERENT, EQUIVALENT, UNSOUND
-from actrepro.statistics.inference import Floats
+
+Floats = npt.NDArray[np.float64]
 
 ROW = 0.31  # inches of a panel's row, for two intervals
 VERDICT = 0.74  # inches for the longest verdict

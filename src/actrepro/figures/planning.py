@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from actrepro.core.formats import number
+from actrepro.core.formats import counted, number
 from actrepro.figures.sheet import (
     FAINT,
     GROUND,
@@ -26,7 +26,8 @@ from actrepro.figures.style import draw_legend, legend_height, name_y, say, say_
 from actrepro.predict.store import FINAL
 from actrepro.results.cells import Stats
 from actrepro.results.contrasts import ACCURACY, LOSS
-from actrepro.statistics.planning import MOST_SEEDS, Plan, plan_of
+
+Plan = Mapping[str, Any]
 
 ACCENT = "#0072B2"
 LEGEND = ("median contrast", "least to most variable contrast", "margin", "this study’s seeds")
@@ -45,18 +46,19 @@ def draw_power(header: Header, stats: Stats) -> Sheet:
     grid = Grid(0.5, 0.0, len(stats["models"]), 1.7, below=0.62, gap=0.3)
     sheet = Sheet(header, WIDTH, grid.height + legend_height(LEGEND, WIDTH))
     panels = grid.panels(sheet, 0.0)
-    plans = {model: plan_of(stats, model) for model in stats["models"]}
+    planning = stats["planning"]
+    plans, most_seeds = planning["plans"], planning["most_seeds"]
     margin = stats["margins"]["total_variation"]
     highest = max([2 * margin, *(_largest(plan) for plan in plans.values() if plan is not None)])
     for index, (model, panel) in enumerate(zip(plans, panels, strict=True)):
         panel.set_title(model)
-        panel.set(xlim=(0, MOST_SEEDS + 2), ylim=(0, 1.05 * highest))
+        panel.set(xlim=(0, most_seeds + 2), ylim=(0, 1.05 * highest))
         panel.grid()
         panel.axhline(margin, color=ACCENT, linewidth=1, linestyle=":")
         panel.axvline(len(stats["seeds"]), color=SOFT, linewidth=1, linestyle=(0, (4, 2)))
         panel.yaxis.set_major_locator(MaxNLocator(5))
         name_y(panel, index, grid, "total variation")
-        _draw_plan(panel, plans[model])
+        _draw_plan(panel, plans[model], most_seeds)
     for panel in panels[-grid.columns :]:
         panel.set_xlabel("seeds")
     draw_legend(sheet, grid.height, _key())
@@ -65,19 +67,19 @@ def draw_power(header: Header, stats: Stats) -> Sheet:
 
 def _largest(plan: Plan) -> float:
     """What the scale must reach: the median contrast with the fewest seeds that can test it."""
-    return max(plan.detectable(plan.typical), default=0.0)
+    return max(plan["median"]["detectable"], default=0.0)
 
 
-def _draw_plan(panel: Axes, plan: Plan | None) -> None:
-    if plan is None or not plan.seeds:
-        why = "no contrast could be tested" if plan is None else f"no n ≤ {MOST_SEEDS} reaches α"
+def _draw_plan(panel: Axes, plan: Plan | None, most_seeds: int) -> None:
+    if plan is None or not plan["seeds"]:
+        why = "no contrast could be tested" if plan is None else f"no n ≤ {most_seeds} reaches α"
         say(panel, why, (0.55, 0.6))
         return
-    low, high = (plan.detectable(sd) for sd in (plan.sds[0], plan.sds[-1]))
-    panel.fill_between(plan.seeds, low, high, color=FAINT, linewidth=0)
-    panel.plot(plan.seeds, plan.detectable(plan.typical), ".-", color=INK, linewidth=1.3)
-    tests = f"{plan.family} contrast{'' if plan.family == 1 else 's'}, from n = {plan.seeds[0]}"
-    say_in_corner(panel, tests)
+    seeds = plan["seeds"]
+    low, middle, high = (plan[spread]["detectable"] for spread in ("least", "median", "most"))
+    panel.fill_between(seeds, low, high, color=FAINT, linewidth=0)
+    panel.plot(seeds, middle, ".-", color=INK, linewidth=1.3)
+    say_in_corner(panel, f"{counted(plan['contrasts'], 'contrast')}, from n = {seeds[0]}")
 
 
 def _key() -> list[Line2D]:

@@ -26,7 +26,6 @@ from actrepro.measures import PRIMARY
 from actrepro.results.cells import Cell, Stats, cells_of, finished_runs, sound
 from actrepro.results.contrasts import ACCURACY, CHURN, LOSS
 from actrepro.results.words import remark
-from actrepro.statistics.inference import mean_estimate
 
 DIFFERENCES = {PRIMARY: "total variation", CHURN: "churn"}
 HEADING = 0.42  # inches for the name of a measure above its panels
@@ -103,47 +102,32 @@ def difference(name: str, axis: str) -> Measure:
     return Measure(axis, 2, choose)
 
 
-def of_runs(axis: str, value: Callable[[Mapping[str, Any]], float], base: float | None) -> Measure:
-    """A number of each finished run: mean, and the single runs without an interval."""
+def gap(name: str) -> Measure:
+    """A gap of fit: mean over finished runs, interval, single runs."""
 
     def choose(stats: Stats, model: str) -> Choose:
-        runs = _finished(stats, model)
-        return lambda activation, _: _plain([value(run) for run in runs.get(activation, ())])
+        fit = stats["models"][model]["fit"]
+        return lambda activation, _: _estimate(fit[activation][name], _by_seed)
 
-    return Measure(axis, 1, choose, base=base)
-
-
-def _history_gap(stats: Stats, model: str) -> Choose:
-    runs = _finished(stats, model)
-    return lambda activation, _: _mean(
-        [
-            run["last_history"]["selection_loss"] - run["last_history"]["train_loss"]
-            for run in runs.get(activation, ())
-        ],
-        stats["confidence"],
-    )
+    return Measure("nats per character", 1, choose, base=0.0)
 
 
-def _checkpoint_gap(stats: Stats, model: str) -> Choose:
-    best = cells_of(stats, model, "best")
+def cost(key: str, axis: str, unit: int = 1) -> Measure:
+    """A cost of training: mean over finished runs, and the single runs without an interval."""
 
-    def choose(activation: str, cell: Cell) -> Found | None:
-        final, other = (one["metrics"][LOSS] for one in (cell, best[activation]))
-        if final is None or other is None:
-            return None
-        both = final["by_seed"].keys() & other["by_seed"].keys()
-        gaps = [final["by_seed"][seed] - other["by_seed"][seed] for seed in sorted(both)]
-        return _mean(gaps, stats["confidence"])
+    def choose(stats: Stats, model: str) -> Choose:
+        means = stats["models"][model]["training"]["activations"]
 
-    return choose
+        def found(activation: str, _: Cell) -> Found | None:
+            if means[activation] is None:
+                return None
+            runs = finished_runs(stats, model)
+            singles = [run[key] / unit for run in runs if run["activation"] == activation]
+            return means[activation][key] / unit, None, singles
 
+        return found
 
-def _finished(stats: Stats, model: str) -> dict[str, list[Mapping[str, Any]]]:
-    """A model's finished runs by activation."""
-    found: dict[str, list[Mapping[str, Any]]] = {}
-    for run in finished_runs(stats, model):
-        found.setdefault(run["activation"], []).append(run)
-    return found
+    return Measure(axis, 1, choose, base=0.0)
 
 
 def _estimate(
@@ -160,33 +144,16 @@ def _by_pair(found: Mapping[str, Any]) -> list[float]:
     return [pair["value"] for pair in found["pairs"]]
 
 
-def _plain(values: list[float]) -> Found | None:
-    return (sum(values) / len(values), None, values) if values else None
-
-
-def _mean(values: list[float], confidence: float) -> Found | None:
-    if not values:
-        return None
-    found = mean_estimate(values, confidence)
-    return found.value, found.interval, values
-
-
 LOSS_ROWS = metric(LOSS, "loss, nats per character")
 ACCURACY_ROWS = metric(ACCURACY, "accuracy, share of characters")
 DIFFERENCE_ROWS = {name: difference(name, axis) for name, axis in DIFFERENCES.items()}
 GAPS = {
-    "Selection loss less train loss, last evaluation": Measure(
-        "nats per character", 1, _history_gap, base=0.0
-    ),
-    "Test loss of the final less that of the best checkpoint": Measure(
-        "nats per character", 1, _checkpoint_gap, base=0.0
-    ),
+    "Selection loss less train loss, last evaluation": gap("train_gap"),
+    "Test loss of the final less that of the best checkpoint": gap("best_gap"),
 }
 COSTS = {
-    "Training time": of_runs("seconds per run", lambda run: float(run["seconds"]), 0.0),
-    "Speed": of_runs(
-        "thousand characters per second", lambda run: run["characters_per_second"] / 1000, 0.0
-    ),
+    "Training time": cost("seconds", "seconds per run"),
+    "Speed": cost("characters_per_second", "thousand characters per second", unit=1000),
 }
 
 

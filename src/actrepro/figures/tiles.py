@@ -166,5 +166,4 @@ def _reach(cell: Cell, difference: Cell) -> str:
     n = f"n = {cell['n']}" if cell["excluded"] or difference["interval"] is None else ""
     if difference["interval"] is None:
         return n
-    low, high = difference["interval"]
-    return ", ".join(filter(None, [f"± {(high - low) / 2:.4f}", n]))
+    return ", ".join(filter(None, [f"± {difference['half_width']:.4f}", n]))

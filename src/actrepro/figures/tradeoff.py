@@ -21,9 +21,8 @@ from actrepro.figures.sheet import (
 )
 from actrepro.figures.style import activation_colours, model_markers
 from actrepro.measures import PRIMARY
-from actrepro.results.cells import Cell, Stats, every_cell, sound
+from actrepro.results.cells import Cell, Stats, cells_of, every_cell, sound
 from actrepro.results.words import absence, gate_mark
-from actrepro.statistics.per_scale import front
 
 LEGEND_LINE = 0.162  # inches
 NOTE_LINE = 0.16  # inches
@@ -49,7 +48,7 @@ def draw_tradeoff(header: Header, stats: Stats) -> Sheet:
         if crosses_shown(stats):
             _draw_cross(panel, cell, colours[activation])
         _draw_cell(panel, cell, markers[model], colours[activation])
-    _draw_front(panel, [cell for _, _, cell in drawn if sound(cell)])
+    _draw_front(panel, stats)
     _mark_bigram(panel, stats)
     hollow = not all(sound(cell) for _, _, cell in drawn)
     _draw_legends(sheet, WIDTH - names, colours, markers, hollow)
@@ -120,13 +119,13 @@ def _draw_cell(panel: Axes, cell: Cell, marker: str, colour: str) -> None:
     panel.plot([x], [y], marker=marker, markersize=7, zorder=3, **look)
 
 
-def _draw_front(panel: Axes, cells: Sequence[Cell]) -> None:
+def _draw_front(panel: Axes, stats: Stats) -> None:
     """A line of steps: no sound cell has both a lower loss and a lower total variation."""
-    points = [(loss["value"], variation["value"]) for loss, variation in map(_estimates, cells)]
-    kept = [points[place] for place in front(points)]
-    if len(kept) < 2:
+    names = stats["pareto_front"]
+    if len(names) < 2:
         return
-    x, y = zip(*kept, strict=True)
+    cells = [cells_of(stats, one["model"])[one["activation"]] for one in names]
+    x, y = zip(*([one["value"] for one in _estimates(cell)] for cell in cells), strict=True)
     limits = panel.get_xlim(), panel.get_ylim()
     (_, right), (_, top) = limits
     panel.step((x[0], *x, right), (top, *y, y[-1]), where="post", zorder=1.2, **FRONT)

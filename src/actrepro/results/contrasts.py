@@ -1,8 +1,7 @@
-"""What a scale's tests could find, and what they found, from the contrasts in `stats.json`."""
+"""What a scale's tests found, from the contrasts in `stats.json`."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,7 @@ from actrepro.measures import PRIMARY
 from actrepro.predict.store import FINAL, MATCHED
 from actrepro.results import verdicts
 from actrepro.results.cells import Stats
-from actrepro.results.verdicts import UNSOUND, VERDICTS
+from actrepro.results.verdicts import VERDICTS
 
 Contrast = Mapping[str, Any]
 
@@ -113,43 +112,7 @@ def alpha(stats: Stats) -> float:
     return verdicts.alpha(stats["confidence"])
 
 
-def tested(stats: Stats, model: str, metric: str) -> list[Contrast]:
-    """The contrasts of a family that a test was made of: between sound cells with enough runs."""
-    return [
-        contrast
-        for contrast in family(stats, model, metric)
-        if contrast["p"] is not None and contrast["verdict"] != UNSOUND
-    ]
-
-
-def smallest_p(stats: Stats, metric: str = PRIMARY) -> float | None:
-    """The smallest p that any contrast's seeds allow; None where nothing is tested."""
-    found = [one["p_smallest"] for model in stats["models"] for one in tested(stats, model, metric)]
-    return min(found, default=None)
-
-
 def omnibus_p(stats: Stats, metric: str, rule: str = FINAL) -> dict[str, float]:
     """By model, p that its activations are all alike, adjusted for the models; where tested."""
     found = stats["omnibus"][rule][metric]
     return {model: float(one["p_holm"]) for model, one in found.items()}
-
-
-def smallest_omnibus_p(stats: Stats, metric: str = PRIMARY) -> float | None:
-    """The smallest p that a test of all of a model's activations allows; None without one."""
-    tests = (model["rules"][FINAL]["omnibus"][metric] for model in stats["models"].values())
-    return min((test["p_smallest"] for test in tests if test is not None), default=None)
-
-
-def smallest_holm(stats: Stats, metric: str = PRIMARY) -> float | None:
-    """The smallest corrected p that any model's family allows: its size times the smallest p."""
-    found = []
-    for model in stats["models"]:
-        smallest = [one["p_smallest"] for one in tested(stats, model, metric)]
-        if smallest:
-            found.append(min(1.0, len(smallest) * min(smallest)))
-    return min(found, default=None)
-
-
-def seeds_needed(tests: int, level: float) -> int:
-    """The fewest seeds with tests · 2/2ⁿ < level: from there on a corrected test can find one."""
-    return math.floor(1 + math.log2(tests / level)) + 1

@@ -92,6 +92,9 @@ class Pair(_Part):
 class Difference(Estimate):
     """A measure of two runs, mean over a cell's pairs of seeds; the error is a jackknife's."""
 
+    half_width: Positive | None = Field(
+        description="Half the width of the interval; null where there is none."
+    )
     pairs: list[Pair] = Field(description="Every two runs of the cell.")
 
 
@@ -404,6 +407,44 @@ class Run(_Part):
     )
 
 
+class OverRuns(Estimate):
+    """A mean over an activation's finished runs, with Student's interval."""
+
+    by_seed: dict[str, float] = Field(description="The value of each run, by its seed.")
+
+
+class Fit(_Part):
+    """How well an activation's finished runs fit."""
+
+    train_gap: OverRuns | None = Field(
+        description="Selection loss minus training loss at the end of the history, nats per "
+        "character; null without a finished run."
+    )
+    best_gap: OverRuns | None = Field(
+        description="Test loss of the final minus that of the best checkpoint, nats per "
+        "character; null without a run that can be compared under both rules."
+    )
+
+
+class RunMeans(_Part):
+    """Means over finished runs."""
+
+    seconds: Positive = Field(description="Of training.")
+    characters_per_second: Positive = Field(description="Trained characters per second.")
+
+
+class Training(_Part):
+    """What training a model's runs took."""
+
+    seconds: Positive = Field(description="Of all runs together, each run's own time.")
+    finished: RunMeans | None = Field(
+        description="Over the model's finished runs; null without one."
+    )
+    activations: dict[Name, RunMeans | None] = Field(
+        description="By activation; null without a finished run."
+    )
+
+
 class Baseline(_Part):
     """An n-gram table of the training text on the scored characters."""
 
@@ -498,6 +539,189 @@ class Decomposition(_Part):
     )
 
 
+class Effects(_Part):
+    """Mean total variation between two runs of a model's sound cells, by what they differ in."""
+
+    activation: Positive | None = Field(
+        description="Runs of one seed with two activations; null without such cells."
+    )
+    seed: Positive | None = Field(
+        description="Runs of one activation with two seeds, the mean over the cells; null "
+        "without such cells."
+    )
+
+
+class Averages(_Part):
+    """Mean total variation by activation, over the same models for each."""
+
+    models: list[Name] = Field(description="Those of the complete grid of sound cells.")
+    means: dict[Name, Estimate] = Field(
+        description="By activation; errors of the models are taken as independent."
+    )
+
+
+class Box(_Part):
+    """How an activation's single pairs of seeds spread, in total variation, over all models.
+
+    A pair counts by its distance from the mean of its model's sound cells.
+    """
+
+    lowest: float = Field(description="The smallest distance.")
+    lower_quartile: float = Field(description="A quarter of the pairs lie below.")
+    median: float = Field(description="Half of the pairs lie below.")
+    upper_quartile: float = Field(description="A quarter of the pairs lie above.")
+    highest: float = Field(description="The largest distance.")
+
+
+class Sensitivity(_Part):
+    """How far the activation moves a model's mean total variation."""
+
+    model: Name = Field(description="The model.")
+    cells: Count = Field(description="Sound activations that have a mean.")
+    range: Positive | None = Field(
+        description="The largest minus the smallest mean; null with fewer than two."
+    )
+    typical: Positive | None = Field(
+        description="The median of that range if all true means were the same; null where a cell "
+        "has no standard error."
+    )
+    high: Positive | None = Field(
+        description="The quantile of that range at the study's `confidence`; null likewise."
+    )
+    beyond_noise: bool | None = Field(
+        description="Whether the range is above `high`; null where either is."
+    )
+
+
+class CellName(_Part):
+    """A cell by its names."""
+
+    model: Name = Field(description="The model.")
+    activation: Name = Field(description="The activation.")
+
+
+class Reach(_Part):
+    """What the seeds allow contrasts in total variation to show at the fixed step."""
+
+    p: Probability | None = Field(
+        description="The smallest p of any contrast's exact test; null without a test."
+    )
+    p_holm: Probability | None = Field(
+        description="The smallest p after Holm's correction within a model; null without a test."
+    )
+    p_omnibus: Probability | None = Field(
+        description="The smallest p of a test of all of a model's activations; null without one."
+    )
+    contrasts: Count = Field(description="Tested contrasts of the model with the most.")
+    seeds_needed: Count | None = Field(
+        description="Fewest seeds at which one of that many contrasts can be significant after "
+        "correction; null without a test."
+    )
+
+
+class SeedEnds(_Part):
+    """Numbers of seeds."""
+
+    least: Count = Field(description="The smallest.")
+    median: Count = Field(description="The median, the larger of two.")
+    most: Count = Field(description="The largest.")
+
+
+class SizeEnds(_Part):
+    """Sizes of differences."""
+
+    least: Positive = Field(description="The smallest.")
+    median: Positive = Field(description="The median, the larger of two.")
+    most: Positive = Field(description="The largest.")
+
+
+class Undecided(_Part):
+    """Inconclusive contrasts, and what would settle them."""
+
+    contrasts: Count = Field(description="How many there are.")
+    planned: Count = Field(description="Those that have `seeds_to_settle`.")
+    settled: Count = Field(description="Those of `planned` that at most 1,000 seeds would settle.")
+    seeds: SeedEnds | None = Field(
+        description="Seeds that would settle one, over `settled`; null without any."
+    )
+    median_seeds: Count | None = Field(
+        description="The median over `planned`, the larger of two; null above 1,000, and without "
+        "any."
+    )
+    detectable: SizeEnds | None = Field(
+        description="Smallest difference that the present seeds find with 80% power, over "
+        "`planned`; null where none can be found."
+    )
+
+
+class UndecidedContrasts(_Part):
+    """The inconclusive contrasts of one measure under one checkpoint rule."""
+
+    together: Undecided = Field(description="Of all models.")
+    models: dict[Name, Undecided] = Field(description="By model.")
+
+
+class PlanLine(_Part):
+    """What numbers of seeds could find for one spread between seeds."""
+
+    sd: Positive = Field(description="Standard deviation of one seed's contribution.")
+    detectable: list[Positive] = Field(
+        description="Smallest difference that is found, by the plan's `seeds`."
+    )
+
+
+class Plan(_Part):
+    """What numbers of seeds could find in one model."""
+
+    contrasts: Count = Field(description="Tested contrasts; each at α divided by their number.")
+    seeds: list[Count] = Field(
+        description="From the fewest whose exact test reaches that level, up to `most_seeds`."
+    )
+    least: PlanLine = Field(description="Of the contrast with the smallest spread.")
+    median: PlanLine = Field(description="Of the median spread.")
+    most: PlanLine = Field(description="Of the contrast with the largest spread.")
+
+
+class Choice(_Part):
+    """What comparing some of the activations asks for."""
+
+    activations: Count = Field(description="How many are compared.")
+    pairs: Count = Field(description="Contrasts of a model.")
+    seeds_needed: Count = Field(description="Fewest seeds at which one can be significant.")
+    detectable: list[Positive | None] = Field(
+        description="Smallest difference that is found, in standard deviations of one seed's "
+        "contribution, by `seeds`; null where the exact test cannot reach the level."
+    )
+
+
+class Example(_Part):
+    """What a few choices could find, over the models."""
+
+    activations: Count = Field(description="How many are compared.")
+    seeds: Count = Field(description="How many.")
+    pairs: Count = Field(description="Contrasts of a model.")
+    detectable: tuple[Positive, Positive] | None = Field(
+        description="Smallest difference that is found with a model's median spread, in the "
+        "least and in the most variable model; null where the exact test cannot reach the level."
+    )
+
+
+class Planning(_Part):
+    """What numbers of seeds and of activations could find in total variation."""
+
+    power: Probability = Field(description="With which a difference is found.")
+    most_seeds: Count = Field(description="Where plans end.")
+    plans: dict[Name, Plan | None] = Field(
+        description="By model; null where no contrast was tested or none has a spread."
+    )
+    seeds: list[Count] = Field(description="Numbers of seeds that choices are for.")
+    p_smallest: list[Probability] = Field(
+        description="The smallest p of the exact test, by `seeds`."
+    )
+    choices: list[Choice] = Field(description="By number of activations, from two on.")
+    examples: list[Example] = Field(description="All activations, and two of them.")
+
+
 class OmnibusOfModel(_Part):
     """One model's test that its activations are all alike, among those of the other models."""
 
@@ -549,6 +773,8 @@ class _Model(_Part):
         "reaches (of those that beat the bigram table there, if any do). `matched` matches it."
     )
     runs: list[Run] = Field(description="By activation, then seed.")
+    training: Training = Field(description="What training took.")
+    fit: dict[Name, Fit] = Field(description="Gaps of fit, by activation.")
     rules: Rules = Field(description="All numbers, by checkpoint rule.")
 
 
@@ -571,6 +797,31 @@ class StatsFile(_Study):
         "at all, adjusted for the models; a model without such a test is absent."
     )
     decomposition: DecompositionUnderRule = Field(description="Where the scale's variance is.")
+    training_seconds: Positive = Field(
+        description="Training time of all runs, each run's own time added up."
+    )
+    effects: dict[Name, Effects] = Field(
+        description="How far the activation and how far the seed changes predictions, by model."
+    )
+    averages: Averages | None = Field(
+        description="Total variation by activation; null without a grid of sound cells with two "
+        "seeds."
+    )
+    boxes: dict[Name, Box | None] = Field(
+        description="Single pairs of seeds, by activation; null without a sound cell that has any."
+    )
+    sensitivity: list[Sensitivity] = Field(
+        description="How far the activation moves each model, the most sensitive model first."
+    )
+    pareto_front: list[CellName] = Field(
+        description="The sound cells that no other beats in loss and in total variation, from the "
+        "lowest loss on."
+    )
+    reach: Reach = Field(description="What the seeds allow contrasts to show.")
+    undecided: dict[Literal["final", "matched"], dict[MeasureId, UndecidedContrasts]] = Field(
+        description="By checkpoint rule and measure: what would settle inconclusive contrasts."
+    )
+    planning: Planning = Field(description="What numbers of seeds and activations could find.")
     models: dict[Name, ModelOfScale] = Field(description="By model.")
 
 

@@ -29,6 +29,7 @@ from actrepro.statistics.contrasts import (
 )
 from actrepro.statistics.permutation import blocked_omnibus_p, blocked_omnibus_pairs_p
 from actrepro.statistics.runs import ModelRuns
+from actrepro.statistics.training import fit, training
 
 # What readers ask classical tests of; differences between pairs are not independent.
 CLASSICAL = ("loss.all", "accuracy.all")
@@ -79,6 +80,7 @@ def model_statistics(
         gates = {name: {**before[name], **after[rule][name]} for name in activations}
         under = _model_runs(rule, activations, seeds, cells[rule], matrices, gates)
         rules[rule] = _under_rule(under, evaluation["baselines"], settings)
+    runs = _run_summaries(records, matched["runs"], cells[FINAL])
     write_json(
         output,
         {
@@ -95,7 +97,9 @@ def model_statistics(
             "evaluation": evaluation,
             "measures": read_json(differences_paths[0])["measures"],
             "common_loss": matched["common_loss"],
-            "runs": _run_summaries(records, matched["runs"], cells[FINAL]),
+            "runs": runs,
+            "training": training(runs, activations),
+            "fit": fit(runs, rules[FINAL]["cells"], rules["best"]["cells"], settings.confidence),
             "rules": rules,
         },
     )
@@ -237,8 +241,11 @@ def _difference(
     if len(seeds) < 2:
         return None
     matrix = model.within(activation, seeds, id_)
+    estimate = inference.jackknife_pairs([matrix], [1], confidence)
+    ends = estimate.interval
     return {
-        **estimate_json(inference.jackknife_pairs([matrix], [1], confidence)),
+        **estimate_json(estimate),
+        "half_width": None if ends is None else (ends[1] - ends[0]) / 2,
         "pairs": [
             {"seeds": [seeds[i], seeds[j]], "value": float(matrix[i, j])}
             for i, j in itertools.combinations(range(len(seeds)), 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,16 @@ from actrepro.core.files import read_json, write_json
 from actrepro.core.vocabulary import FINISHED
 from actrepro.gates.after import distinct, shared_hashes
 from actrepro.gates.outcome import failed, in_order
+from actrepro.measures import PRIMARY
 from actrepro.predict.store import RULES
+from actrepro.results.cells import Stats, every_cell, sound
+from actrepro.results.contrasts import LOSS
 from actrepro.statistics.contrasts import mark_unsound
 from actrepro.statistics.decomposition import decompose
 from actrepro.statistics.inference import holm
 from actrepro.statistics.per_model import CLASSICAL, OMNIBUS
+from actrepro.statistics.planning import planning, reach, undecided
+from actrepro.statistics.sensitivity import averages, boxes, effects, sensitivities
 
 SHARED = (
     "schema",
@@ -38,7 +44,7 @@ def scale_statistics(
     """Write `stats.json` of a scale."""
     models = {one["model"]: one for one in map(read_json, model_paths)}
     first = next(iter(models.values()))
-    merged = {
+    merged: dict[str, Any] = {
         "study": study,
         "scale": scale,
         **{key: first[key] for key in SHARED},
@@ -56,8 +62,44 @@ def scale_statistics(
             for name, model in models.items()
         },
     }
+    merged |= spanning(merged)
     write_json(output, merged)
     return merged
+
+
+def spanning(stats: Stats) -> dict[str, Any]:
+    """Compute what spans the models of a scale, from their sound cells and their runs."""
+    grid = averages(stats)
+    seconds = (model["training"]["seconds"] for model in stats["models"].values())
+    return {
+        "training_seconds": math.fsum(seconds),
+        "effects": effects(stats),
+        "averages": None if grid is None else grid.as_json(),
+        "boxes": boxes(stats),
+        "sensitivity": [one.as_json() for one in sensitivities(stats)],
+        "pareto_front": pareto_front(stats),
+        "reach": reach(stats),
+        "undecided": undecided(stats),
+        "planning": planning(stats),
+    }
+
+
+def pareto_front(stats: Stats) -> list[dict[str, str]]:
+    """Return the sound cells that no other beats in loss and in total variation between seeds.
+
+    The one with the lowest loss comes first. Means are taken as they are.
+    """
+    cells = [
+        (model, activation, cell)
+        for model, activation, cell in every_cell(stats)
+        if sound(cell) and cell["differences"][PRIMARY] is not None
+    ]
+    points = [
+        (cell["metrics"][LOSS]["value"], cell["differences"][PRIMARY]["value"])
+        for _, _, cell in cells
+    ]
+    names = [{"model": model, "activation": activation} for model, activation, _ in cells]
+    return [names[place] for place in front(points)]
 
 
 def shared_between_models(models: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -1,66 +1,146 @@
-"""What more seeds could find: the smallest detectable difference by number of seeds."""
+"""What a scale's seeds could find, and what more seeds would: levels, plans and choices."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from statistics import median
+import math
+from collections.abc import Mapping, Sequence
+from statistics import median, median_high
+from typing import Any
 
 from actrepro.measures import PRIMARY
+from actrepro.predict.store import FINAL
 from actrepro.results.cells import Stats
-from actrepro.results.contrasts import alpha, tested
+from actrepro.results.contrasts import AT, COMPARED, Contrast, alpha, contrasts_of, family
+from actrepro.results.verdicts import INCONCLUSIVE, UNSOUND
 from actrepro.statistics.inference import smallest_p
 from actrepro.statistics.power import detectable
 
+POWER = 0.8
+# Plans go up to so many seeds, at about so many points.
 MOST_SEEDS = 64
 POINTS = 12
-POWER = 0.8
+# Numbers of seeds to choose from, and the few that a table shows.
+SEEDS = range(2, 31)
+FEW_SEEDS = (3, 5, 10, 20)
 
 
-@dataclass(frozen=True)
-class Plan:
-    """A model's contrasts in total variation, and what numbers of seeds could find.
+def tested_contrasts(stats: Stats, model: str) -> list[Contrast]:
+    """Return a model's contrasts in the primary measure that a test was made of.
 
-    Attributes
-    ----------
-    family
-        Contrasts that were tested; each at α divided by so many, Holm's hardest step.
-    sds
-        Standard deviations of their differences between seeds, in rising order.
-    seeds
-        Numbers of seeds, from the fewest whose exact test can reach that level at all;
-        empty where none up to `MOST_SEEDS` does.
-    sizes
-        Smallest difference that so many seeds find with a power of 80%, in standard deviations.
+    These are the ones between sound cells with enough runs.
     """
-
-    model: str
-    family: int
-    sds: Sequence[float]
-    seeds: Sequence[int]
-    sizes: Sequence[float]
-
-    def detectable(self, sd: float) -> list[float]:
-        """Smallest detectable differences of a contrast with this spread, by `seeds`."""
-        return [sd * size for size in self.sizes]
-
-    @property
-    def typical(self) -> float:
-        """The median of `sds`."""
-        return median(self.sds)
+    return [
+        contrast
+        for contrast in family(stats, model, PRIMARY)
+        if contrast["p"] is not None and contrast["verdict"] != UNSOUND
+    ]
 
 
-def plan_of(stats: Stats, model: str) -> Plan | None:
-    """A model's plan; None where no contrast was tested or none has a spread."""
-    contrasts = tested(stats, model, PRIMARY)
-    sds = sorted(one["sd"] for one in contrasts if one["sd"] is not None)
+def seeds_needed(tests: int, level: float) -> int:
+    """The fewest seeds with tests · 2/2ⁿ < level: from there on a corrected test can find one."""
+    return math.floor(1 + math.log2(tests / level)) + 1
+
+
+def reach(stats: Stats) -> dict[str, Any]:
+    """Compute the smallest p-values that the seeds allow in the primary measure."""
+    every = (tested_contrasts(stats, model) for model in stats["models"])
+    families = [[one["p_smallest"] for one in contrasts] for contrasts in every if contrasts]
+    omnibus = (model["rules"][FINAL]["omnibus"][PRIMARY] for model in stats["models"].values())
+    largest = max(map(len, families), default=0)
+    return {
+        "p": min((min(p_values) for p_values in families), default=None),
+        # Holm's first and hardest step.
+        "p_holm": min(
+            (min(1.0, len(p_values) * min(p_values)) for p_values in families), default=None
+        ),
+        "p_omnibus": min((test["p_smallest"] for test in omnibus if test), default=None),
+        "contrasts": largest,
+        "seeds_needed": seeds_needed(largest, alpha(stats)) if largest else None,
+    }
+
+
+def undecided(stats: Stats) -> dict[str, dict[str, Any]]:
+    """Summarise the inconclusive contrasts, by checkpoint rule and measure: what would settle them.
+
+    Each measure has those of all models together, and those of each model.
+    """
+    return {
+        rule: {
+            compared.metric: {
+                "together": _open([one for _, one in contrasts_of(stats, compared.metric, rule)]),
+                "models": {
+                    model: _open(family(stats, model, compared.metric, rule))
+                    for model in stats["models"]
+                },
+            }
+            for compared in COMPARED
+            if rule in compared.rules
+        }
+        for rule in AT
+    }
+
+
+def _open(contrasts: Sequence[Contrast]) -> dict[str, Any]:
+    """The inconclusive ones of some contrasts: their number, and the seeds they ask for."""
+    inconclusive = [one for one in contrasts if one["verdict"] == INCONCLUSIVE]
+    planned = [one for one in inconclusive if one["seeds_to_settle"] is not None]
+    seeds = sorted(one["seeds_to_settle"]["either"] or math.inf for one in planned)
+    sizes = [one["detectable"] for one in planned if one["detectable"] is not None]
+    settled = [number for number in seeds if number < math.inf]
+    return {
+        "contrasts": len(inconclusive),
+        "planned": len(planned),
+        "settled": len(settled),
+        "seeds": _ends(settled),
+        "median_seeds": median_high(seeds) if len(settled) > len(seeds) / 2 else None,
+        "detectable": _ends(sizes),
+    }
+
+
+def _ends(values: Sequence[float]) -> dict[str, float] | None:
+    if not values:
+        return None
+    return {"least": min(values), "median": median_high(values), "most": max(values)}
+
+
+def planning(stats: Stats) -> dict[str, Any]:
+    """Plan numbers of seeds and activations in the primary measure, with the spreads seen here."""
+    plans = {model: plan_of(stats, model) for model in stats["models"]}
+    level, activations = alpha(stats), len(stats["activations"])
+    return {
+        "power": POWER,
+        "most_seeds": MOST_SEEDS,
+        "plans": plans,
+        "seeds": list(SEEDS),
+        "p_smallest": [smallest_p(n) for n in SEEDS],
+        "choices": [_choice(k, level) for k in range(2, activations + 1)],
+        "examples": _examples(plans, activations, level),
+    }
+
+
+def plan_of(stats: Stats, model: str) -> dict[str, Any] | None:
+    """Return a model's smallest detectable differences by number of seeds.
+
+    The numbers of seeds begin with the fewest whose exact test can reach α divided by the
+    model's contrasts. None where no contrast was tested or none has a spread.
+    """
+    contrasts = tested_contrasts(stats, model)
+    sds = [one["sd"] for one in contrasts if one["sd"] is not None]
     if not sds:
         return None
-    level, family = alpha(stats), len(contrasts)
-    able = [n for n in range(2, MOST_SEEDS + 1) if smallest_p(n) < level / family]
+    level, tests = alpha(stats), len(contrasts)
+    able = [n for n in range(2, MOST_SEEDS + 1) if smallest_p(n) < level / tests]
     seeds = _spread(able)
-    sizes = [detectable(1.0, n, level, family, POWER) or 0.0 for n in seeds]
-    return Plan(model, family, sds, seeds, sizes)
+    sizes = [detectable(1.0, n, level, tests, POWER) or 0.0 for n in seeds]
+    spreads = {"least": min(sds), "median": median(sds), "most": max(sds)}
+    return {
+        "contrasts": tests,
+        "seeds": seeds,
+        **{
+            name: {"sd": sd, "detectable": [sd * size for size in sizes]}
+            for name, sd in spreads.items()
+        },
+    }
 
 
 def _spread(numbers: Sequence[int]) -> list[int]:
@@ -70,3 +150,39 @@ def _spread(numbers: Sequence[int]) -> list[int]:
     first, last = numbers[0], numbers[-1]
     ratio = (last / first) ** (1 / (POINTS - 1))
     return sorted({min(last, round(first * ratio**step)) for step in range(POINTS)})
+
+
+def _choice(activations: int, level: float) -> dict[str, Any]:
+    """What comparing so many activations asks for, by number of seeds."""
+    pairs = math.comb(activations, 2)
+    return {
+        "activations": activations,
+        "pairs": pairs,
+        "seeds_needed": seeds_needed(pairs, level),
+        "detectable": [detectable(1.0, n, level, pairs, POWER) for n in SEEDS],
+    }
+
+
+def _examples(
+    plans: Mapping[str, Mapping[str, Any] | None], activations: int, level: float
+) -> list[dict[str, Any]]:
+    """All activations and two of them, with a few numbers of seeds: what each model could find."""
+    sds = [plan["median"]["sd"] for plan in plans.values() if plan is not None]
+    if activations < 2 or not sds:
+        return []
+    return [
+        {
+            "activations": k,
+            "seeds": n,
+            "pairs": math.comb(k, 2),
+            "detectable": _detectable(n, level, math.comb(k, 2), sds),
+        }
+        for k in dict.fromkeys((activations, 2))
+        for n in FEW_SEEDS
+    ]
+
+
+def _detectable(n: int, level: float, pairs: int, sds: Sequence[float]) -> list[float] | None:
+    """The smallest and the largest of several models' detectable differences."""
+    unit = detectable(1.0, n, level, pairs, POWER)
+    return None if unit is None else [unit * min(sds), unit * max(sds)]

@@ -1,4 +1,4 @@
-"""Total variation over models and over activations: averages, and how far the activation moves it.
+"""Total variation over models and over activations: averages, pairs, and the activation's effect.
 
 The range of several means is above zero by noise alone, and the more so the noisier they
 are, so it is set against the ranges that the cells' own standard errors would give.
@@ -7,8 +7,9 @@ are, so it is set against the ranges that the cells' own standard errors would g
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from actrepro.measures import PRIMARY
 from actrepro.predict.store import FINAL
 from actrepro.results.cells import Stats, cells_of, sound
 from actrepro.results.contrasts import LOSS
+from actrepro.statistics.contrasts import estimate_json
 from actrepro.statistics.inference import Estimate
 
 DRAWS = 10_000
@@ -48,6 +50,10 @@ class Sensitivity:
     def beyond_noise(self) -> bool | None:
         """Whether the range is more than seeds alone would give; None where that is unknown."""
         return None if self.range is None or self.high is None else self.range > self.high
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as it stands in results files."""
+        return {**asdict(self), "beyond_noise": self.beyond_noise}
 
 
 def sensitivities(stats: Stats) -> list[Sensitivity]:
@@ -103,6 +109,11 @@ class Averages:
     models: list[str]
     means: dict[str, Estimate]
 
+    def as_json(self) -> dict[str, Any]:
+        """Return it as it stands in results files."""
+        means = {activation: estimate_json(mean) for activation, mean in self.means.items()}
+        return {"models": self.models, "means": means}
+
 
 def averages(stats: Stats) -> Averages | None:
     """Activations' means over models; None without a complete grid of sound cells."""
@@ -141,3 +152,66 @@ def _average(cells: Sequence[dict[str, Any] | None], confidence: float) -> Estim
     error = math.hypot(*errors) / len(errors)
     reach = error * float(scipy.special.stdtrit(n - 1, (1 + confidence) / 2))
     return Estimate(value, n, error, (value - reach, value + reach))
+
+
+def effects(stats: Stats) -> dict[str, dict[str, float | None]]:
+    """Compute the mean total variation between two runs of sound cells, by model.
+
+    `activation` is that of runs with one seed and two activations, `seed` that of runs with one
+    activation and two seeds: the mean of the cells' own means.
+    """
+    return {
+        model: {
+            "activation": _mean(_between_activations(stats, model)),
+            "seed": _mean(_between_seeds(stats, model).values()),
+        }
+        for model in stats["models"]
+    }
+
+
+def _between_activations(stats: Stats, model: str) -> list[float]:
+    cells = cells_of(stats, model)
+    return [
+        one["same_seed"]["value"]
+        for one in stats["models"][model]["rules"][FINAL]["across"]
+        if one["metric"] == PRIMARY
+        and one["same_seed"] is not None
+        and all(sound(cells[one[end]]) for end in "ab")
+    ]
+
+
+def _between_seeds(stats: Stats, model: str) -> dict[str, float]:
+    """The means of a model's sound cells, by activation."""
+    return {
+        activation: cell["differences"][PRIMARY]["value"]
+        for activation, cell in cells_of(stats, model).items()
+        if sound(cell) and cell["differences"][PRIMARY] is not None
+    }
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    known = list(values)
+    return fmean(known) if known else None
+
+
+def boxes(stats: Stats) -> dict[str, dict[str, float] | None]:
+    """Compute quartiles and extremes of each activation's single pairs of seeds, over all models.
+
+    A pair counts by its distance from the mean of its model's sound cells.
+    """
+    distances: dict[str, list[float]] = {activation: [] for activation in stats["activations"]}
+    for model in stats["models"]:
+        values = _between_seeds(stats, model)
+        centre = _mean(values.values()) or 0.0
+        for activation in values:
+            difference = cells_of(stats, model)[activation]["differences"][PRIMARY]
+            distances[activation] += [pair["value"] - centre for pair in difference["pairs"]]
+    return {activation: _box(values) for activation, values in distances.items()}
+
+
+def _box(values: Sequence[float]) -> dict[str, float] | None:
+    if not values:
+        return None
+    names = ("lowest", "lower_quartile", "median", "upper_quartile", "highest")
+    found = np.percentile(values, (0, 25, 50, 75, 100)).tolist()
+    return dict(zip(names, found, strict=True))

@@ -49,6 +49,8 @@ PARTS: Mapping[str, str] = {
     r"\.cells": "actrepro.statistics.per_model.model_statistics",
     r"\.runs": "actrepro.train.runs.train_run",
     r"^decomposition": "actrepro.statistics.decomposition.decompose",
+    r"^planning": "actrepro.statistics.planning.planning",
+    r"^undecided": "actrepro.statistics.planning.undecided",
     r"^evaluation": "actrepro.data.evaluation_set.make_evaluation",
     r"^measures": "actrepro.measures.catalogue.measure_descriptions",
 }

@@ -28,7 +28,6 @@ from actrepro.results.cells import (
 )
 from actrepro.results.contrasts import ACCURACY, CHURN, LOSS
 from actrepro.results.words import learned, remark
-from actrepro.statistics.per_scale import front
 
 BEST = "best"
 CALIBRATION = "calibration.all"
@@ -101,11 +100,12 @@ def _learning(stats: Stats, model: str, activation: str, cell: Cell) -> list[str
     if not cell["n"]:
         return [str(cell["n"]), *[MISSING] * 6]
     metrics = cell["metrics"]
+    gap = stats["models"][model]["fit"][activation]["train_gap"]
     return [
         str(cell["n"]),
         _mean(metrics[LOSS]),
         _mean(metrics[ACCURACY], share=True),
-        signed(_gap(stats, model, activation)),
+        signed(gap and gap["value"]),
         _best(stats, model, activation, cell),
         _mean(metrics[CALIBRATION]),
         learned(cell["beats"]),
@@ -121,25 +121,14 @@ def _mean(metric: Mapping[str, Any], share: bool = False) -> str | Entry:
     return Entry(mean_sd(metric, share), interval([end * scale for end in bounds], digits))
 
 
-def _runs(stats: Stats, model: str, activation: str) -> list[Mapping[str, Any]]:
-    return [run for run in finished_runs(stats, model) if run["activation"] == activation]
-
-
-def _gap(stats: Stats, model: str, activation: str) -> float | None:
-    """Mean over runs of selection loss less training loss where their histories end."""
-    lasts = [run["last_history"] for run in _runs(stats, model, activation)]
-    gaps = [last["selection_loss"] - last["train_loss"] for last in lasts if last is not None]
-    return sum(gaps) / len(gaps) if gaps else None
-
-
 def _best(stats: Stats, model: str, activation: str, cell: Cell) -> str | Entry:
     """What the best checkpoint gains over the final one."""
-    best = cells_of(stats, model, BEST)[activation]
-    if best["n"] != cell["n"]:
+    gap = stats["models"][model]["fit"][activation]["best_gap"]
+    if gap is None or cells_of(stats, model, BEST)[activation]["n"] != cell["n"]:
         return MISSING
-    gain = best["metrics"][LOSS]["value"] - cell["metrics"][LOSS]["value"]
-    steps = {run["best_step"] for run in _runs(stats, model, activation)}
-    return Entry(signed(gain), f"step {counts_spread(steps)}")
+    runs = finished_runs(stats, model)
+    steps = {run["best_step"] for run in runs if run["activation"] == activation}
+    return Entry(signed(-gap["value"]), f"step {counts_spread(steps)}")
 
 
 def tradeoff_table(stats: Stats) -> Table:
@@ -149,19 +138,17 @@ def tradeoff_table(stats: Stats) -> Table:
         for name, cell in named_cells(stats).items()
         if sound(cell) and cell["n"] and cell["differences"][PRIMARY] is not None
     }
-    points = [_point(cell) for cell in cells.values()]
-    on_front = set(front(points))
-    ranked = sorted(range(len(points)), key=points.__getitem__)
-    named = list(cells.items())
+    on_front = {f"{one['model']} {one['activation']}" for one in stats["pareto_front"]}
+    ranked = sorted(cells, key=lambda name: _point(cells[name]))
     return Table(
         "Reproducibility against loss",
         "Sound cells from the lowest test loss on. On the front: no other cell has both a lower "
         "loss and a smaller total variation between seeds. The front takes the means as they are; "
         "where intervals overlap, another set of seeds may give another one.",
         ["cell", "loss", "total variation", "on the front"],
-        [_tradeoff_row(*named[place], place in on_front) for place in ranked],
+        [_tradeoff_row(name, cells[name], name in on_front) for name in ranked],
         source=stats_key(stats, f"models.*.rules.{FINAL}.cells.*"),
-        keys=[_place(named[place][0]) for place in ranked],
+        keys=[_place(name) for name in ranked],
     )
 
 

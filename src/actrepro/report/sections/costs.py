@@ -11,21 +11,21 @@ from typing import Any
 from markupsafe import Markup
 
 from actrepro.core import paths
-from actrepro.core.formats import MISSING, count, counted, counts_spread, duration, listed, number
-from actrepro.measures import PRIMARY
+from actrepro.core.formats import (
+    MISSING,
+    count,
+    counted,
+    counts_spread,
+    duration,
+    listed,
+    number,
+    spread,
+)
 from actrepro.report.kit.job_times import Stage, stages
 from actrepro.report.kit.markup import script_data
 from actrepro.report.kit.tables import Row, Table, stats_key
 from actrepro.results.cells import Stats, finished_runs
-from actrepro.results.contrasts import alpha, seeds_needed
-from actrepro.statistics.inference import smallest_p
-from actrepro.statistics.planning import POWER, plan_of
-from actrepro.statistics.power import detectable
-
-# What the calculator knows of.
-SEEDS = range(2, 31)
-# Choices of the table for readers without scripts.
-FEW_SEEDS = (3, 5, 10, 20)
+from actrepro.results.contrasts import alpha
 
 Models = Mapping[str, Any]
 
@@ -102,7 +102,7 @@ def line(every: Sequence[Stats]) -> str:
     """What training took, in a sentence, and that energy is unknown."""
     runs = [run for stats in every for model in stats["models"].values() for run in model["runs"]]
     devices = list(dict.fromkeys(run["device"] for run in runs))
-    seconds = sum(run["seconds"] for run in runs)
+    seconds = sum(stats["training_seconds"] for stats in every)
     return (
         f"{counted(len(runs), 'run')} took {duration(seconds)} of training, each run’s own time "
         f"added up, on {listed(devices)}; jobs that ran side by side took less of the clock. "
@@ -112,7 +112,7 @@ def line(every: Sequence[Stats]) -> str:
 
 def training_table(stats: Stats) -> Table:
     """Seconds and speed of a model's runs."""
-    rows = [_training(name, finished_runs(stats, name)) for name in stats["models"]]
+    rows = [_training(stats, name) for name in stats["models"]]
     return Table(
         f"Training at scale {stats['scale']}",
         "Of finished runs: training time of one, mean and range over activations and seeds, and "
@@ -124,11 +124,13 @@ def training_table(stats: Stats) -> Table:
     )
 
 
-def _training(name: str, runs: Sequence[Mapping[str, Any]]) -> Row:
+def _training(stats: Stats, name: str) -> Row:
+    runs = finished_runs(stats, name)
     if not runs:
         return Row([name, "0", *[MISSING] * 4])
     seconds = [run["seconds"] for run in runs]
-    ends = (fmean(seconds), min(seconds), max(seconds))
+    mean = stats["models"][name]["training"]["finished"]["seconds"]
+    ends = (mean, min(seconds), max(seconds))
     speeds = counts_spread(round(run["characters_per_second"]) for run in runs)
     return Row([name, str(len(runs)), *(number(one, 1) for one in ends), speeds])
 
@@ -231,18 +233,19 @@ def calculator(stats: Stats, models: Models) -> Calculator | None:
     if not rates or not spreads or len(stats["activations"]) < 2:
         return None
     seconds = seconds_of(stats, models, rates)
-    sizes = range(2, len(stats["activations"]) + 1)
-    level = alpha(stats)
+    planning = stats["planning"]
+    choices = planning["choices"]
+    first, last = planning["seeds"][0], planning["seeds"][-1]
     data = {
         "seconds": seconds,
         "spread": spreads,
-        "first": SEEDS[0],
-        "smallest": [smallest_p(n) for n in SEEDS],
-        "alpha": level,
-        "needed": {k: seeds_needed(_pairs(k), level) for k in sizes},
-        "detectable": {k: [_detectable(n, level, _pairs(k)) for n in SEEDS] for k in sizes},
+        "first": first,
+        "smallest": planning["p_smallest"],
+        "alpha": alpha(stats),
+        "needed": {one["activations"]: one["seeds_needed"] for one in choices},
+        "detectable": {one["activations"]: _short(one["detectable"]) for one in choices},
         "margin": stats["margins"]["total_variation"],
-        "power": f"{POWER:.0%}",
+        "power": f"{planning['power']:.0%}",
     }
     return Calculator(
         id=f"calculator-{stats['scale']}",
@@ -250,26 +253,21 @@ def calculator(stats: Stats, models: Models) -> Calculator | None:
         models=[name for name in stats["models"] if name in rates],
         activations=stats["activations"],
         scales=list(seconds),
-        seeds=min(max(len(stats["seeds"]), SEEDS[0]), SEEDS[-1]),
+        seeds=min(max(len(stats["seeds"]), first), last),
         data=script_data(data),
-        table=calculator_table(stats, seconds[stats["scale"]], spreads),
+        table=calculator_table(stats, seconds[stats["scale"]]),
     )
 
 
-def _pairs(activations: int) -> int:
-    return activations * (activations - 1) // 2
-
-
-def _detectable(n: int, level: float, family: int) -> float | None:
-    """In standard deviations; None where the exact test cannot reach the level."""
-    found = detectable(1.0, n, level, family, POWER)
-    return None if found is None else round(found, 4)
+def _short(sizes: Sequence[float | None]) -> list[float | None]:
+    """Numbers with as many digits as the form needs."""
+    return [None if size is None else round(size, 4) for size in sizes]
 
 
 def spreads_of(stats: Stats) -> dict[str, float]:
     """By model, the median standard deviation of its contrasts in total variation."""
-    plans = ((model, plan_of(stats, model)) for model in stats["models"])
-    return {model: plan.typical for model, plan in plans if plan is not None}
+    plans = stats["planning"]["plans"].items()
+    return {model: plan["median"]["sd"] for model, plan in plans if plan is not None}
 
 
 def seconds_of(
@@ -280,50 +278,39 @@ def seconds_of(
     for scale, sizes in models["scales"].items():
         for name, rate in rates.items():
             if scale == stats["scale"]:
-                runs = finished_runs(stats, name)
-                found.setdefault(scale, {})[name] = fmean(run["seconds"] for run in runs)
+                training = stats["models"][name]["training"]
+                found.setdefault(scale, {})[name] = training["finished"]["seconds"]
             elif "flops_per_character" in sizes.get(name, {}):
                 found.setdefault(scale, {})[name] = _operations(sizes[name]) / rate
     return found
 
 
-def calculator_table(
-    stats: Stats, seconds: Mapping[str, float], spreads: Mapping[str, float]
-) -> Table:
+def calculator_table(stats: Stats, seconds: Mapping[str, float]) -> Table:
     """A few choices of activations and seeds: cost and certainty."""
-    every = len(stats["activations"])
-    rows = [
-        _choice(stats, k, n, seconds, spreads) for k in dict.fromkeys((every, 2)) for n in FEW_SEEDS
-    ]
+    planning = stats["planning"]
+    every, power = planning["choices"][-1]["pairs"], f"{planning['power']:.0%}"
     return Table(
         f"Fewer activations or other numbers of seeds, at scale {stats['scale']}",
         "Of all models: training one run after another, and what remains to be known. Activations "
         "that are skipped are not compared at all, which is not the same as alike. Detectable: the "
-        f"smallest difference in total variation that a model’s contrast shows with {POWER:.0%} "
+        f"smallest difference in total variation that a model’s contrast shows with {power} "
         "power, with this study’s median spread, by model; a dash where so few seeds show none.",
         ["activations", "seeds", "runs", "training", "pairs compared", "detectable"],
-        rows,
-        source=stats_key(stats, f"models.*.rules.final.contrasts.*.sd, metric {PRIMARY}"),
+        [_example(one, every, seconds) for one in planning["examples"]],
+        source=stats_key(stats, "planning.examples"),
     )
 
 
-def _choice(
-    stats: Stats, k: int, n: int, seconds: Mapping[str, float], spreads: Mapping[str, float]
-) -> Row:
-    unit = detectable(1.0, n, alpha(stats), _pairs(k), POWER)
-    found = [] if unit is None else sorted(unit * sd for sd in spreads.values())
-    every = _pairs(len(stats["activations"]))
-    ends = MISSING
-    if found:
-        low, high = number(found[0], 3), number(found[-1], 3)
-        ends = low if low == high else f"{low} to {high}"
+def _example(one: Mapping[str, Any], every: int, seconds: Mapping[str, float]) -> Row:
+    k, n = one["activations"], one["seeds"]
+    ends = MISSING if one["detectable"] is None else spread(one["detectable"], 3)
     return Row(
         [
             str(k),
             str(n),
             count(len(seconds) * k * n),
             duration(k * n * sum(seconds.values())),
-            f"{_pairs(k)} of {every}",
+            f"{one['pairs']} of {every}",
             ends,
         ]
     )

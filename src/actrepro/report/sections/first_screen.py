@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
 from actrepro.core.formats import count, counted, listed, number, p_value, spread
 from actrepro.measures import PRIMARY
-from actrepro.predict.store import FINAL
 from actrepro.report.sections.gates import gates_line
 from actrepro.report.sections.verdicts import not_claimed, settling, verdicts, warning
-from actrepro.results.cells import Cell, Stats, cells_of, named_cells, sound
-from actrepro.results.contrasts import CHURN, LOSS, smallest_holm
+from actrepro.results.cells import Cell, Stats, named_cells, sound
+from actrepro.results.contrasts import CHURN, LOSS
 from actrepro.results.words import lost_line
 
 MOST_NAMED = 6
@@ -82,11 +80,11 @@ def tiles(stats: Stats) -> list[tuple[str, str]]:
             "total variation between seeds, smallest to largest sound cell",
         ),
         (
-            _range(_by_activation(stats).values()),
+            _range(_effects(stats, "activation").values()),
             "total variation between activations at the same seed, by model",
         ),
     ]
-    smallest = smallest_holm(stats)
+    smallest = stats["reach"]["p_holm"]
     if smallest is not None:
         chosen.append((p_value(smallest), "the smallest corrected p-value that these seeds allow"))
     return [(value, label) for value, label in chosen if value]
@@ -176,7 +174,7 @@ def _differences(stats: Stats, measure: str) -> dict[str, float]:
 
 def activation_against_seed(stats: Stats) -> str:
     """How far the activation changes predictions, beside how far the seed does."""
-    by_activation, by_seed = _by_activation(stats), _by_seed(stats)
+    by_activation, by_seed = (_effects(stats, of) for of in ("activation", "seed"))
     both = [model for model in by_activation if model in by_seed]
     if not both:
         return ""
@@ -192,33 +190,10 @@ def activation_against_seed(stats: Stats) -> str:
     )
 
 
-def _by_activation(stats: Stats) -> dict[str, float]:
-    """Mean total variation between sound cells' runs of one seed, by model."""
-    return _means(
-        (model, one["same_seed"]["value"])
-        for model, found in stats["models"].items()
-        for one in found["rules"][FINAL]["across"]
-        if one["metric"] == PRIMARY
-        and one["same_seed"] is not None
-        and all(sound(cells_of(stats, model)[one[end]]) for end in "ab")
-    )
-
-
-def _by_seed(stats: Stats) -> dict[str, float]:
-    """Mean total variation between seeds over sound cells, by model."""
-    return _means(
-        (model, cell["differences"][PRIMARY]["value"])
-        for model in stats["models"]
-        for cell in cells_of(stats, model).values()
-        if sound(cell) and cell["differences"][PRIMARY] is not None
-    )
-
-
-def _means(named: Iterable[tuple[str, float]]) -> dict[str, float]:
-    by_name: dict[str, list[float]] = {}
-    for name, value in named:
-        by_name.setdefault(name, []).append(value)
-    return {name: fmean(values) for name, values in by_name.items()}
+def _effects(stats: Stats, of: str) -> dict[str, float]:
+    """How far another activation or another seed changes predictions, by model where known."""
+    found = {model: one[of] for model, one in stats["effects"].items()}
+    return {model: value for model, value in found.items() if value is not None}
 
 
 def learning(stats: Stats) -> str:

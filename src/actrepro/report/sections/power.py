@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import median_high
 
 from actrepro.core.formats import MISSING, count, level, number, p_value
 from actrepro.report.kit.tables import Entry, Row, Table, stats_key
 from actrepro.report.sections.contrasts import interval_of, verdict_entry
 from actrepro.results.cells import Stats
-from actrepro.results.contrasts import AT, COMPARED, Compared, Contrast, family, verdict_of
-from actrepro.results.verdicts import INCONCLUSIVE, UNSOUND
+from actrepro.results.contrasts import AT, COMPARED, Compared, Contrast, family
+from actrepro.results.verdicts import MOST_SEEDS, UNSOUND
 
 # Beyond so many rows a page only has the primary measure's; `contrasts.csv` has all.
 MOST_ROWS = 6000
@@ -89,34 +88,28 @@ def power_table(stats: Stats) -> Table | None:
         ["measure", "at", "model", "undecided", "detectable", "margin", "fewest", "median"],
         rows,
         names=3,
-        source=stats_key(stats, "models.*.rules.*.contrasts.*.seeds_to_settle and .detectable"),
+        source=stats_key(stats, "undecided"),
     )
 
 
 def _power(stats: Stats, model: str, compared: Compared, rule: str) -> Row | None:
-    undecided = [
-        one
-        for one in family(stats, model, compared.metric, rule)
-        if verdict_of(one) == INCONCLUSIVE and one["seeds_to_settle"] is not None
-    ]
-    if not undecided:
+    found = stats["undecided"][rule][compared.metric]["models"][model]
+    if not found["planned"]:
         return None
-    found = sorted(one["detectable"] for one in undecided if one["detectable"] is not None)
-    detectable = number(median_high(found) * compared.scale) if found else MISSING
-    seeds = sorted(one["seeds_to_settle"]["either"] or float("inf") for one in undecided)
+    sizes, seeds = found["detectable"], found["seeds"]
     return Row(
         [
             compared.name,
             AT[rule].removeprefix("at "),
             model,
-            str(len(undecided)),
-            detectable,
+            str(found["planned"]),
+            number(sizes["median"] * compared.scale) if sizes else MISSING,
             compared.margin(stats),
-            _seeds(seeds[0]),
-            _seeds(median_high(seeds)),
+            _seeds(seeds and seeds["least"]),
+            _seeds(found["median_seeds"]),
         ]
     )
 
 
-def _seeds(number_of: float) -> str:
-    return "> 1,000" if number_of == float("inf") else count(int(number_of))
+def _seeds(value: int | None) -> str:
+    return f"> {MOST_SEEDS:,}" if value is None else count(value)

@@ -98,9 +98,8 @@ def _setting(value: Any) -> str:
 
 def models_table(stats: Stats) -> Table:
     """Parameters, runs, time and speed by model."""
-    rows = [_model(name, model["runs"]) for name, model in stats["models"].items()]
-    every = (run for runs in _runs(stats) for run in runs)
-    together = f"{duration(sum(run['seconds'] for run in every))} together"
+    rows = [_model(name, model) for name, model in stats["models"].items()]
+    together = f"{duration(stats['training_seconds'])} together"
     varies = any(len({run["parameters"] for run in runs}) > 1 for runs in _runs(stats))
     gated = " Parameters vary with the activation: a gated one takes a narrower hidden layer."
     return Table(
@@ -156,7 +155,8 @@ def _runs(stats: Stats) -> list[Sequence[Mapping[str, Any]]]:
     return [model["runs"] for model in stats["models"].values()]
 
 
-def _model(name: str, runs: Sequence[Mapping[str, Any]]) -> Row:
+def _model(name: str, model: Mapping[str, Any]) -> Row:
+    runs = model["runs"]
     ended = Counter(run["status"] for run in runs)
     speeds = [run["characters_per_second"] for run in runs if run["status"] == FINISHED]
     return Row(
@@ -164,7 +164,7 @@ def _model(name: str, runs: Sequence[Mapping[str, Any]]) -> Row:
             name,
             counts_spread({run["parameters"] for run in runs}),
             *(str(ended[status]) for status in (FINISHED, *LOST)),
-            duration(sum(run["seconds"] for run in runs)),
+            duration(model["training"]["seconds"]),
             counts_spread(map(round, speeds)),
             mebibytes(max(run["peak_memory_bytes"] for run in runs)),
         ]

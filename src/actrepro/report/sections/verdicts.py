@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from statistics import median_high
+from collections.abc import Mapping
 
 from actrepro.core.formats import counted, interval, level, listed, p_value, signed, spread
 from actrepro.measures import PRIMARY
@@ -16,11 +15,6 @@ from actrepro.results.contrasts import (
     Contrast,
     alpha,
     contrasts_of,
-    seeds_needed,
-    smallest_holm,
-    smallest_omnibus_p,
-    smallest_p,
-    tested,
     verdict_counts,
 )
 from actrepro.results.verdicts import DIFFERENT, EQUIVALENT, INCONCLUSIVE, MOST_SEEDS
@@ -102,57 +96,50 @@ def settling(stats: Stats) -> str:
 
 
 def _settling(stats: Stats, rule: str) -> str:
-    every = [
-        contrast
-        for _, contrast in contrasts_of(stats, PRIMARY, rule)
-        if contrast["verdict"] == INCONCLUSIVE
-    ]
-    planned = [one for one in every if one["seeds_to_settle"] is not None]
+    found = stats["undecided"][rule][PRIMARY]["together"]
+    every, planned, settled = (found[key] for key in ("contrasts", "planned", "settled"))
     if not planned:
         return ""
-    seeds = [one["seeds_to_settle"]["either"] for one in planned]
-    known = sorted(found for found in seeds if found is not None)
-    parts = [f"{len(known)} would be settled by {_range_of_seeds(known)}"] if known else []
-    if beyond := len(planned) - len(known):
+    parts = [f"{settled} would be settled by {_range_of_seeds(found['seeds'])}"] if settled else []
+    if beyond := planned - settled:
         parts.append(f"{beyond} not by {MOST_SEEDS:,}")
-    if unplanned := len(every) - len(planned):
+    if unplanned := every - planned:
         parts.append(f"{unplanned} have too few seeds to tell")
     return (
-        f"{AT[rule].capitalize()}, of {counted(len(every), 'inconclusive contrast')} "
-        f"{listed(parts)}. {_present(stats, planned)}"
+        f"{AT[rule].capitalize()}, of {counted(every, 'inconclusive contrast')} "
+        f"{listed(parts)}. {_present(stats, found['detectable'])}"
     )
 
 
-def _range_of_seeds(known: Sequence[int]) -> str:
-    if known[0] == known[-1]:
-        return f"{known[0]:,} seeds"
-    return f"{known[0]:,} to {known[-1]:,} seeds (median {median_high(known):,})"
+def _range_of_seeds(found: Mapping[str, int]) -> str:
+    if found["least"] == found["most"]:
+        return f"{found['least']:,} seeds"
+    return f"{found['least']:,} to {found['most']:,} seeds (median {found['median']:,})"
 
 
-def _present(stats: Stats, open_ones: Sequence[Contrast]) -> str:
+def _present(stats: Stats, sizes: Mapping[str, float] | None) -> str:
     """What the seeds that there are could have found."""
     seeds = counted(len(stats["seeds"]), "seed")
-    found = [one["detectable"] for one in open_ones if one["detectable"] is not None]
-    if not found:
+    if sizes is None:
         return (
             f"The present {seeds} could not have shown any difference of two activations, however "
             f"large."
         )
-    return f"The present {seeds} could have shown differences of {spread(found, 4)}, by contrast."
+    shown = spread([sizes["least"], sizes["most"]], 4)
+    return f"The present {seeds} could have shown differences of {shown}, by contrast."
 
 
 def warning(stats: Stats) -> str:
     """That a study is too small for claims, and why its tests could not have found anything."""
-    n, smallest = len(stats["seeds"]), smallest_p(stats)
-    corrected, bound = smallest_holm(stats), alpha(stats)
-    if smallest is None or corrected is None or corrected < bound:
+    reach, bound = stats["reach"], alpha(stats)
+    smallest, corrected, together = (reach[key] for key in ("p", "p_holm", "p_omnibus"))
+    if corrected is None or corrected < bound:
         return smoke_note(stats)
-    seeds = counted(n, "seed")
+    seeds = counted(len(stats["seeds"]), "seed")
     at = f"the {level(bound)} level"
-    size = max(len(tested(stats, model, PRIMARY)) for model in stats["models"])
     needed = (
-        f"With {counted(size, 'contrast')} in a model, at least {seeds_needed(size, bound)} seeds "
-        f"are needed for one to reach it after correction."
+        f"With {counted(reach['contrasts'], 'contrast')} in a model, at least "
+        f"{reach['seeds_needed']} seeds are needed for one to reach it after correction."
     )
     if smallest >= bound:
         cannot = (
@@ -165,11 +152,9 @@ def warning(stats: Stats) -> str:
             f"No contrast with {seeds} can reach significance at {at} after correction, whatever "
             f"the data: the smallest corrected p-value is {p_value(corrected)}."
         )
-    least = smallest_omnibus_p(stats)
-    together = (
-        "Only tests of all activations at once can." if least is not None and least < bound else ""
-    )
-    return " ".join(filter(None, [smoke_note(stats), cannot, needed, together]))
+    at_once = together is not None and together < bound
+    rest = "Only tests of all activations at once can." if at_once else ""
+    return " ".join(filter(None, [smoke_note(stats), cannot, needed, rest]))
 
 
 def not_claimed(stats: Stats) -> str:
