@@ -73,7 +73,7 @@ def test_a_model_is_one_file(checkout: Path) -> None:
     passed = run(
         checkout,
         "-c",
-        "import torch; from actrepro.config.study import default_study\n"
+        "import torch; from actrepro.config.reading import default_study\n"
         "from actrepro.data.corpus import Corpus\n"
         "from actrepro.gates.before import check_activation\n"
         "corpus = Corpus.of_text('to be or not to be, that is the question. ' * 100)\n"
