@@ -136,6 +136,11 @@ CHANGES = {
         {"report": 1, "all": 1},
         "code has changed: actrepro.report.sections.verdicts",
     ),
+    "a sentence of the headline": Change(
+        edit("src/actrepro/report/sections/answer.py", "Nothing can be said", "Nothing is known"),
+        {"report": 1, "summary_text": 1, "all": 1},
+        "code has changed: actrepro.report.sections.answer",
+    ),
     "one model": Change(
         append("src/actrepro/models/zoo/convlm.py"),
         jobs(SIZES, ONE_MODEL, END),
@@ -180,7 +185,10 @@ CHANGES = {
         (*SEEDS, "models=charlm,convlm,nanotransformer"),
     ),
     "a model less": Change(
-        None, jobs(SIZES, END, {"figure": -2}), "made from other files", (*SEEDS, "models=charlm")
+        None,
+        jobs(SIZES, END, {"figure": -2}),
+        "its set of input files has changed",
+        (*SEEDS, "models=charlm"),
     ),
     "one model's option": Change(
         edit(

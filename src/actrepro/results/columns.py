@@ -1,6 +1,6 @@
 """What the rows and columns of each table mean: `docs/reference/results.md` is made from it.
 
-Apart from `actrepro.results.tables`, so that a changed sentence makes no statistics anew.
+Apart from `actrepro.results.tables`, so that a changed sentence makes no table stale.
 """
 
 from __future__ import annotations

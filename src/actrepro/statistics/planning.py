@@ -16,7 +16,7 @@ from actrepro.statistics.inference import smallest_p
 from actrepro.statistics.power import detectable
 
 POWER = 0.8
-# Plans go up to so many seeds, at about so many points.
+# Where plans end, and about how many points they have.
 MOST_SEEDS = 64
 POINTS = 12
 # Numbers of seeds to choose from, and the few that a table shows.
@@ -37,7 +37,7 @@ def tested_contrasts(stats: Stats, model: str) -> list[Contrast]:
 
 
 def seeds_needed(tests: int, level: float) -> int:
-    """The fewest seeds with tests · 2/2ⁿ < level: from there on a corrected test can find one."""
+    """Return the fewest seeds with tests · 2/2ⁿ < level, where a corrected test can find one."""
     return math.floor(1 + math.log2(tests / level)) + 1
 
 
@@ -60,7 +60,7 @@ def reach(stats: Stats) -> dict[str, Any]:
 
 
 def undecided(stats: Stats) -> dict[str, dict[str, Any]]:
-    """Summarise the inconclusive contrasts, by checkpoint rule and measure: what would settle them.
+    """Summarise what would settle the inconclusive contrasts, by checkpoint rule and measure.
 
     Each measure has those of all models together, and those of each model.
     """
@@ -153,7 +153,7 @@ def _spread(numbers: Sequence[int]) -> list[int]:
 
 
 def _choice(activations: int, level: float) -> dict[str, Any]:
-    """What comparing so many activations asks for, by number of seeds."""
+    """Return what comparing this many activations takes, by number of seeds."""
     pairs = math.comb(activations, 2)
     return {
         "activations": activations,
@@ -166,7 +166,7 @@ def _choice(activations: int, level: float) -> dict[str, Any]:
 def _examples(
     plans: Mapping[str, Mapping[str, Any] | None], activations: int, level: float
 ) -> list[dict[str, Any]]:
-    """All activations and two of them, with a few numbers of seeds: what each model could find."""
+    """Return what a few choices could find: all activations or two, with a few numbers of seeds."""
     sds = [plan["median"]["sd"] for plan in plans.values() if plan is not None]
     if activations < 2 or not sds:
         return []

@@ -19,7 +19,7 @@ Cell = Mapping[str, Any]
 def fit(
     runs: Sequence[Run], final: Mapping[str, Cell], best: Mapping[str, Cell], confidence: float
 ) -> dict[str, dict[str, Any]]:
-    """Gaps of finished runs between texts and between checkpoints, by activation.
+    """Compute the gaps of finished runs between texts and between checkpoints, by activation.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def _over_runs(values: Mapping[int, float], confidence: float) -> dict[str, Any]
 
 
 def training(runs: Sequence[Run], activations: Sequence[str]) -> dict[str, Any]:
-    """What training a model's runs took: time of all of them, and means of finished ones."""
+    """Compute what training a model took: time of all runs, and means of finished ones."""
     finished = _finished(runs, activations)
     return {
         "seconds": math.fsum(run["seconds"] for run in runs),
