@@ -7,6 +7,7 @@ The JSON schema in `config/schema.json` is generated from these types
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -33,49 +34,11 @@ from actrepro.config.protocol import (
     as_list,
 )
 from actrepro.core.errors import ActreproError
+from actrepro.core.paths import folders_beside_scales
 
 # The benchmark compares this model with a plain training loop, and varies these of its sizes.
 PEER_OF = "charlm"
 VARIED = ("width", "layers", "context")
-
-
-# A scale's name is a folder beside these and a target beside the workflow's rules.
-RESERVED = (
-    "all",
-    "audit",
-    "audit_page",
-    "benchmark",
-    "benchmark_figure",
-    "benchmarks",
-    "breakdown",
-    "cell_differences",
-    "compare_elsewhere",
-    "control",
-    "control_of_runs",
-    "corpora",
-    "corpus",
-    "elsewhere",
-    "evaluation_set",
-    "facts",
-    "figure",
-    "gates",
-    "gates_after",
-    "measure_training",
-    "model_differences",
-    "model_stats",
-    "models",
-    "predict",
-    "predict_matched",
-    "record",
-    "report",
-    "scale_stats",
-    "summary",
-    "summary_text",
-    "tables",
-    "train",
-    "train_cell",
-    "verdicts",
-)
 
 
 class Control(Protocol):
@@ -125,6 +88,11 @@ class BenchmarkConfig(Part):
     trained_together: tuple[str, ...]
     jobs_per_card: int
     snapshot_seconds: int
+
+    @property
+    def models(self) -> list[str]:
+        """The names of the models that it trains, sorted."""
+        return sorted({run.model for run in (*self.runs, self.base)})
 
     @property
     def corpora(self) -> tuple[str, ...]:
@@ -211,7 +179,7 @@ class Study(Part):
         if self.benchmark:
             self._check_benchmark(self.benchmark)
         _refuse_shadowing(tuple(self.custom_models))
-        _refuse_reserved(tuple(self.protocols))
+        _refuse_taken(self.protocols, folders_beside_scales())
         return self
 
     def _check_benchmark(self, benchmark: Benchmark) -> None:
@@ -234,6 +202,19 @@ class Study(Part):
     def known_models(self) -> tuple[str, ...]:
         """Names of the built-in models and the user's own."""
         return (*model_names(), *self.custom_models)
+
+    def refuse_taken(self, names: Iterable[str]) -> None:
+        """Refuse a scale whose name is one of the workflow's targets.
+
+        Raises
+        ------
+        ActreproError
+            When there is one.
+        """
+        try:
+            _refuse_taken(self.protocols, names)
+        except ValueError as error:
+            raise ActreproError(str(error)) from None
 
     @property
     def audit_scale(self) -> str:
@@ -364,11 +345,11 @@ def _refuse_shadowing(names: tuple[str, ...]) -> None:
         raise ValueError(f"custom_models: {shadowing[0]} is a built-in model; choose another name")
 
 
-def _refuse_reserved(names: tuple[str, ...]) -> None:
-    reserved = sorted(set(names) & set(RESERVED))
-    if reserved:
+def _refuse_taken(scales: Iterable[str], names: Iterable[str]) -> None:
+    taken = sorted(set(scales) & set(names))
+    if taken:
         raise ValueError(
-            f"protocols: the workflow has a target or folder '{reserved[0]}' of its own; "
+            f"protocols: the workflow has a target or folder '{taken[0]}' of its own; "
             "choose another name for the scale"
         )
 

@@ -6,6 +6,8 @@ fills in some or all of them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import product
 from pathlib import PurePosixPath
 
 RESULTS = "results"
@@ -100,6 +102,24 @@ def at(pattern: str, **wildcards: object) -> str:
     for name, value in wildcards.items():
         pattern = pattern.replace(f"{{{name}}}", str(value))
     return pattern
+
+
+def each(pattern: str, **values: Sequence[object]) -> list[str]:
+    """Return a path for each combination of the wildcards' values; the last varies fastest.
+
+    >>> each("{activation}/seed{seed}", activation=("relu", "gelu"), seed=(1, 2))
+    ['relu/seed1', 'relu/seed2', 'gelu/seed1', 'gelu/seed2']
+    """
+    combinations = product(*values.values())
+    return [at(pattern, **dict(zip(values, one, strict=True))) for one in combinations]
+
+
+def folders_beside_scales() -> frozenset[str]:
+    """Return the names of the results folders that a scale cannot have."""
+    constants = [value for name, value in globals().items() if name.isupper()]
+    patterns = [PurePosixPath(one).parts for one in constants if isinstance(one, str)]
+    below = [parts for parts in patterns if parts[0] == RESULTS and len(parts) > 2]
+    return frozenset(parts[1] for parts in below if "{" not in parts[1])
 
 
 def seed_of(path: str) -> int:
