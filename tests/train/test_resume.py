@@ -35,7 +35,7 @@ from actrepro.core.files import partial_of, read_json
 from actrepro.core.jobs import job
 from actrepro.data.corpus import Corpus
 from actrepro.data.evaluation_set import make_evaluation
-from actrepro.predict.predictor import predict_cell
+from actrepro.predict.predictor import CellFiles, predict_cell
 from actrepro.provenance.fingerprint import training_fingerprint
 from actrepro.train import resume, runs
 from actrepro.train.history import read_history
@@ -352,9 +352,12 @@ def test_a_run_that_was_killed_predicts_the_same(
     runs = (run, unbroken(run))
     corpus, evaluation = run.folder / "corpus.npz", tmp_path / "evaluation.npz"
     make_evaluation(corpus, synthetic.BLOCK, None, evaluation, tmp_path / "evaluation.json")
-    checkpoints = [one.folder / OUTPUTS[0] for one in runs]
     predictions = [tmp_path / "killed.npz", tmp_path / "unbroken.npz"]
-    predict_cell([run.request] * 2, corpus, evaluation, checkpoints, predictions, threads=1)
+    for one, output in zip(runs, predictions, strict=True):
+        seed = run.request.seed
+        checkpoint = one.folder / OUTPUTS[0]
+        files = CellFiles(corpus, evaluation, {seed: checkpoint}, {seed: output})
+        predict_cell([run.request], files, threads=1)
     assert predictions[0].read_bytes() == predictions[1].read_bytes()
 
 
