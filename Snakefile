@@ -36,7 +36,7 @@ wildcard_constraints:
     activation=one_of(activation_names()),
     figure=r"[a-z0-9_-]+",
     seed=r"\d+",
-    block=r"\d+",
+    context=r"\d+",
 
 
 localrules:

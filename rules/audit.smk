@@ -71,7 +71,7 @@ rule control:
         mem_mb=retry_scaled(2000),
         runtime=retry_scaled(30),
         gpu=gpus,
-        jobs_per_card=STUDY.jobs_per_card,
+        jobs_per_gpu=STUDY.jobs_per_gpu,
     params:
         code=code(
             "control.py",

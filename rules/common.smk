@@ -122,7 +122,7 @@ def evaluation_of(pattern):
 
     def path(wildcards):
         protocol = protocol_of(wildcards)
-        return paths.at(pattern, corpus=protocol.corpus, block=protocol.context)
+        return paths.at(pattern, corpus=protocol.corpus, context=protocol.context)
 
     return path
 
@@ -186,7 +186,7 @@ def corpus_of_audit(pattern):
 
 def evaluation_of_audit(pattern):
     return paths.at(
-        corpus_of_audit(pattern), block=STUDY.protocol(STUDY.audit_scale).context
+        corpus_of_audit(pattern), context=STUDY.protocol(STUDY.audit_scale).context
     )
 
 

@@ -62,6 +62,6 @@ rule evaluation_set:
             wildcards.corpus
         ].test_characters,
     message:
-        "Freezing the evaluation set of {wildcards.corpus} for contexts of {wildcards.block}"
+        "Freezing the evaluation set of {wildcards.corpus} for contexts of {wildcards.context}"
     script:
         "../workflow/scripts/evaluation_set.py"

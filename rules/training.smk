@@ -22,7 +22,7 @@ rule gates:
         mem_mb=retry_scaled(4000),
         runtime=minutes_for(30),
         gpu=gpus,
-        jobs_per_card=STUDY.jobs_per_card,
+        jobs_per_gpu=STUDY.jobs_per_gpu,
     params:
         code=code_of_runs("gates.py"),
         runs=lambda wildcards: PLAN.first_runs(**wildcards),
@@ -59,9 +59,9 @@ rule train:
             TRAINS_ON_CUDA,
         ),
         gpu=gpus,
-        jobs_per_card=STUDY.jobs_per_card,
-        # A resource and no parameter: how often a snapshot is taken changes no result.
-        snapshot_seconds=STUDY.snapshot_seconds,
+        jobs_per_gpu=STUDY.jobs_per_gpu,
+        # A resource and no parameter: how often the state is saved changes no result.
+        save_state_seconds=STUDY.save_state_seconds,
     # Of the cell, so that a run depends on no other seed.
     params:
         code=code_of_runs("train.py"),
@@ -119,7 +119,7 @@ rule predict:
         mem_mb=retry_scaled(3000),
         runtime=minutes_for(60),
         gpu=gpus,
-        jobs_per_card=STUDY.jobs_per_card,
+        jobs_per_gpu=STUDY.jobs_per_gpu,
     params:
         code=code_of_runs("predict.py"),
         runs=lambda wildcards: PLAN.runs(**wildcards),
@@ -160,7 +160,7 @@ rule predict_matched:
         mem_mb=retry_scaled(3000),
         runtime=minutes_for(120),
         gpu=gpus,
-        jobs_per_card=STUDY.jobs_per_card,
+        jobs_per_gpu=STUDY.jobs_per_gpu,
     params:
         code=code_of_runs("predict_matched.py"),
         runs=lambda wildcards: PLAN.runs(**wildcards),

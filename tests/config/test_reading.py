@@ -348,3 +348,13 @@ def test_a_scale_is_not_called_like_a_target() -> None:
     study.refuse_taken(["predict", "report"])
     with pytest.raises(ActreproError, match="target or folder 'cpu' of its own; choose another"):
         study.refuse_taken(["predict", "cpu"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("jobs_per_card", "jobs_per_gpu"), ("snapshot_seconds", "save_state_seconds")],
+)
+def test_a_key_has_its_old_name_too_but_not_both(config: Config, old: str, new: str) -> None:
+    assert getattr(parse_study({**config, old: 7}), new) == 7
+    with pytest.raises(ActreproError, match=f"{old}: no such key; did you mean '{new}'"):
+        parse_study({**config, old: 7, new: 8})

@@ -206,8 +206,8 @@ def time_together(plan: Plan, one: Timed) -> Outcome:
 
 def _ours(plan: Plan, one: Timed, scratch: Path) -> list[Program]:
     """A process and a thread for each job, as the workflow has them."""
-    # A card is to take them all.
-    fixed = (str(scratch), str(one.jobs), str(plan.config.snapshot_seconds))
+    # One GPU is to take them all.
+    fixed = (str(scratch), str(one.jobs), str(plan.config.save_state_seconds))
     seeds = range(one.jobs * one.runs_per_job)
     jobs = [seeds[job :: one.jobs] for job in range(one.jobs)]
     return [

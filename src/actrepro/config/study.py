@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AliasChoices,
     BeforeValidator,
     Field,
     ValidationError,
@@ -86,8 +87,8 @@ class BenchmarkConfig(Part):
     runs: tuple[RunConfig, ...] = Field(description="A run of each measured cell.")
     base: RunConfig = Field(description="The run whose sizes are varied.")
     trained_together: tuple[str, ...]
-    jobs_per_card: int
-    snapshot_seconds: int
+    jobs_per_gpu: int
+    save_state_seconds: int
 
     @property
     def models(self) -> list[str]:
@@ -124,14 +125,16 @@ class Study(Part):
         description="Scales at which one job trains all runs of a cell, one after another: for "
         "runs that take longer to start than to train.",
     )
-    jobs_per_card: int = Field(
+    jobs_per_gpu: int = Field(
         1,
         ge=1,
+        validation_alias=AliasChoices("jobs_per_gpu", "jobs_per_card"),
         description="Training jobs that share one GPU; `--resources gpu=` is this times the GPUs.",
     )
-    snapshot_seconds: int = Field(
+    save_state_seconds: int = Field(
         120,
         ge=0,
+        validation_alias=AliasChoices("save_state_seconds", "snapshot_seconds"),
         description="Seconds of training that a killed job may lose; it changes no result.",
     )
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Level of every interval.")
@@ -320,8 +323,8 @@ class Study(Part):
             ),
             base=self.run_config(settings.growth.scale, PEER_OF, first, 0),
             trained_together=self.trained_together,
-            jobs_per_card=self.jobs_per_card,
-            snapshot_seconds=self.snapshot_seconds,
+            jobs_per_gpu=self.jobs_per_gpu,
+            save_state_seconds=self.save_state_seconds,
         )
 
 

@@ -20,8 +20,8 @@ RECORDED = "resources/recorded"
 
 CORPUS = f"{RESULTS}/corpora/{{corpus}}/corpus.npz"
 CORPUS_MANIFEST = f"{RESULTS}/corpora/{{corpus}}/corpus.json"
-EVALUATION = f"{RESULTS}/corpora/{{corpus}}/evaluation-{{block}}.npz"
-EVALUATION_MANIFEST = f"{RESULTS}/corpora/{{corpus}}/evaluation-{{block}}.json"
+EVALUATION = f"{RESULTS}/corpora/{{corpus}}/evaluation-{{context}}.npz"
+EVALUATION_MANIFEST = f"{RESULTS}/corpora/{{corpus}}/evaluation-{{context}}.json"
 
 SCALE = f"{RESULTS}/{{scale}}"
 MODEL = f"{SCALE}/{{model}}"
@@ -142,7 +142,7 @@ def benchmark_of(rule: str, pattern: str) -> str:
 
 
 def _wildcards(pattern: str) -> str:
-    names = ("corpus", "block", "scale", "model", "activation", "seed", "figure", "control")
+    names = ("corpus", "context", "scale", "model", "activation", "seed", "figure", "control")
     parts = [f"{{{name}}}" for name in names if f"{{{name}}}" in pattern]
     return "/".join(parts) or "study"
 
