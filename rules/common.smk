@@ -45,14 +45,14 @@ def fingerprint(script, modules=(), activations=None):
 
 
 def code(script, *modules):
-    """Of a script, with modules that it imports by a name put together at run time."""
+    """The fingerprint of a script, with modules whose names it makes at run time."""
     return lambda wildcards: fingerprint(
         script, [module.format(**wildcards) for module in modules]
     )
 
 
 def code_of_runs(script):
-    """Of a script that builds a model with the job's activation, or with each."""
+    """The fingerprint of a script that builds a model with the job's activation, or each."""
 
     def of_model(wildcards):
         own = "activation" in wildcards.keys()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from actrepro.core import paths
-from actrepro.core.runs import by_activation, by_run, by_seed
+from actrepro.core.runs import by_activation, by_model, by_run, by_seed
 
 ACTIVATIONS, SEEDS = ["relu", "gelu"], [3, 1]
 NAMED = paths.at(paths.RUN_RECORD, scale="cpu", model="charlm")
@@ -32,6 +32,14 @@ def test_a_cells_files_go_by_seed_and_a_models_by_activation() -> None:
     )
     found = by_activation(cells, ACTIVATIONS)
     assert list(found.items()) == [("relu", Path(cells[1])), ("gelu", Path(cells[0]))]
+
+
+def test_a_scales_files_go_by_model() -> None:
+    files = paths.each(paths.at(paths.MODEL_DIFFERENCES, scale="cpu"), model=["charlm", "convlm"])
+    assert by_model(files, ["convlm", "charlm"]) == {
+        "charlm": Path(files[0]),
+        "convlm": Path(files[1]),
+    }
 
 
 @pytest.mark.parametrize("files", [RUNS[1:], [*RUNS, RUNS[0]], [*RUNS[1:], RUNS[1]]])

@@ -35,11 +35,20 @@ def by_seed(files: Iterable[str], seeds: Sequence[int]) -> Mapping[int, Path]:
 
 def by_activation(files: Iterable[str], activations: Sequence[str]) -> Mapping[str, Path]:
     """Return a model's files by activation, as `by_run` does."""
-    return _by_name(files, lambda file: PurePosixPath(file).parent.name, activations)
+    return _by_name(files, _folder_of, activations)
+
+
+def by_model(files: Iterable[str], models: Sequence[str]) -> Mapping[str, Path]:
+    """Return a scale's files by model, as `by_run` does."""
+    return _by_name(files, _folder_of, models)
 
 
 def _run_of(file: str) -> Run:
     return PurePosixPath(file).parents[1].name, seed_of(file)
+
+
+def _folder_of(file: str) -> str:
+    return PurePosixPath(file).parent.name
 
 
 def _by_name(
