@@ -36,7 +36,7 @@ wildcard_constraints:
     activation=one_of(activation_names()),
     figure=r"[a-z0-9_-]+",
     seed=r"\d+",
-    block=r"\d+",
+    context=r"\d+",
 
 
 localrules:
@@ -74,7 +74,7 @@ rule benchmark:
 
 rule elsewhere:
     input:
-        [paths.at(paths.ELSEWHERE, scale=scale) for scale in STUDY.scales],
+        PLAN.files(paths.ELSEWHERE),
 
 
 include: "rules/corpora.smk"
@@ -86,6 +86,10 @@ include: "rules/audit.smk"
 include: "rules/benchmark.smk"
 include: "rules/record.smk"
 include: "rules/elsewhere.smk"
+
+
+# A scale's name is a target beside those of the rules.
+or_workflow_error(STUDY.refuse_taken, [rule.name for rule in workflow.rules])
 
 
 # `snakemake cpu` is everything of one scale, whatever the study's scales are.
@@ -100,7 +104,7 @@ for _scale in STUDY.protocols:
 
 
 onstart:
-    remember_codes()
+    CODES.remember()
 
 
 onsuccess:

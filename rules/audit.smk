@@ -14,7 +14,7 @@ localrules:
 # How many files a job leaves depends on the seeds, and an output knows no wildcards.
 use rule predict as predict_audited with:
     output:
-        outputs_of_cell(paths.PREDICTIONS, STUDY.audit),
+        paths.each(paths.PREDICTIONS, seed=STUDY.audit.seeds),
     wildcard_constraints:
         scale=STUDY.audit_scale,
 
@@ -22,7 +22,11 @@ use rule predict as predict_audited with:
 use rule predict_matched as predict_matched_audited with:
     output:
         matched=paths.MATCHED,
-        predictions=outputs_of_model(paths.MATCHED_PREDICTIONS, STUDY.audit),
+        predictions=paths.each(
+            paths.MATCHED_PREDICTIONS,
+            activation=STUDY.audit.activations,
+            seed=STUDY.audit.seeds,
+        ),
     wildcard_constraints:
         scale=STUDY.audit_scale,
 
@@ -40,8 +44,8 @@ rule facts:
         "../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
+        mem_mb=retry_scaled(2000),
+        runtime=retry_scaled(10),
     params:
         code=code("facts.py", "actrepro.config.study", "actrepro.models.zoo.*"),
         study=audit_config,
@@ -64,10 +68,10 @@ rule control:
         "../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(30),
+        mem_mb=retry_scaled(2000),
+        runtime=retry_scaled(30),
         gpu=gpus,
-        jobs_per_card=STUDY.jobs_per_card,
+        jobs_per_gpu=STUDY.jobs_per_gpu,
     params:
         code=code(
             "control.py",
@@ -98,8 +102,8 @@ rule control_of_runs:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
+        mem_mb=retry_scaled(2000),
+        runtime=retry_scaled(10),
     params:
         code=code("control_of_runs.py"),
         activations=list(STUDY.audit.activations),
@@ -135,8 +139,8 @@ rule verdicts:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=retry_scaled(1000),
+        runtime=retry_scaled(10),
     params:
         code=code(
             "verdicts.py",
@@ -173,8 +177,8 @@ rule audit_page:
         "../envs/presentation.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=retry_scaled(1000),
+        runtime=retry_scaled(10),
     params:
         code=code("audit_page.py"),
         records=existing_records,

@@ -9,7 +9,9 @@ localrules:
 # measures.
 rule measure_training:
     input:
-        corpora_of_benchmark,
+        lambda wildcards: paths.each(
+            paths.CORPUS, corpus=STUDY.benchmark_config().corpora
+        ),
     output:
         paths.BENCHMARK,
     log:
@@ -18,14 +20,22 @@ rule measure_training:
         paths.benchmark_of("measure_training", paths.BENCHMARK)
     conda:
         "../envs/training.yaml"
-    threads: all_cores
+    threads: lambda wildcards: workflow.cores
     resources:
-        mem_mb=growing(8000),
-        runtime=growing(120),
+        mem_mb=retry_scaled(8000),
+        runtime=retry_scaled(120),
         gpu=gpus,
     params:
-        code=code_of_benchmark("measure_training.py"),
-        benchmark=benchmark_config,
+        code=lambda wildcards: fingerprint(
+            "measure_training.py",
+            [
+                # It starts programs of the library, which train models.
+                "actrepro.benchmark.programs.*",
+                "actrepro.train.loop",
+                *map(model_module, STUDY.benchmark_config().models),
+            ],
+        ),
+        benchmark=lambda wildcards: STUDY.benchmark_config().model_dump(mode="json"),
     message:
         "Measuring how fast training is, with the machine to itself"
     script:
@@ -51,8 +61,8 @@ rule benchmark_figure:
         "../envs/presentation.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=retry_scaled(1000),
+        runtime=retry_scaled(10),
     params:
         code=code("benchmark_figure.py"),
     message:

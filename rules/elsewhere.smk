@@ -1,13 +1,15 @@
 """How far this study's runs differ from the same runs in another results folder."""
 
+from actrepro.replication.folder import found_in, require_other
+
 
 # The other folder's files are no inputs: they may be older than what was made of those that
 # stood there before, and nothing of it is made or changed.
 rule compare_elsewhere:
     input:
         evaluation=evaluation_of(paths.EVALUATION),
-        records=runs_of_scale(paths.RUN_RECORD),
-        predictions=runs_of_scale(paths.PREDICTIONS),
+        records=every(paths.RUN_RECORD),
+        predictions=every(paths.PREDICTIONS),
     output:
         paths.ELSEWHERE,
     log:
@@ -18,13 +20,15 @@ rule compare_elsewhere:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(60),
+        mem_mb=retry_scaled(2000),
+        runtime=retry_scaled(60),
     params:
         code=code("compare_elsewhere.py"),
-        runs=run_names,
-        there=other_results,
-        found=other_runs,
+        runs=lambda wildcards: PLAN.run_names(wildcards.scale),
+        there=lambda wildcards: str(require_other(STUDY.elsewhere, STUDY.protocols)),
+        found=lambda wildcards: found_in(
+            STUDY.elsewhere, wildcards.scale, PLAN.run_names(wildcards.scale)
+        ),
         confidence=STUDY.confidence,
     message:
         "Comparing {wildcards.scale} with the same runs made elsewhere"

@@ -3,7 +3,7 @@
 
 rule models:
     input:
-        corpora=corpora_of_study(paths.CORPUS_MANIFEST),
+        corpora=PLAN.corpora(paths.CORPUS_MANIFEST),
     output:
         paths.MODELS,
     log:
@@ -14,14 +14,16 @@ rule models:
         "../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
+        mem_mb=retry_scaled(2000),
+        runtime=retry_scaled(10),
     params:
-        code=code_of_sizes("models.py"),
-        runs=sizes_of_study,
+        code=lambda wildcards: fingerprint(
+            "models.py", [*map(model_module, STUDY.models)], STUDY.activations
+        ),
+        runs=lambda wildcards: PLAN.cards(),
         activations=list(STUDY.activations),
         scales=list(STUDY.scales),
-        symbols=symbols_of_corpora,
+        symbols={name: corpus.symbols for name, corpus in STUDY.corpora.items()},
     message:
         "Looking at what the models are made of"
     script:

@@ -1,5 +1,9 @@
 """Figures, the summary and the report: no computation, only what results files say."""
 
+from actrepro.figures.catalogue import GROUPS, figure_group, figure_title
+
+COMPARISONS = PLAN.files(paths.ELSEWHERE)
+
 
 # Seconds each: not worth a place in a cluster's queue.
 localrules:
@@ -11,16 +15,16 @@ localrules:
 rule figure:
     input:
         stats=paths.SCALE_STATS,
-        histories=histories_of_figure,
-        breakdowns=breakdowns_of_figure,
-        models=models_of_figure,
+        histories=figure_input("histories"),
+        breakdowns=figure_input("breakdowns"),
+        models=figure_input("models"),
     output:
         svg=report(
             paths.FIGURE_SVG,
             caption="../resources/captions/figure.rst",
             category="Scale {scale}",
-            subcategory=figure_group,
-            labels=figure_labels,
+            subcategory=lambda wildcards: GROUPS[figure_group(wildcards.figure)],
+            labels=lambda wildcards: {"figure": figure_title(wildcards.figure)},
         ),
         png=paths.FIGURE_PNG,
     log:
@@ -31,8 +35,8 @@ rule figure:
         "../envs/presentation.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
+        mem_mb=retry_scaled(2000),
+        runtime=retry_scaled(10),
     params:
         code=code("figure.py"),
     message:
@@ -54,8 +58,8 @@ rule summary_text:
         "../envs/presentation.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=retry_scaled(1000),
+        runtime=retry_scaled(10),
     params:
         code=code("summary.py"),
     message:
@@ -66,19 +70,15 @@ rule summary_text:
 
 rule report:
     input:
-        stats=[paths.at(paths.SCALE_STATS, scale=scale) for scale in STUDY.scales],
+        stats=PLAN.files(paths.SCALE_STATS),
         corpora=[
             paths.at(paths.CORPUS_MANIFEST, corpus=STUDY.protocols[scale].corpus)
             for scale in STUDY.scales
         ],
-        figures=[
-            path
-            for scale in STUDY.scales
-            for path in figures_of_scale(paths.FIGURE_SVG, scale)
-        ],
-        breakdowns=breakdowns_of_study(),
+        figures=figures_of(STUDY.scales),
+        breakdowns=PLAN.files(paths.BREAKDOWN),
         models=paths.MODELS,
-        elsewhere=comparisons(),
+        elsewhere=COMPARISONS if STUDY.elsewhere else [],
     output:
         page=report(
             paths.REPORT,
@@ -95,15 +95,16 @@ rule report:
         "../envs/presentation.yaml"
     threads: 1
     resources:
-        mem_mb=growing(4000),
-        runtime=growing(10),
+        mem_mb=retry_scaled(4000),
+        runtime=retry_scaled(10),
     params:
         code=code("report.py"),
         study=STUDY.study,
         # Times of jobs are read as they are: as inputs they would make the report stale.
         benchmarks=paths.BENCHMARKS,
-        audit=existing_audit,
-        elsewhere=existing_comparisons,
+        audit=lambda wildcards: existing([paths.CLAIMS_JSON]),
+        # Comparisons made before, where none is asked for now.
+        elsewhere=lambda wildcards: {} if STUDY.elsewhere else existing(COMPARISONS),
         records=existing_records,
     message:
         "Writing the report"

@@ -1,5 +1,7 @@
 """Recording: a finished study in small form, to be brought to where it cannot be run."""
 
+from actrepro.replication.archive import copied_files
+
 
 localrules:
     record,
@@ -10,18 +12,18 @@ localrules:
 rule record:
     input:
         results=copied_files(STUDY.scales, STUDY.models),
-        histories=runs_of_study(paths.HISTORY),
-        records=runs_of_study(paths.RUN_RECORD),
+        histories=PLAN.files(paths.HISTORY),
+        records=PLAN.files(paths.RUN_RECORD),
     log:
         paths.log_of("record", paths.RECORD),
     conda:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=retry_scaled(1000),
+        runtime=retry_scaled(10),
     params:
-        name=record_name,
+        name=lambda wildcards: or_workflow_error(STUDY.record_name),
         asked=STUDY.as_asked(),
     message:
         "Recording the study's results"

@@ -9,7 +9,7 @@ localrules:
 rule cell_differences:
     input:
         evaluation=evaluation_of(paths.EVALUATION),
-        predictions=runs_of_cell(paths.PREDICTIONS),
+        predictions=every(paths.PREDICTIONS),
     output:
         paths.CELL_DIFFERENCES,
     log:
@@ -20,8 +20,8 @@ rule cell_differences:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=lasting(10),
+        mem_mb=retry_scaled(2000),
+        runtime=minutes_for(10),
     params:
         code=code("cell_differences.py"),
         seeds=seeds_of,
@@ -34,8 +34,8 @@ rule cell_differences:
 rule model_differences:
     input:
         evaluation=evaluation_of(paths.EVALUATION),
-        predictions=runs_of_model(paths.PREDICTIONS),
-        matched=runs_of_model(paths.MATCHED_PREDICTIONS),
+        predictions=every(paths.PREDICTIONS),
+        matched=every(paths.MATCHED_PREDICTIONS),
     output:
         matrices=paths.MODEL_DIFFERENCES,
         matched=paths.MATCHED_DIFFERENCES,
@@ -47,8 +47,8 @@ rule model_differences:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem_mb=growing(4000),
-        runtime=lasting(60),
+        mem_mb=retry_scaled(4000),
+        runtime=minutes_for(60),
     params:
         code=code("model_differences.py"),
         activations=activations_of,
@@ -63,7 +63,7 @@ rule breakdown:
     input:
         corpus=corpus_of,
         evaluation=evaluation_of(paths.EVALUATION),
-        predictions=runs_of_model(paths.PREDICTIONS),
+        predictions=every(paths.PREDICTIONS),
     output:
         paths.BREAKDOWN,
     log:
@@ -74,8 +74,8 @@ rule breakdown:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=lasting(30),
+        mem_mb=retry_scaled(2000),
+        runtime=minutes_for(30),
     params:
         code=code("breakdown.py"),
         activations=activations_of,
@@ -91,10 +91,10 @@ rule gates_after:
         corpus=corpus_of,
         evaluation=evaluation_of(paths.EVALUATION),
         manifest=evaluation_of(paths.EVALUATION_MANIFEST),
-        differences=cells_of_model(paths.CELL_DIFFERENCES),
+        differences=every(paths.CELL_DIFFERENCES),
         matched=paths.MATCHED_DIFFERENCES,
         matrices=paths.MODEL_DIFFERENCES,
-        records=runs_of_model(paths.RUN_RECORD),
+        records=every(paths.RUN_RECORD),
     output:
         paths.GATES_AFTER,
     log:
@@ -105,8 +105,8 @@ rule gates_after:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=lasting(10),
+        mem_mb=retry_scaled(1000),
+        runtime=minutes_for(10),
     params:
         code=code("gates_after.py"),
         activations=activations_of,
@@ -120,11 +120,11 @@ rule gates_after:
 rule model_stats:
     input:
         evaluation=evaluation_of(paths.EVALUATION_MANIFEST),
-        differences=cells_of_model(paths.CELL_DIFFERENCES),
+        differences=every(paths.CELL_DIFFERENCES),
         matched=paths.MATCHED,
         matched_differences=paths.MATCHED_DIFFERENCES,
         matrices=paths.MODEL_DIFFERENCES,
-        records=runs_of_model(paths.RUN_RECORD),
+        records=every(paths.RUN_RECORD),
         gates=paths.GATES,
         gates_after=paths.GATES_AFTER,
     output:
@@ -137,8 +137,8 @@ rule model_stats:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=lasting(10),
+        mem_mb=retry_scaled(1000),
+        runtime=minutes_for(10),
     params:
         code=code("model_stats.py"),
         activations=activations_of,
@@ -153,7 +153,7 @@ rule model_stats:
 
 rule scale_stats:
     input:
-        models_of_scale(paths.MODEL_STATS),
+        every(paths.MODEL_STATS),
     output:
         paths.SCALE_STATS,
     log:
@@ -164,8 +164,8 @@ rule scale_stats:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=lasting(10),
+        mem_mb=retry_scaled(1000),
+        runtime=minutes_for(10),
     params:
         code=code("scale_stats.py"),
         study=STUDY.study,
@@ -178,7 +178,7 @@ rule scale_stats:
 rule tables:
     input:
         stats=paths.SCALE_STATS,
-        matrices=models_of_scale(paths.MODEL_DIFFERENCES),
+        matrices=every(paths.MODEL_DIFFERENCES),
     output:
         runs=report(
             paths.RUNS_TABLE,
@@ -235,11 +235,11 @@ rule tables:
         "../envs/statistics.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=lasting(10),
+        mem_mb=retry_scaled(1000),
+        runtime=minutes_for(10),
     params:
         code=code("tables.py"),
-        models=models_of,
+        models=lambda wildcards: list(STUDY.part(wildcards.scale).models),
     message:
         "Tables of {wildcards.scale}"
     script:

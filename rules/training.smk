@@ -1,5 +1,7 @@
 """Gates, training runs, and what they predict."""
 
+from actrepro.train.needs import training_megabytes, training_minutes
+
 
 # A fresh model of each activation, before hours are spent on it. Training does not
 # wait for the verdict: a failed gate marks its cell and stops nothing.
@@ -17,13 +19,13 @@ rule gates:
         "../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=growing(4000),
-        runtime=lasting(30),
+        mem_mb=retry_scaled(4000),
+        runtime=minutes_for(30),
         gpu=gpus,
-        jobs_per_card=STUDY.jobs_per_card,
+        jobs_per_gpu=STUDY.jobs_per_gpu,
     params:
-        code=code_of_model("gates.py"),
-        runs=first_runs,
+        code=code_of_runs("gates.py"),
+        runs=lambda wildcards: PLAN.first_runs(**wildcards),
     message:
         "Gates of {wildcards.scale}/{wildcards.model}, before training"
     script:
@@ -48,16 +50,24 @@ rule train:
     # depend on how many there are.
     threads: 1
     resources:
-        mem_mb=memory_of_training,
-        runtime=minutes_of_training,
+        mem_mb=lambda wildcards, attempt: attempt
+        * training_megabytes(protocol_of(wildcards), TRAINS_ON_CUDA),
+        runtime=lambda wildcards, attempt: attempt
+        * training_minutes(
+            protocol_of(wildcards),
+            len(PLAN.files(paths.RUN, **wildcards)),
+            TRAINS_ON_CUDA,
+        ),
         gpu=gpus,
-        jobs_per_card=STUDY.jobs_per_card,
-        # A resource and no parameter: how often a snapshot is taken changes no result.
-        snapshot_seconds=STUDY.snapshot_seconds,
+        jobs_per_gpu=STUDY.jobs_per_gpu,
+        # A resource and no parameter: how often the state is saved changes no result.
+        save_state_seconds=STUDY.save_state_seconds,
     # Of the cell, so that a run depends on no other seed.
     params:
-        code=code_of_cell("train.py"),
-        cell=cell_config,
+        code=code_of_runs("train.py"),
+        cell=lambda wildcards: PLAN.cell(
+            wildcards.scale, wildcards.model, wildcards.activation
+        ),
     message:
         "Training {wildcards.scale}/{wildcards.model}/{wildcards.activation}/seed{wildcards.seed}"
     script:
@@ -70,10 +80,10 @@ rule train:
 # a job that failed it would give the old files the new parameters.
 use rule train as train_cell with:
     output:
-        checkpoint=outputs_of_cell(paths.CHECKPOINT, STUDY),
-        snapshots=outputs_of_cell(paths.SNAPSHOTS, STUDY),
-        history=outputs_of_cell(paths.HISTORY, STUDY),
-        record=outputs_of_cell(paths.RUN_RECORD, STUDY),
+        checkpoint=paths.each(paths.CHECKPOINT, seed=STUDY.seeds),
+        snapshots=paths.each(paths.SNAPSHOTS, seed=STUDY.seeds),
+        history=paths.each(paths.HISTORY, seed=STUDY.seeds),
+        record=paths.each(paths.RUN_RECORD, seed=STUDY.seeds),
     log:
         paths.log_of("train", paths.CELL),
     benchmark:
@@ -93,9 +103,9 @@ rule predict:
     input:
         corpus=corpus_of,
         evaluation=evaluation_of(paths.EVALUATION),
-        checkpoints=runs_of_cell(paths.CHECKPOINT),
+        checkpoints=every(paths.CHECKPOINT),
     output:
-        outputs_of_cell(paths.PREDICTIONS, STUDY),
+        paths.each(paths.PREDICTIONS, seed=STUDY.seeds),
     log:
         paths.log_of("predict", paths.CELL),
     benchmark:
@@ -106,13 +116,13 @@ rule predict:
         "../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=growing(3000),
-        runtime=lasting(60),
+        mem_mb=retry_scaled(3000),
+        runtime=minutes_for(60),
         gpu=gpus,
-        jobs_per_card=STUDY.jobs_per_card,
+        jobs_per_gpu=STUDY.jobs_per_gpu,
     params:
-        code=code_of_cell("predict.py"),
-        runs=run_configs,
+        code=code_of_runs("predict.py"),
+        runs=lambda wildcards: PLAN.runs(**wildcards),
     message:
         "Predicting the test text with {wildcards.scale}/{wildcards.model}/{wildcards.activation}"
     script:
@@ -126,13 +136,17 @@ rule predict_matched:
         corpus=corpus_of,
         evaluation=evaluation_of(paths.EVALUATION),
         manifest=evaluation_of(paths.EVALUATION_MANIFEST),
-        histories=runs_of_model(paths.HISTORY),
-        checkpoints=runs_of_model(paths.CHECKPOINT),
-        snapshots=runs_of_model(paths.SNAPSHOTS),
-        predictions=runs_of_model(paths.PREDICTIONS),
+        histories=every(paths.HISTORY),
+        checkpoints=every(paths.CHECKPOINT),
+        snapshots=every(paths.SNAPSHOTS),
+        predictions=every(paths.PREDICTIONS),
     output:
         matched=paths.MATCHED,
-        predictions=outputs_of_model(paths.MATCHED_PREDICTIONS, STUDY),
+        predictions=paths.each(
+            paths.MATCHED_PREDICTIONS,
+            activation=STUDY.activations,
+            seed=STUDY.seeds,
+        ),
     log:
         paths.log_of("predict_matched", paths.MODEL),
     benchmark:
@@ -143,13 +157,13 @@ rule predict_matched:
         "../envs/training.yaml"
     threads: 1
     resources:
-        mem_mb=growing(3000),
-        runtime=lasting(120),
+        mem_mb=retry_scaled(3000),
+        runtime=minutes_for(120),
         gpu=gpus,
-        jobs_per_card=STUDY.jobs_per_card,
+        jobs_per_gpu=STUDY.jobs_per_gpu,
     params:
-        code=code_of_model("predict_matched.py"),
-        runs=run_configs_of_model,
+        code=code_of_runs("predict_matched.py"),
+        runs=lambda wildcards: PLAN.runs(**wildcards),
     message:
         "Predicting at a common loss with {wildcards.scale}/{wildcards.model}"
     script:

@@ -40,7 +40,7 @@ from actrepro.audit.registry import Context, put
 from actrepro.audit.results import ModelResults, Results
 from actrepro.config.names import activation_names, model_names
 from actrepro.config.reading import default_study, default_study_path, parse_study
-from actrepro.config.study import RESERVED, Study
+from actrepro.config.study import Study
 from actrepro.core import paths
 from actrepro.core.errors import ActreproError
 from actrepro.figures.catalogue import figure_names
@@ -237,7 +237,7 @@ WITHOUT: list[tuple[str, str, Any]] = [
     ("feat-model-hybridlm", "model_names", lambda: ("charlm",)),
     ("feat-plot-tradeoff", "figure_names", lambda models, activations: ["loss"]),
     ("feat-deterministic", "GATES", {"wired": ""}),
-    ("feat-process-flag-no-plots", "RESERVED", ("all",)),
+    ("feat-process-flag-no-plots", "_rules", set),
     ("feat-partial-vs-full", "COLUMNS", {}),
     ("fw-metric-edit", "measure_ids", list),
     ("feat-setup", "checkout", lambda: None),
@@ -646,7 +646,7 @@ def test_what_a_user_is_told_to_type_is_known(command: str) -> None:
         elif option == "--cores":
             option = ""
         elif not option:
-            assert word in RESERVED or word in config["protocols"] or is_result(word)
+            assert word in capabilities._rules() or word in config["protocols"] or is_result(word)
     parse_study(config)
 
 

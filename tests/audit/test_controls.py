@@ -258,7 +258,7 @@ def _unpaired(model: Model, name: str = "unpaired.json") -> Path:
     output = model.folder / name
     unpaired_control(
         model.runs,
-        model.of_runs("predictions.npz"),
+        list(model.of_runs("predictions.npz").values()),
         model.corpus_path,
         model.evaluation_path,
         model.stats,

@@ -71,8 +71,8 @@ def config(
         runs=tuple(_run(*names, device) for names in runs),
         base=_run("charlm", "relu", device),
         trained_together=("tiny",) if together else (),
-        jobs_per_card=3,
-        snapshot_seconds=100,
+        jobs_per_gpu=3,
+        save_state_seconds=100,
     )
 
 

@@ -19,7 +19,7 @@ from actrepro.config.reading import (
     parse_study,
     read_study,
 )
-from actrepro.config.study import RESERVED, Study, schema
+from actrepro.config.study import Study, schema
 from actrepro.core.errors import ActreproError
 from actrepro.statistics.inference import smallest_p
 
@@ -336,10 +336,25 @@ def test_ten_seeds_are_the_fewest_that_can_find_a_contrast() -> None:
     assert contrasts * smallest_p(n) < 1 - study.confidence < contrasts * smallest_p(n - 1)
 
 
-def test_a_scale_is_not_called_like_a_rule(config: Config) -> None:
-    files = [REPOSITORY / "Snakefile", *(REPOSITORY / "rules").glob("*.smk")]
-    rules = {name for file in files for name in re.findall(r"^rule (\w+):", file.read_text(), re.M)}
-    assert rules <= set(RESERVED)
-    config["protocols"]["summary"] = config["protocols"]["cpu"]
-    with pytest.raises(ActreproError, match="target or folder 'summary' of its own"):
+@pytest.mark.parametrize("folder", ["audit", "benchmarks", "corpora"])
+def test_a_scale_is_not_called_like_a_folder_of_results(config: Config, folder: str) -> None:
+    config["protocols"][folder] = config["protocols"]["cpu"]
+    with pytest.raises(ActreproError, match=f"target or folder '{folder}' of its own"):
         parse_study(config)
+
+
+def test_a_scale_is_not_called_like_a_target() -> None:
+    study = default_study()
+    study.refuse_taken(["predict", "report"])
+    with pytest.raises(ActreproError, match="target or folder 'cpu' of its own; choose another"):
+        study.refuse_taken(["predict", "cpu"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("jobs_per_card", "jobs_per_gpu"), ("snapshot_seconds", "save_state_seconds")],
+)
+def test_a_key_has_its_old_name_too_but_not_both(config: Config, old: str, new: str) -> None:
+    assert getattr(parse_study({**config, old: 7}), new) == 7
+    with pytest.raises(ActreproError, match=f"{old}: no such key; did you mean '{new}'"):
+        parse_study({**config, old: 7, new: 8})

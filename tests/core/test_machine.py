@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from actrepro.core import machine as provenance
-from actrepro.core.gpus import Card
+from actrepro.core.gpus import Gpu
 from actrepro.core.machine import (
     cuda_usable,
     git_state,
@@ -108,7 +108,7 @@ def test_peak_memory_is_what_the_process_has_held() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "cards", "usable"),
+    ("version", "gpus", "usable"),
     [
         ("2.13.0", 1, True),
         ("2.13.0", 0, False),
@@ -119,7 +119,7 @@ def test_peak_memory_is_what_the_process_has_held() -> None:
     ],
 )
 def test_a_cpu_build_of_torch_uses_no_cuda_device(
-    monkeypatch: pytest.MonkeyPatch, version: str | None, cards: int, usable: bool
+    monkeypatch: pytest.MonkeyPatch, version: str | None, gpus: int, usable: bool
 ) -> None:
     def installed(name: str) -> str:
         if version is None:
@@ -127,6 +127,6 @@ def test_a_cpu_build_of_torch_uses_no_cuda_device(
         return version
 
     monkeypatch.setattr(importlib.metadata, "version", installed)
-    found = tuple(Card(index, f"{index:032x}") for index in range(cards))
-    monkeypatch.setattr(provenance, "visible_cards", lambda: found)
+    found = tuple(Gpu(index, f"{index:032x}") for index in range(gpus))
+    monkeypatch.setattr(provenance, "visible_gpus", lambda: found)
     assert cuda_usable() == usable

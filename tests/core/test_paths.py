@@ -39,7 +39,7 @@ def test_wildcards_are_filled_in_some_or_all() -> None:
     ],
 )
 def test_files_lie_where_the_design_says(pattern: str, expected: str) -> None:
-    assert at(pattern, **RUN, corpus="words", block=32, figure="loss") == expected
+    assert at(pattern, **RUN, corpus="words", context=32, figure="loss") == expected
 
 
 def test_no_two_patterns_are_the_same() -> None:
@@ -52,7 +52,7 @@ def test_no_two_patterns_are_the_same() -> None:
     [
         (paths.RUN, "{scale}/{model}/{activation}/{seed}"),
         (paths.MODEL, "{scale}/{model}"),
-        (paths.EVALUATION, "{corpus}/{block}"),
+        (paths.EVALUATION, "{corpus}/{context}"),
         (paths.FIGURE_SVG, "{scale}/{figure}"),
         (paths.REPORT, "study"),
     ],

@@ -55,7 +55,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
 def written(model: Model, name: str = "breakdown.json") -> Any:
     model_breakdown(
         model.names,
-        model.runs,
         model.of_runs("predictions.npz"),
         model.corpus_path,
         model.evaluation_path,

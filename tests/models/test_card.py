@@ -24,7 +24,7 @@ from actrepro.core.errors import ActreproError
 from actrepro.core.files import read_json, write_json
 from actrepro.models import Activated, ModelSpec, build_from_protocol, count_parameters
 from actrepro.models.activations import Activation, get_activation
-from actrepro.models.card import LENGTHS, Asked, X, curve, sizes, through, write_sizes
+from actrepro.models.card import LENGTHS, CardRequest, X, cards, curve, through, write_cards
 from actrepro.models.outline import Node, outline
 
 SYMBOLS = 12
@@ -33,9 +33,9 @@ CODES = torch.arange(6).remainder(SYMBOLS)[None]
 RELU = get_activation("relu")
 
 
-def asked(run: RunConfig, *others: RunConfig, symbols: int | None = None) -> Asked:
+def asked(run: RunConfig, *others: RunConfig, symbols: int | None = None) -> CardRequest:
     """A study of one scale, the first run's, with an ungated and a gated activation."""
-    return Asked([run, *others], ["relu", "swiglu"], [run.scale], {"words": symbols})
+    return CardRequest([run, *others], ["relu", "swiglu"], [run.scale], {"words": symbols})
 
 
 def elsewhere(run: RunConfig, **changes: Any) -> RunConfig:
@@ -51,7 +51,7 @@ def elsewhere(run: RunConfig, **changes: Any) -> RunConfig:
 @pytest.mark.parametrize("model", model_names())
 def test_the_study_is_told_what_the_benchmark_counts(model: str, context: int) -> None:
     run = synthetic.request(model, context=context, layers=2, dropout=0.2)
-    found = sizes(asked(run), [WORDS])["scales"]["tiny"][model]
+    found = cards(asked(run), [WORDS])["scales"]["tiny"][model]
     for name in ("relu", "swiglu"):
         request = run.model_copy(update={"activation": name})
         built = build_from_protocol(model, run.protocol, name, SYMBOLS)
@@ -75,7 +75,7 @@ def test_three_points_tell_a_parabola(terms: tuple[int, int, int], x: int) -> No
 def test_another_scale_has_what_a_study_there_would_cost_and_no_more() -> None:
     run = synthetic.request()
     larger = elsewhere(run, layers=3, iterations=1000)
-    found = sizes(asked(run, larger), [WORDS])["scales"]["other"]["charlm"]
+    found = cards(asked(run, larger), [WORDS])["scales"]["other"]["charlm"]
     built = build_from_protocol("charlm", larger.protocol, "relu", SYMBOLS)
     assert found == {
         "parameters": {"relu": count_parameters(built)},
@@ -87,12 +87,12 @@ def test_another_scale_has_what_a_study_there_would_cost_and_no_more() -> None:
 def test_symbols_are_the_manifests_then_the_configs_and_else_unknown() -> None:
     run = synthetic.request()
     other = elsewhere(run, corpus="verses")
-    both = Asked([run, other], ["relu"], ["tiny"], {"words": 99, "verses": None})
-    scales = sizes(both, [WORDS])["scales"]
+    both = CardRequest([run, other], ["relu"], ["tiny"], {"words": 99, "verses": None})
+    scales = cards(both, [WORDS])["scales"]
     assert list(scales) == ["tiny"]
     assert scales["tiny"]["charlm"]["flops_per_character"]["relu"] == step_flops(run, SYMBOLS)
-    declared = Asked([run, other], ["relu"], ["tiny"], {"words": None, "verses": 20})
-    found = sizes(declared, [])["scales"]
+    declared = CardRequest([run, other], ["relu"], ["tiny"], {"words": None, "verses": 20})
+    found = cards(declared, [])["scales"]
     assert list(found) == ["other"]
     assert found["other"]["charlm"]["flops_per_character"]["relu"] == step_flops(other, 20)
 
@@ -101,10 +101,10 @@ def test_the_file_says_the_same(tmp_path: Path) -> None:
     manifest, output = tmp_path / "corpus.json", tmp_path / "models.json"
     write_json(manifest, WORDS)
     study = asked(synthetic.request())
-    write_sizes(study, [manifest], output)
-    assert read_json(output) == sizes(study, [WORDS])
+    write_cards(study, [manifest], output)
+    assert read_json(output) == cards(study, [WORDS])
     with pytest.raises(ActreproError, match=r"missing\.json"):
-        write_sizes(study, [tmp_path / "missing.json"], output)
+        write_cards(study, [tmp_path / "missing.json"], output)
 
 
 # A user's own models.
@@ -159,8 +159,8 @@ def build_own(spec: ModelSpec) -> nn.Module:
 
 
 def test_a_users_own_model_is_counted_and_described(own: RunConfig) -> None:
-    study = Asked([own, elsewhere(own, layers=4)], ["relu"], ["tiny"], {"words": SYMBOLS})
-    scales = sizes(study, [])["scales"]
+    study = CardRequest([own, elsewhere(own, layers=4)], ["relu"], ["tiny"], {"words": SYMBOLS})
+    scales = cards(study, [])["scales"]
     found, larger = scales["tiny"]["mine"], scales["other"]["mine"]
     block = 2 * 2 * own.protocol.width * (own.protocol.width + 1) / 2
     assert larger["parameters"]["relu"] == found["parameters"]["relu"] + 2 * block
@@ -169,11 +169,11 @@ def test_a_users_own_model_is_counted_and_described(own: RunConfig) -> None:
 
 
 def test_a_scale_that_a_users_model_refuses_is_left_out_with_the_reason(own: RunConfig) -> None:
-    study = Asked([own, elsewhere(own, layers=6)], ["relu"], ["tiny"], {"words": SYMBOLS})
-    scales = sizes(study, [])["scales"]
+    study = CardRequest([own, elsewhere(own, layers=6)], ["relu"], ["tiny"], {"words": SYMBOLS})
+    scales = cards(study, [])["scales"]
     assert scales["other"] == {"mine": {"why": "RuntimeError: five layers at most"}}
     with pytest.raises(RuntimeError, match="five layers"):
-        sizes(Asked([elsewhere(own, layers=6)], ["relu"], ["other"], {"words": SYMBOLS}), [])
+        cards(CardRequest([elsewhere(own, layers=6)], ["relu"], ["other"], {"words": SYMBOLS}), [])
 
 
 # Outlines.
@@ -237,7 +237,7 @@ def test_a_part_that_a_pass_never_enters_and_that_holds_nothing_is_left_out() ->
 @pytest.mark.parametrize("model", model_names())
 def test_built_in_models_are_whole(model: str) -> None:
     run = synthetic.request(model, layers=3, context=16)
-    nodes = sizes(asked(run), [WORDS])["scales"]["tiny"][model]["outline"]
+    nodes = cards(asked(run), [WORDS])["scales"]["tiny"][model]["outline"]
     built = build_from_protocol(model, run.protocol, "relu", SYMBOLS)
     assert sum(node["parameters"] * node["repeats"] for node in nodes) == count_parameters(built)
     marked = [one for node in nodes for one in (node["children"] or [node]) if one["activation"]]
@@ -250,7 +250,7 @@ def test_built_in_models_are_whole(model: str) -> None:
 
 def test_a_transformers_block_shows_attention_and_mlp() -> None:
     run = synthetic.request("charlm", layers=3)
-    nodes = sizes(asked(run), [WORDS])["scales"]["tiny"]["charlm"]["outline"]
+    nodes = cards(asked(run), [WORDS])["scales"]["tiny"]["charlm"]["outline"]
     assert [told(node) for node in nodes] == [
         "tokens:Embedding",
         "positions:Embedding",

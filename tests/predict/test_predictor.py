@@ -20,6 +20,7 @@ from actrepro.measures import loss
 from actrepro.models import build_from_protocol
 from actrepro.predict import predictor
 from actrepro.predict.predictor import (
+    CellFiles,
     predict,
     predict_cell,
     predict_last,
@@ -180,14 +181,14 @@ def test_a_run_that_did_not_finish_predicts_nothing(
     synthetic.corpus().save(tmp_path / "corpus.npz")
     weights = copy_weights(_model())
     save_checkpoint(tmp_path / "checkpoint", Checkpoint(weights, 3, None, 3, lost))
-    predict_cell(
-        [_request()],
-        tmp_path / "corpus.npz",
-        tmp_path / "evaluation.npz",
-        [tmp_path / "checkpoint"],
-        [tmp_path / "a.npz"],
-        threads=1,
+    request = _request()
+    files = CellFiles(
+        corpus=tmp_path / "corpus.npz",
+        evaluation=tmp_path / "evaluation.npz",
+        checkpoints={request.seed: tmp_path / "checkpoint"},
+        predictions={request.seed: tmp_path / "a.npz"},
     )
+    predict_cell([request], files, threads=1)
     stored = open_predictions(tmp_path / "a.npz")
     assert stored.lost == lost
     assert stored.evaluation_sha256 == evaluation.sha256

@@ -38,7 +38,7 @@ def test_functions_that_the_report_names_exist(function: str) -> None:
 @pytest.mark.parametrize(("pattern", "function"), ORIGINS)
 def test_every_file_has_the_function_that_writes_it(pattern: str, function: str) -> None:
     assert origin(pattern) == function
-    names = dict.fromkeys(("scale", "model", "activation", "seed", "corpus", "block"), "x")
+    names = dict.fromkeys(("scale", "model", "activation", "seed", "corpus", "context"), "x")
     assert origin(paths.at(pattern, **names, figure="x", record="x")) == function
 
 

@@ -13,12 +13,13 @@ import numpy as np
 from actrepro.config.protocol import Protocol
 from actrepro.config.study import RunConfig
 from actrepro.core.files import write_json
+from actrepro.core.runs import Run
 from actrepro.core.vocabulary import DIVERGED, FAILED, FINISHED
 from actrepro.data.corpus import Corpus
 from actrepro.data.evaluation_set import EvaluationSet, load_evaluation, make_evaluation
-from actrepro.gates.after import check_runs
+from actrepro.gates.after import GateFiles, check_runs
 from actrepro.gates.outcome import BEFORE, Outcome
-from actrepro.measures.differences import cell_differences, model_differences
+from actrepro.measures.differences import DifferencesFiles, cell_differences, model_differences
 from actrepro.predict.store import (
     MATCHED,
     OWN_RULES,
@@ -29,11 +30,10 @@ from actrepro.predict.store import (
 )
 from actrepro.predict.validity import targets_of
 from actrepro.statistics.contrasts import Settings
-from actrepro.statistics.per_model import model_statistics
+from actrepro.statistics.per_model import StatisticsFiles, model_statistics
 
 LETTERS = "aeioulmnrst"
 BLOCK = 16
-Run = tuple[str, int]
 # What gates before training measured, where anything reads it.
 MEASURED = {"initial_loss": {"loss": 2.5, "ln_symbols": 2.485}}
 WHY = {DIVERGED: "the loss at step 12 is no number", FAILED: "out of memory at step 6"}
@@ -186,13 +186,13 @@ class Model:
     def path(self, *parts: object) -> Path:
         return self.folder.joinpath(self.name, *map(str, parts))
 
-    def of_runs(self, file: str) -> list[Path]:
+    def of_runs(self, file: str) -> dict[Run, Path]:
         """A file of every run."""
-        return [self.path(*run, file) for run in self.runs]
+        return {run: self.path(*run, file) for run in self.runs}
 
-    def of_cells(self, file: str) -> list[Path]:
+    def of_cells(self, file: str) -> dict[str, Path]:
         """A file of every cell."""
-        return [self.path(activation, file) for activation in self.activations]
+        return {activation: self.path(activation, file) for activation in self.activations}
 
     @property
     def names(self) -> dict[str, str]:
@@ -219,18 +219,18 @@ class Model:
         """Write the model's statistics from what stands in its files."""
         model_statistics(
             self.names,
-            self.activations,
-            self.seeds,
             settings,
-            self.of_cells("differences.json"),
-            self.path("matched.json"),
-            self.path("differences-matched.json"),
-            self.matrices,
-            self.of_runs("run.json"),
-            self.path("gates.json"),
-            self.path("gates-after.json"),
-            self.manifest_path,
-            self.stats,
+            StatisticsFiles(
+                evaluation=self.manifest_path,
+                differences=self.of_cells("differences.json"),
+                matched=self.path("matched.json"),
+                matched_differences=self.path("differences-matched.json"),
+                matrices=self.matrices,
+                records=self.of_runs("run.json"),
+                gates=self.path("gates.json"),
+                gates_after=self.path("gates-after.json"),
+                stats=self.stats,
+            ),
         )
 
     def write_runs(self) -> None:
@@ -252,8 +252,7 @@ class Model:
         output = self.path(activation, "differences.json")
         cell_differences(
             {**self.names, "activation": activation},
-            self.seeds,
-            [self.path(activation, seed, "predictions.npz") for seed in self.seeds],
+            {seed: self.path(activation, seed, "predictions.npz") for seed in self.seeds},
             self.evaluation_path,
             output,
         )
@@ -262,12 +261,13 @@ class Model:
     def write_differences(self) -> None:
         """Write the differences between all runs, and the cells at the common loss."""
         model_differences(
-            self.runs,
-            self.of_runs("predictions.npz"),
-            self.of_runs("predictions-matched.npz"),
-            self.evaluation_path,
-            self.matrices,
-            self.path("differences-matched.json"),
+            DifferencesFiles(
+                evaluation=self.evaluation_path,
+                predictions=self.of_runs("predictions.npz"),
+                matched=self.of_runs("predictions-matched.npz"),
+                matrices=self.matrices,
+                matched_differences=self.path("differences-matched.json"),
+            )
         )
 
     def write_gates(self) -> None:
@@ -284,15 +284,16 @@ class Model:
         write_json(self.path("gates.json"), {**self.names, "activations": before})
         check_runs(
             self.names,
-            self.runs,
-            self.of_cells("differences.json"),
-            self.path("differences-matched.json"),
-            self.matrices,
-            self.of_runs("run.json"),
-            self.corpus_path,
-            self.evaluation_path,
-            self.manifest_path,
-            self.path("gates-after.json"),
+            GateFiles(
+                corpus=self.corpus_path,
+                evaluation=self.evaluation_path,
+                manifest=self.manifest_path,
+                differences=self.of_cells("differences.json"),
+                matched=self.path("differences-matched.json"),
+                matrices=self.matrices,
+                records=self.of_runs("run.json"),
+                gates_after=self.path("gates-after.json"),
+            ),
         )
 
 

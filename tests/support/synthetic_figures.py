@@ -41,10 +41,12 @@ def breakdowns(scale: Scale) -> list[Path]:
     for model in scale.numbers["models"]:
         path = scale.folder / paths.at(paths.BREAKDOWN, scale="tiny", model=model)
         if not path.exists():
-            predictions = [made.joinpath(model, *map(str, run), "predictions.npz") for run in runs]
+            predictions = {
+                run: made.joinpath(model, *map(str, run), "predictions.npz") for run in runs
+            }
             names = {"scale": "tiny", "model": model}
             where = (made / "corpus.npz", made / "evaluation.npz", path)
-            model_breakdown(names, runs, predictions, *where)
+            model_breakdown(names, predictions, *where)
         found.append(path)
     return found
 

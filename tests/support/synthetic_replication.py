@@ -13,7 +13,7 @@ from actrepro.core.files import read_json, write_json
 from actrepro.data.evaluation_set import EvaluationSet, evaluation_set
 from actrepro.predict.store import OWN_RULES, Predictions, save_predictions
 from actrepro.predict.validity import targets_of
-from actrepro.replication.compare import compare_scale
+from actrepro.replication.compare import ComparisonFiles, compare_scale
 from actrepro.replication.folder import RunName, files_of_run
 
 SCALE = "tiny"
@@ -60,11 +60,8 @@ class Folders:
         compare_scale(
             SCALE,
             self.runs,
-            self.here,
-            self.there,
-            self.evaluation_path,
             confidence,
-            self.output,
+            ComparisonFiles(self.here, self.there, self.evaluation_path, self.output),
         )
         return read_json(self.output)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from synthetic import Model, Run
+from synthetic import Model
 
+from actrepro.core.runs import Run
 from actrepro.predict.store import Predictions
 from actrepro.report.summary import write_summary
 from actrepro.results.tables import COLUMNS, write_tables

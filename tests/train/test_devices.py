@@ -65,7 +65,7 @@ SETTINGS = (
 
 
 @pytest.fixture
-def a_card(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
+def a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
     """As far as torch's settings go, a machine with a GPU; whether it was told to repeat itself."""
     told: list[bool] = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -82,18 +82,18 @@ def a_card(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
 
 @pytest.mark.parametrize("device", ["cuda", "auto"])
 def test_on_a_gpu_kernels_repeat_themselves_and_round_nothing(
-    device: str, a_card: list[bool]
+    device: str, a_gpu: list[bool]
 ) -> None:
     assert prepare_torch(device, 1) == CUDA
-    assert a_card == [True]
+    assert a_gpu == [True]
     assert not torch.backends.cudnn.benchmark
     assert not torch.backends.cudnn.allow_tf32
     assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
 
 
-def test_a_cpu_job_leaves_a_gpus_settings_alone(a_card: list[bool]) -> None:
+def test_a_cpu_job_leaves_a_gpus_settings_alone(a_gpu: list[bool]) -> None:
     assert prepare_torch("cpu", 1) == CPU
-    assert a_card == []
+    assert a_gpu == []
     assert "CUBLAS_WORKSPACE_CONFIG" not in os.environ
 
 
@@ -101,7 +101,7 @@ def _roundings() -> tuple[bool, bool]:
     return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
 
 
-@pytest.mark.usefixtures("a_card")
+@pytest.mark.usefixtures("a_gpu")
 @pytest.mark.parametrize(("precision", "rounds"), [("fp32", False), ("tf32", True)])
 def test_on_a_gpu_factors_are_rounded_where_that_was_asked_for(
     precision: str, rounds: bool

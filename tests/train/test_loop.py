@@ -16,19 +16,26 @@ import torch.nn.functional as F  # noqa: N812 - the name every PyTorch reader kn
 from actrepro.config.study import RunConfig
 from actrepro.core.errors import ActreproError
 from actrepro.core.files import read_json, read_npz
+from actrepro.core.runs import Run
 from actrepro.core.vocabulary import DIVERGED, FAILED, FINISHED
 from actrepro.data.evaluation_set import make_evaluation
-from actrepro.gates.after import check_runs
+from actrepro.gates.after import GateFiles, check_runs
 from actrepro.gates.before import check_model
 from actrepro.measures import PRIMARY
-from actrepro.measures.differences import cell_differences, model_differences
+from actrepro.measures.differences import DifferencesFiles, cell_differences, model_differences
 from actrepro.models import build_from_protocol
 from actrepro.predict import predictor
 from actrepro.predict.matching import match
-from actrepro.predict.predictor import RunFiles, predict, predict_cell, predict_matched
+from actrepro.predict.predictor import (
+    CellFiles,
+    MatchedFiles,
+    predict,
+    predict_cell,
+    predict_matched,
+)
 from actrepro.predict.store import RULES, Predictions, open_predictions
 from actrepro.results.schema import ModelStatsFile
-from actrepro.statistics.per_model import model_statistics
+from actrepro.statistics.per_model import StatisticsFiles, model_statistics
 from actrepro.train import loop, runs
 from actrepro.train.checkpoints import (
     Weights,
@@ -357,10 +364,24 @@ class Cell:
         self.matched_predictions = self._of_runs("predictions-matched.npz")
         self.matched = folder / "matched.json"
         checkpoints, snapshots, histories, self.records = map(self._of_runs, FILES)
-        paths = (self.corpus, self.evaluation, checkpoints, self.predictions)
-        predict_cell(self.requests, *paths, threads=1)
-        parts = (histories, checkpoints, snapshots, self.predictions)
-        self.files = [RunFiles(*run) for run in zip(*parts, strict=True)]
+        cell = CellFiles(
+            self.corpus,
+            self.evaluation,
+            checkpoints={seed: path for (_, seed), path in checkpoints.items()},
+            predictions={seed: path for (_, seed), path in self.predictions.items()},
+        )
+        predict_cell(self.requests, cell, threads=1)
+        self.files = MatchedFiles(
+            corpus=self.corpus,
+            evaluation=self.evaluation,
+            manifest=self.manifest,
+            histories=histories,
+            checkpoints=checkpoints,
+            snapshots=snapshots,
+            predictions=self.predictions,
+            matched=self.matched,
+            matched_predictions=self.matched_predictions,
+        )
         self.match()
         self.differences = folder / "differences.json"
         self.matched_differences = folder / "differences-matched.json"
@@ -370,65 +391,56 @@ class Cell:
         self._compare(folder / "gates.json")
 
     def match(self) -> None:
-        predict_matched(
-            self.requests,
-            self.corpus,
-            self.evaluation,
-            self.manifest,
-            self.files,
-            self.matched,
-            self.matched_predictions,
-            threads=1,
-        )
+        predict_matched(self.requests, self.files, threads=1)
 
-    def _of_runs(self, file: str) -> list[Path]:
-        return [run / file for run in self.folders]
+    def _of_runs(self, file: str) -> dict[Run, Path]:
+        return {("relu", s): run / file for s, run in zip(self.seeds, self.folders, strict=True)}
 
     def _compare(self, gates: Path) -> None:
         names = {"scale": "tiny", "model": "charlm"}
-        runs = [("relu", seed) for seed in self.seeds]
         cell_differences(
             {**names, "activation": "relu"},
-            self.seeds,
-            self.predictions,
+            {seed: path for (_, seed), path in self.predictions.items()},
             self.evaluation,
             self.differences,
         )
         model_differences(
-            runs,
-            self.predictions,
-            self.matched_predictions,
-            self.evaluation,
-            self.matrices,
-            self.matched_differences,
+            DifferencesFiles(
+                evaluation=self.evaluation,
+                predictions=self.predictions,
+                matched=self.matched_predictions,
+                matrices=self.matrices,
+                matched_differences=self.matched_differences,
+            )
         )
         check_model(self.requests[:1], self.corpus, gates, threads=1)
         check_runs(
             names,
-            runs,
-            [self.differences],
-            self.matched_differences,
-            self.matrices,
-            self.records,
-            self.corpus,
-            self.evaluation,
-            self.manifest,
-            self.gates_after,
+            GateFiles(
+                corpus=self.corpus,
+                evaluation=self.evaluation,
+                manifest=self.manifest,
+                differences={"relu": self.differences},
+                matched=self.matched_differences,
+                matrices=self.matrices,
+                records=self.records,
+                gates_after=self.gates_after,
+            ),
         )
         model_statistics(
             names,
-            ["relu"],
-            self.seeds,
             synthetic.SETTINGS,
-            [self.differences],
-            self.matched,
-            self.matched_differences,
-            self.matrices,
-            self.records,
-            gates,
-            self.gates_after,
-            self.manifest,
-            self.stats,
+            StatisticsFiles(
+                evaluation=self.manifest,
+                differences={"relu": self.differences},
+                matched=self.matched,
+                matched_differences=self.matched_differences,
+                matrices=self.matrices,
+                records=self.records,
+                gates=gates,
+                gates_after=self.gates_after,
+                stats=self.stats,
+            ),
         )
 
 
@@ -450,9 +462,9 @@ def test_what_a_run_has_predicted_at_its_matched_step_is_not_predicted_again(
 ) -> None:
     cell = Cell(tmp_path, monkeypatch)
     steps = {run["seed"]: run["step"] for run in read_json(cell.matched)["runs"]}
-    own = [own_steps(files.checkpoint) for files in cell.files]
+    own = [own_steps(path) for path in cell.files.checkpoints.values()]
     taken = [step in steps_ for step, steps_ in zip(steps.values(), own, strict=True)]
-    made = [path.read_bytes() for path in cell.matched_predictions]
+    made = [path.read_bytes() for path in cell.matched_predictions.values()]
     calls = []
 
     def counted(request: RunConfig, *rest: Any) -> Predictions:
@@ -468,7 +480,7 @@ def test_what_a_run_has_predicted_at_its_matched_step_is_not_predicted_again(
     monkeypatch.setattr(predictor, "own_steps", lambda _: {})
     monkeypatch.setattr(predictor, "load_snapshot", lambda path, step: _at(path.parent, step))
     cell.match()
-    assert [path.read_bytes() for path in cell.matched_predictions] == made
+    assert [path.read_bytes() for path in cell.matched_predictions.values()] == made
 
 
 def _at(run: Path, step: int) -> Weights:
@@ -492,7 +504,7 @@ def test_lost_runs_are_excluded_to_the_end_and_never_imputed(
     assert records[1]["last_history"] == {"step": 10, "train_loss": None, "selection_loss": None}
     assert records[3]["last_history"] is None
     for paths in (cell.predictions, cell.matched_predictions):
-        assert [open_predictions(path).lost for path in paths] == lost
+        assert [open_predictions(path).lost for path in paths.values()] == lost
     for under in read_json(cell.differences)["rules"].values():
         assert [run["why"] for run in under["runs"]] == lost
         assert ["loss.all" in run for run in under["runs"]] == [True, False, True, False]

@@ -35,7 +35,7 @@ from actrepro.core.files import partial_of, read_json
 from actrepro.core.jobs import job
 from actrepro.data.corpus import Corpus
 from actrepro.data.evaluation_set import make_evaluation
-from actrepro.predict.predictor import predict_cell
+from actrepro.predict.predictor import CellFiles, predict_cell
 from actrepro.provenance.fingerprint import training_fingerprint
 from actrepro.train import resume, runs
 from actrepro.train.history import read_history
@@ -79,7 +79,7 @@ class Run:
     folder: Path
     request: RunConfig = REQUESTS["charlm"]
     # A snapshot after each step.
-    snapshot_seconds: float = 0.0
+    save_state_seconds: float = 0.0
     threads: int = 1
     corpus: Corpus = field(default_factory=synthetic.corpus)
 
@@ -115,7 +115,7 @@ class Run:
             self.folder / "corpus.npz",
             RunOutputs(*(self.folder / name for name in OUTPUTS)),
             self.folder / "state",
-            self.snapshot_seconds,
+            self.save_state_seconds,
             self.threads,
         )
 
@@ -148,7 +148,9 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Run]:
     def of(like: Run) -> Run:
         name = f"{like.request} {like.threads} {like.corpus.sha256}"
         if name not in trained:
-            run = replace(like, folder=tmp_path_factory.mktemp("unbroken"), snapshot_seconds=NEVER)
+            run = replace(
+                like, folder=tmp_path_factory.mktemp("unbroken"), save_state_seconds=NEVER
+            )
             assert run.train() == 0
             assert run.taken_up_at == []
             trained[name] = run
@@ -251,22 +253,22 @@ def test_killed_from_outside_again_and_again_it_comes_to_its_end(
 def test_killed_before_its_first_snapshot_it_begins_again(
     run: Run, unbroken: Callable[..., Run]
 ) -> None:
-    assert replace(run, snapshot_seconds=NEVER).train(_at_step(7, kill)) == KILLED
+    assert replace(run, save_state_seconds=NEVER).train(_at_step(7, kill)) == KILLED
     assert not run.snapshot.exists()
     run.finishes_as(unbroken(run))
     assert run.taken_up_at == []
 
 
 @pytest.mark.parametrize("number", [1, 2, 7])
-@pytest.mark.parametrize("snapshot_seconds", [0.0, NEVER])
+@pytest.mark.parametrize("save_state_seconds", [0.0, NEVER])
 def test_killed_while_it_writes_a_snapshot_it_has_the_one_before(
-    number: int, snapshot_seconds: float, run: Run, unbroken: Callable[..., Run]
+    number: int, save_state_seconds: float, run: Run, unbroken: Callable[..., Run]
 ) -> None:
     assert run.train(lambda: _kill_within(run.snapshot, number)) == KILLED
     partial = partial_of(run.snapshot)
     assert partial.exists()
     assert run.snapshot.exists() == (number > 1)
-    replace(run, snapshot_seconds=snapshot_seconds).finishes_as(unbroken(run))
+    replace(run, save_state_seconds=save_state_seconds).finishes_as(unbroken(run))
     assert run.taken_up_at == ([number - 1] if number > 1 else [])
 
 
@@ -310,17 +312,17 @@ WRITTEN = ("save_checkpoint", "save_snapshots", "write_text", "write_json")
 
 
 @pytest.mark.parametrize(
-    ("function", "snapshot_seconds"), [*((one, 0.0) for one in WRITTEN), (WRITTEN[2], NEVER)]
+    ("function", "save_state_seconds"), [*((one, 0.0) for one in WRITTEN), (WRITTEN[2], NEVER)]
 )
 def test_killed_between_two_of_its_results_it_writes_them_all(
-    function: str, snapshot_seconds: float, tmp_path: Path, unbroken: Callable[..., Run]
+    function: str, save_state_seconds: float, tmp_path: Path, unbroken: Callable[..., Run]
 ) -> None:
-    run = Run(tmp_path / "run", snapshot_seconds=snapshot_seconds)
+    run = Run(tmp_path / "run", save_state_seconds=save_state_seconds)
     assert run.train(lambda: setattr(runs, function, lambda *_: kill())) == KILLED
     there = [(run.folder / name).exists() for name in OUTPUTS]
     assert there == [place < WRITTEN.index(function) for place in range(4)]
     run.finishes_as(unbroken(run))
-    assert run.taken_up_at == ([] if snapshot_seconds else [STEPS - 1])
+    assert run.taken_up_at == ([] if save_state_seconds else [STEPS - 1])
 
 
 @pytest.mark.parametrize("name", OUTPUTS)
@@ -352,9 +354,12 @@ def test_a_run_that_was_killed_predicts_the_same(
     runs = (run, unbroken(run))
     corpus, evaluation = run.folder / "corpus.npz", tmp_path / "evaluation.npz"
     make_evaluation(corpus, synthetic.BLOCK, None, evaluation, tmp_path / "evaluation.json")
-    checkpoints = [one.folder / OUTPUTS[0] for one in runs]
     predictions = [tmp_path / "killed.npz", tmp_path / "unbroken.npz"]
-    predict_cell([run.request] * 2, corpus, evaluation, checkpoints, predictions, threads=1)
+    for one, output in zip(runs, predictions, strict=True):
+        seed = run.request.seed
+        checkpoint = one.folder / OUTPUTS[0]
+        files = CellFiles(corpus, evaluation, {seed: checkpoint}, {seed: output})
+        predict_cell([run.request], files, threads=1)
     assert predictions[0].read_bytes() == predictions[1].read_bytes()
 
 
@@ -362,7 +367,7 @@ def test_a_run_that_was_killed_predicts_the_same(
 def test_told_to_stop_it_ends_after_the_step_and_goes_on_from_there(
     number: signal.Signals, run: Run, unbroken: Callable[..., Run]
 ) -> None:
-    stopped = replace(run, snapshot_seconds=NEVER)
+    stopped = replace(run, save_state_seconds=NEVER)
     assert stopped.train(_at_step(6, _send(number))) == 128 + number
     said = f"stopped by {number.name}: the same command takes training up where it is now"
     assert said in run.log
@@ -377,7 +382,7 @@ def test_told_to_stop_it_ends_after_the_step_and_goes_on_from_there(
 def test_stopped_again_and_again_it_comes_to_its_end(
     run: Run, unbroken: Callable[..., Run]
 ) -> None:
-    stopped = replace(run, snapshot_seconds=NEVER)
+    stopped = replace(run, save_state_seconds=NEVER)
     for step in (0, 1, 5, 10):
         assert stopped.train(_at_step(step, _send(signal.SIGTERM))) == 128 + signal.SIGTERM
     run.finishes_as(unbroken(run))
@@ -597,7 +602,7 @@ def test_a_damaged_snapshot_is_told_and_not_used(
 
 def _resume_file(run: Run) -> ResumeFile:
     identity = identity_of(run.request, run.corpus.sha256, CPU, run.threads)
-    return ResumeFile(run.snapshot, identity, run.snapshot_seconds)
+    return ResumeFile(run.snapshot, identity, run.save_state_seconds)
 
 
 def test_one_wrong_bit_anywhere_is_noticed(
@@ -777,7 +782,7 @@ def test_on_a_full_disk_it_leaves_whole_results_or_none(
     sizes = [(whole.folder / name).stat().st_size for name in OUTPUTS]
     # A page each for the text's file and the log, which are there before.
     disk.have(64)
-    run = Run(disk.folder / "run", snapshot_seconds=NEVER)
+    run = Run(disk.folder / "run", save_state_seconds=NEVER)
 
     def fill() -> None:
         used = 64 - _free(disk.folder)

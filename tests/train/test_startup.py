@@ -115,67 +115,67 @@ def test_where_the_system_has_no_such_setting_nothing_is_changed(
     startup.keep_freed_memory()
 
 
-class Cards:
+class Gpus:
     """A machine with GPUs, of which the fourth is free; nothing of it is real."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.jobs_per_card: list[int] = []
+        self.jobs_per_gpu: list[int] = []
         self.chosen: list[int] = []
         self.held = False
         self.kept = ExitStack()
         patch.setattr(startup, "cuda_usable", lambda: True)
-        patch.setattr(startup, "hold_card", self.hold)
+        patch.setattr(startup, "hold_gpu", self.hold)
         patch.setattr(startup, "_HELD", self.kept)
         patch.setattr(torch.cuda, "set_device", self.chosen.append)
 
     @contextmanager
-    def hold(self, jobs_per_card: int) -> Iterator[int]:
-        self.jobs_per_card.append(jobs_per_card)
+    def hold(self, jobs_per_gpu: int) -> Iterator[int]:
+        self.jobs_per_gpu.append(jobs_per_gpu)
         self.held = True
         yield 3
         self.held = False
 
 
 @pytest.fixture
-def cards(monkeypatch: pytest.MonkeyPatch) -> Cards:
-    return Cards(monkeypatch)
+def gpus(monkeypatch: pytest.MonkeyPatch) -> Gpus:
+    return Gpus(monkeypatch)
 
 
 @pytest.mark.parametrize("device", ["cuda", "auto"])
-def test_a_job_on_a_gpu_computes_on_the_card_it_was_given(cards: Cards, device: str) -> None:
-    startup.take_card(device, jobs_per_card=2)
-    assert cards.jobs_per_card == [2]
-    assert cards.chosen == [3]
+def test_a_job_on_a_gpu_computes_on_the_gpu_it_was_given(gpus: Gpus, device: str) -> None:
+    startup.claim_gpu(device, jobs_per_gpu=2)
+    assert gpus.jobs_per_gpu == [2]
+    assert gpus.chosen == [3]
     # Until the process ends.
-    assert cards.held
-    cards.kept.close()
-    assert not cards.held
+    assert gpus.held
+    gpus.kept.close()
+    assert not gpus.held
 
 
-def test_a_job_on_a_cpu_takes_no_card(cards: Cards) -> None:
-    startup.take_card("cpu", jobs_per_card=2)
-    assert (cards.jobs_per_card, cards.chosen) == ([], [])
+def test_a_job_on_a_cpu_takes_no_gpu(gpus: Gpus) -> None:
+    startup.claim_gpu("cpu", jobs_per_gpu=2)
+    assert (gpus.jobs_per_gpu, gpus.chosen) == ([], [])
 
 
 @pytest.mark.parametrize("device", ["cuda", "auto"])
-def test_where_no_gpu_can_be_used_no_card_is_taken(
-    cards: Cards, device: str, monkeypatch: pytest.MonkeyPatch
+def test_where_no_gpu_can_be_used_no_gpu_is_taken(
+    gpus: Gpus, device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(startup, "cuda_usable", lambda: False)
-    startup.take_card(device, jobs_per_card=2)
-    assert (cards.jobs_per_card, cards.chosen) == ([], [])
+    startup.claim_gpu(device, jobs_per_gpu=2)
+    assert (gpus.jobs_per_gpu, gpus.chosen) == ([], [])
 
 
 @needs_forks
 @pytest.mark.parametrize(("device", "chosen"), [("auto", [3]), ("cpu", [])])
-def test_starting_torch_takes_the_card_of_the_jobs_runs(
-    cards: Cards, device: str, chosen: list[int]
+def test_starting_torch_takes_the_gpu_of_the_jobs_runs(
+    gpus: Gpus, device: str, chosen: list[int]
 ) -> None:
     def start() -> None:
         request = synthetic.request().model_copy(update={"device": device})
-        startup.start_torch([request], jobs_per_card=4)
-        assert cards.chosen == chosen
-        assert cards.jobs_per_card == [4] * len(chosen)
+        startup.start_torch([request], jobs_per_gpu=4)
+        assert gpus.chosen == chosen
+        assert gpus.jobs_per_gpu == [4] * len(chosen)
 
     # It sets how this process collects garbage.
     assert forked(start) == 0

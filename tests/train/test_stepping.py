@@ -86,12 +86,12 @@ def _final(run: TrainedRun) -> str:
     return hash_weights(run.checkpoint.final)
 
 
-def _train_into(folder: Path, request: RunConfig, snapshot_seconds: float = NEVER) -> None:
+def _train_into(folder: Path, request: RunConfig, save_state_seconds: float = NEVER) -> None:
     folder.mkdir(exist_ok=True)
     synthetic.corpus().save(folder / "corpus.npz")
     outputs = RunOutputs(*(folder / name for name in FILES))
     state = folder / "state"
-    train_run(request, folder / "corpus.npz", outputs, state, snapshot_seconds, threads=1)
+    train_run(request, folder / "corpus.npz", outputs, state, save_state_seconds, threads=1)
 
 
 def _bytes(folder: Path) -> list[bytes]:
@@ -210,7 +210,7 @@ def test_it_is_the_same_when_repeated_and_when_killed(
         Stepper.step = lambda self, step: (  # type: ignore[method-assign]
             kill() if step == 6 else advance(self, step)
         )
-        _train_into(tmp_path / "killed", request, snapshot_seconds=0)
+        _train_into(tmp_path / "killed", request, save_state_seconds=0)
 
     def go_on() -> None:
         with job(str(tmp_path / "log")):

@@ -25,7 +25,7 @@ SEEDS = (1, 2)
 TARGETS = [f"results/{CELL}/seed{seed}/checkpoint.safetensors" for seed in SEEDS]
 # Long enough to be killed on its way, a snapshot after each step.
 LONGER = """
-snapshot_seconds: 0
+save_state_seconds: 0
 protocols: {tiny: {iterations: 150, evaluate_every: 30}}
 """
 ONE_BY_ONE, TOGETHER = "", "trained_together: [tiny]\n"

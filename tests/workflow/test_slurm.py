@@ -51,7 +51,7 @@ models: [heldlm]
 seeds: [1, 2]
 custom_models: {heldlm: heldlm, brokenlm: brokenlm}
 protocols: {tiny: {iterations: 200, evaluate_every: 50}}
-snapshot_seconds: 0
+save_state_seconds: 0
 """
 PARTITIONS = """
 partitions:

@@ -204,7 +204,7 @@ CHANGES = {
         # Only what a study there would cost.
         SHOWN,
     ),
-    "how often snapshots are taken": Change(append(TINY, "snapshot_seconds: 7\n"), NOTHING),
+    "how often snapshots are taken": Change(append(TINY, "save_state_seconds: 7\n"), NOTHING),
     "a margin": Change(
         append(TINY, "margins: {loss: 0.02}\n"),
         jobs(MODEL, MODEL, END),

@@ -19,6 +19,10 @@ from actrepro.results.schema import ModelStatsFile, StatsFile
 from actrepro.results.tables import COLUMNS
 
 pytestmark = pytest.mark.workflow
+PROTOCOL = (
+    "{corpus: tinyshakespeare, layers: 1, width: 4, heads: 1, context: 4, batch: 1, "
+    "iterations: 1, learning_rate: 0.1, dropout: 0, evaluate_every: 1}"
+)
 
 
 @pytest.fixture(scope="module")
@@ -226,6 +230,12 @@ def test_summary_needs_no_figures(finished: Study) -> None:
         (["seeds=-1"], "greater than or equal to 0"),
         (["confidence=95"], "less than 1"),
         (["margins={los: 1}"], "did you mean 'loss'?"),
+        # Targets, one of them made by `use rule … as`.
+        ([f"protocols={{summary: {PROTOCOL}}}"], "a target or folder 'summary' of its own"),
+        (
+            [f"protocols={{predict_audited: {PROTOCOL}}}"],
+            "a target or folder 'predict_audited' of its own; choose another name",
+        ),
     ],
 )
 def test_a_wrong_config_is_refused_before_any_job(

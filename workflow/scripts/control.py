@@ -5,9 +5,9 @@ from actrepro.core.jobs import job
 with job(snakemake.log[0]):
     from actrepro.audit.controls.job import make_control
     from actrepro.config.study import Control
-    from actrepro.train.startup import take_card
+    from actrepro.train.startup import claim_gpu
 
-    take_card(snakemake.params.device, snakemake.resources.jobs_per_card)
+    claim_gpu(snakemake.params.device, snakemake.resources.jobs_per_gpu)
     make_control(
         snakemake.wildcards.control,
         Control.model_validate(snakemake.params.protocol),

@@ -7,7 +7,7 @@ with job(snakemake.log[0]):
 
     make_evaluation(
         Path(snakemake.input.corpus),
-        int(snakemake.wildcards.block),
+        int(snakemake.wildcards.context),
         snakemake.params.test_characters,
         Path(snakemake.output.evaluation),
         Path(snakemake.output.manifest),

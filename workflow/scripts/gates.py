@@ -7,7 +7,7 @@ with job(snakemake.log[0]):
     from actrepro.train.startup import exit_now, start_torch
 
     requests = [RunConfig.model_validate(run) for run in snakemake.params.runs]
-    start_torch(requests, snakemake.resources.jobs_per_card)
+    start_torch(requests, snakemake.resources.jobs_per_gpu)
     from actrepro.gates.before import check_model
 
     check_model(

@@ -1,20 +1,22 @@
-from itertools import product
 from pathlib import Path
 
 from actrepro.core.jobs import job
 
 with job(snakemake.log[0]):
-    from actrepro.gates.after import check_runs
+    from actrepro.core.runs import by_activation, by_run
+    from actrepro.gates.after import GateFiles, check_runs
 
+    activations, seeds = snakemake.params.activations, snakemake.params.seeds
     check_runs(
         dict(snakemake.wildcards),
-        list(product(snakemake.params.activations, snakemake.params.seeds)),
-        [Path(path) for path in snakemake.input.differences],
-        Path(snakemake.input.matched),
-        Path(snakemake.input.matrices),
-        [Path(path) for path in snakemake.input.records],
-        Path(snakemake.input.corpus),
-        Path(snakemake.input.evaluation),
-        Path(snakemake.input.manifest),
-        Path(snakemake.output[0]),
+        GateFiles(
+            corpus=Path(snakemake.input.corpus),
+            evaluation=Path(snakemake.input.evaluation),
+            manifest=Path(snakemake.input.manifest),
+            differences=by_activation(snakemake.input.differences, activations),
+            matched=Path(snakemake.input.matched),
+            matrices=Path(snakemake.input.matrices),
+            records=by_run(snakemake.input.records, activations, seeds),
+            gates_after=Path(snakemake.output[0]),
+        ),
     )

@@ -3,21 +3,24 @@ from pathlib import Path
 from actrepro.core.jobs import job
 
 with job(snakemake.log[0]):
+    from actrepro.core.runs import by_activation, by_run
     from actrepro.statistics.contrasts import Settings
-    from actrepro.statistics.per_model import model_statistics
+    from actrepro.statistics.per_model import StatisticsFiles, model_statistics
 
+    given = snakemake.input
+    activations, seeds = snakemake.params.activations, snakemake.params.seeds
     model_statistics(
         dict(snakemake.wildcards),
-        snakemake.params.activations,
-        snakemake.params.seeds,
         Settings(snakemake.params.confidence, snakemake.params.margins),
-        [Path(path) for path in snakemake.input.differences],
-        Path(snakemake.input.matched),
-        Path(snakemake.input.matched_differences),
-        Path(snakemake.input.matrices),
-        [Path(path) for path in snakemake.input.records],
-        Path(snakemake.input.gates),
-        Path(snakemake.input.gates_after),
-        Path(snakemake.input.evaluation),
-        Path(snakemake.output[0]),
+        StatisticsFiles(
+            evaluation=Path(given.evaluation),
+            differences=by_activation(given.differences, activations),
+            matched=Path(given.matched),
+            matched_differences=Path(given.matched_differences),
+            matrices=Path(given.matrices),
+            records=by_run(given.records, activations, seeds),
+            gates=Path(given.gates),
+            gates_after=Path(given.gates_after),
+            stats=Path(snakemake.output[0]),
+        ),
     )

@@ -4,10 +4,10 @@ from actrepro.core.jobs import job
 
 with job(snakemake.log[0]):
     from actrepro.config.study import RunConfig
-    from actrepro.models.card import Asked, write_sizes
+    from actrepro.models.card import CardRequest, write_cards
 
-    write_sizes(
-        Asked(
+    write_cards(
+        CardRequest(
             runs=[RunConfig.model_validate(run) for run in snakemake.params.runs],
             activations=snakemake.params.activations,
             scales=snakemake.params.scales,

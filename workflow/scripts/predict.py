@@ -7,15 +7,19 @@ with job(snakemake.log[0]):
     from actrepro.train.startup import exit_now, start_torch
 
     requests = [RunConfig.model_validate(run) for run in snakemake.params.runs]
-    start_torch(requests, snakemake.resources.jobs_per_card)
-    from actrepro.predict.predictor import predict_cell
+    start_torch(requests, snakemake.resources.jobs_per_gpu)
+    from actrepro.core.runs import by_seed
+    from actrepro.predict.predictor import CellFiles, predict_cell
 
+    seeds = [request.seed for request in requests]
     predict_cell(
         requests,
-        Path(snakemake.input.corpus),
-        Path(snakemake.input.evaluation),
-        [Path(path) for path in snakemake.input.checkpoints],
-        [Path(path) for path in snakemake.output],
+        CellFiles(
+            corpus=Path(snakemake.input.corpus),
+            evaluation=Path(snakemake.input.evaluation),
+            checkpoints=by_seed(snakemake.input.checkpoints, seeds),
+            predictions=by_seed(snakemake.output, seeds),
+        ),
         threads=snakemake.threads,
     )
 

@@ -7,19 +7,26 @@ with job(snakemake.log[0]):
     from actrepro.train.startup import exit_now, start_torch
 
     requests = [RunConfig.model_validate(run) for run in snakemake.params.runs]
-    start_torch(requests, snakemake.resources.jobs_per_card)
-    from actrepro.predict.predictor import RunFiles, predict_matched
+    start_torch(requests, snakemake.resources.jobs_per_gpu)
+    from actrepro.core.runs import by_run
+    from actrepro.predict.predictor import MatchedFiles, predict_matched
 
-    names = ("histories", "checkpoints", "snapshots", "predictions")
-    files = (snakemake.input[name] for name in names)
+    given, made = snakemake.input, snakemake.output
+    activations = list(dict.fromkeys(request.activation for request in requests))
+    runs = activations, list(dict.fromkeys(request.seed for request in requests))
     predict_matched(
         requests,
-        Path(snakemake.input.corpus),
-        Path(snakemake.input.evaluation),
-        Path(snakemake.input.manifest),
-        [RunFiles(*map(Path, run)) for run in zip(*files, strict=True)],
-        Path(snakemake.output.matched),
-        [Path(path) for path in snakemake.output.predictions],
+        MatchedFiles(
+            corpus=Path(given.corpus),
+            evaluation=Path(given.evaluation),
+            manifest=Path(given.manifest),
+            histories=by_run(given.histories, *runs),
+            checkpoints=by_run(given.checkpoints, *runs),
+            snapshots=by_run(given.snapshots, *runs),
+            predictions=by_run(given.predictions, *runs),
+            matched=Path(made.matched),
+            matched_predictions=by_run(made.predictions, *runs),
+        ),
         threads=snakemake.threads,
     )
 

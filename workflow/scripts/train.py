@@ -11,14 +11,14 @@ with job(snakemake.log[0]):
         RunConfig.model_validate({**snakemake.params.cell, "seed": seed})
         for seed in sorted({seed_of(path) for path in snakemake.output})
     ]
-    start_torch(requests, snakemake.resources.jobs_per_card)
+    start_torch(requests, snakemake.resources.jobs_per_gpu)
     from actrepro.train.runs import train_runs
 
     train_runs(
         requests,
         Path(snakemake.input.corpus),
         list(snakemake.output),
-        snapshot_seconds=snakemake.resources.snapshot_seconds,
+        save_state_seconds=snakemake.resources.save_state_seconds,
         threads=snakemake.threads,
     )
 

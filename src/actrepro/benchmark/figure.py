@@ -90,9 +90,9 @@ def note(found: Entry) -> str:
     """What the figure must say of itself: on what, how often, and against which peak."""
     machine, packages = found["provenance"]["machine"], found["provenance"]["packages"]
     rounds = found["settings"]["rounds"]
-    card = f", {found['device_name'] or 'a GPU'}" if found["device"] == "cuda" else ""
+    gpu = f", {found['device_name'] or 'a GPU'}" if found["device"] == "cuda" else ""
     parts = [
-        f"{machine['processor']}, {counted(found['cores'], 'core')}{card}, "
+        f"{machine['processor']}, {counted(found['cores'], 'core')}{gpu}, "
         f"torch {packages['torch']}; {counted(found['jobs_at_once'], 'job')} at once.",
         f"Median of {counted(rounds, 'round')}; small rings are single rounds.",
         *(_peak_note(precision, peak) for precision, peak in found["peak"].items()),

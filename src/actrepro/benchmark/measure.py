@@ -31,7 +31,7 @@ class Timing:
     Attributes
     ----------
     device
-        A card's name, or `cpu`.
+        A GPU's name, or `cpu`.
     parameters
         Of the model.
     characters
@@ -43,7 +43,7 @@ class Timing:
     outside_seconds
         Of a process outside the training loop, the mean of all.
     peak_memory_bytes, peak_gpu_memory_bytes
-        Of all processes together; the second is None where none has a card.
+        Of all processes together; the second is None where none has a GPU.
     selection_loss
         At the end, nats per character, the mean of all processes.
     """
@@ -62,7 +62,7 @@ class Timing:
     def of(cls, ended: Sequence[Finished]) -> Timing:
         """From what the processes said."""
         said = [one.said for one in ended]
-        cards = [one["peak_gpu_memory_bytes"] for one in said]
+        gpus = [one["peak_gpu_memory_bytes"] for one in said]
         outside = [one.seconds - one.said["training_seconds"] for one in ended]
         return cls(
             device=said[0]["device"],
@@ -72,7 +72,7 @@ class Timing:
             job_seconds=max(one.seconds for one in ended),
             outside_seconds=sum(outside) / len(outside),
             peak_memory_bytes=sum(one["peak_memory_bytes"] for one in said),
-            peak_gpu_memory_bytes=None if None in cards else sum(cards),
+            peak_gpu_memory_bytes=None if None in gpus else sum(gpus),
             selection_loss=sum(one["selection_loss"] for one in said) / len(said),
         )
 
@@ -206,8 +206,8 @@ def time_together(plan: Plan, one: Timed) -> Outcome:
 
 def _ours(plan: Plan, one: Timed, scratch: Path) -> list[Program]:
     """A process and a thread for each job, as the workflow has them."""
-    # A card is to take them all.
-    fixed = (str(scratch), str(one.jobs), str(plan.config.snapshot_seconds))
+    # One GPU is to take them all.
+    fixed = (str(scratch), str(one.jobs), str(plan.config.save_state_seconds))
     seeds = range(one.jobs * one.runs_per_job)
     jobs = [seeds[job :: one.jobs] for job in range(one.jobs)]
     return [

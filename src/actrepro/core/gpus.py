@@ -1,6 +1,6 @@
-"""Which GPU a job computes on: each takes a card of its own, as far as there are enough.
+"""The GPU that a job computes on: each job claims one of its own, as long as there are enough.
 
-Snakemake counts cards but hands none out, so without this all jobs would meet on the first.
+Snakemake counts GPUs but hands none out, so without this all jobs would meet on the first.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from actrepro.core.errors import ActreproError
 from actrepro.core.locks import try_hold
 
 LOG = logging.getLogger("actrepro")
-POLL = 1.0  # seconds between two looks for a free card
+POLL = 1.0  # seconds between two looks for a free GPU
 
 
 @dataclass(frozen=True)
-class Card:
+class Gpu:
     """A CUDA device: torch's number for it in this process, and its name in all of them."""
 
     index: int
     uuid: str
 
 
-def visible_cards() -> tuple[Card, ...]:
+def visible_gpus() -> tuple[Gpu, ...]:
     """The CUDA devices that the driver shows this process; asked without importing torch.
 
     The driver leaves out what CUDA_VISIBLE_DEVICES leaves out, and counts as torch does.
@@ -44,15 +44,15 @@ def visible_cards() -> tuple[Card, ...]:
         count = ctypes.c_int(0)
         _ask(driver.cuInit, 0)
         _ask(driver.cuDeviceGetCount, ctypes.byref(count))
-        return tuple(Card(index, _uuid(driver, index)) for index in range(count.value))
+        return tuple(Gpu(index, _uuid(driver, index)) for index in range(count.value))
     except OSError:
         return ()
 
 
 def _uuid(driver: ctypes.CDLL, index: int) -> str:
-    """A card's name in hexadecimal digits, written as `nvidia-smi -L` does after "GPU-"."""
+    """Return a GPU's name in hexadecimal digits, as `nvidia-smi -L` writes it after "GPU-"."""
     device, name = ctypes.c_int(0), (ctypes.c_ubyte * 16)()
-    # The first version gives all MIG slices of a card that card's name.
+    # The first version gives all MIG slices of a GPU that GPU's name.
     get_uuid = getattr(driver, "cuDeviceGetUuid_v2", None) or driver.cuDeviceGetUuid
     _ask(driver.cuDeviceGet, ctypes.byref(device), index)
     _ask(get_uuid, ctypes.byref(name), device)
@@ -66,45 +66,45 @@ def _ask(function: Callable[..., int], *arguments: object) -> None:
 
 
 @contextmanager
-def hold_card(jobs_per_card: int, folder: Path | None = None) -> Iterator[int]:
-    """The number that torch gives the card which is this job's until the block ends.
+def hold_gpu(jobs_per_gpu: int, folder: Path | None = None) -> Iterator[int]:
+    """Claim a GPU until the block ends, and give torch's number for it.
 
-    When all cards are taken, it waits until one is free.
+    Wait while all GPUs are taken.
 
     Parameters
     ----------
-    jobs_per_card
-        How many jobs may share a card, at least 1. They share one only when each card has one.
+    jobs_per_gpu
+        How many jobs may share a GPU, at least 1. They share one only when each GPU has a job.
     folder
-        Where the locks lie, the same for all processes that share the cards. By default one
+        Where the locks lie, the same for all processes that share the GPUs. By default one
         per user, among the machine's temporary files.
 
     Raises
     ------
     ActreproError
-        When no card is visible; when the folder is somebody else's.
+        When no GPU is visible; when the folder is somebody else's.
     """
-    cards = visible_cards()
-    if not cards:
+    found = visible_gpus()
+    if not found:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "not set")
         raise ActreproError(
             f"expected a CUDA device, found none (CUDA_VISIBLE_DEVICES: {visible}); see whether "
             "nvidia-smi shows one and unset the variable, or set device: cpu in the config"
         )
-    folder = _own(folder or Path(tempfile.gettempdir()) / f"actrepro-cards-{os.getuid()}")
+    folder = _own(folder or Path(tempfile.gettempdir()) / f"actrepro-gpus-{os.getuid()}")
     with ExitStack() as lock:
-        card = _take(cards, jobs_per_card, folder, lock)
-        if card is None:
+        gpu = _claim(found, jobs_per_gpu, folder, lock)
+        if gpu is None:
             LOG.info(
-                "waiting for a card: all are taken (cards: %d, jobs on each: %d)",
-                len(cards),
-                jobs_per_card,
+                "waiting for a GPU: all are taken (GPUs: %d, jobs on each: %d)",
+                len(found),
+                jobs_per_gpu,
             )
-        while card is None:
+        while gpu is None:
             time.sleep(POLL)
-            card = _take(cards, jobs_per_card, folder, lock)
-        LOG.info("computing on card %d (GPU-%s)", card.index, card.uuid)
-        yield card.index
+            gpu = _claim(found, jobs_per_gpu, folder, lock)
+        LOG.info("computing on GPU %d (GPU-%s)", gpu.index, gpu.uuid)
+        yield gpu.index
 
 
 def _own(folder: Path) -> Path:
@@ -119,11 +119,11 @@ def _own(folder: Path) -> Path:
     return folder
 
 
-def _take(cards: Sequence[Card], jobs_per_card: int, folder: Path, lock: ExitStack) -> Card | None:
-    """The card with a free slot, first slots first, which `lock` holds from now on."""
-    for slot, card in itertools.product(range(jobs_per_card), cards):
-        held = try_hold(folder / f"{card.uuid}.{slot}.lock")
+def _claim(gpus: Sequence[Gpu], jobs_per_gpu: int, folder: Path, lock: ExitStack) -> Gpu | None:
+    """Return the GPU with a free slot, first slots first, which `lock` holds from now on."""
+    for slot, gpu in itertools.product(range(jobs_per_gpu), gpus):
+        held = try_hold(folder / f"{gpu.uuid}.{slot}.lock")
         if held is not None:
             lock.enter_context(held)
-            return card
+            return gpu
     return None

@@ -1,12 +1,12 @@
 """A lock that dies with its process: a file that one process at a time holds.
 
-The kernel keeps the lock, so one left by a killed process is free. The file only says who
-holds it, and goes when its holder is done.
+The kernel keeps the lock, so one left by a killed process is free. The file only names the
+holder, which removes it when it is done.
 """
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import json
 import logging
 import os
@@ -17,18 +17,22 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from actrepro.core.errors import ActreproError
 
 LOG = logging.getLogger("actrepro")
 POLL = 1.0  # seconds between two looks at a lock that is held
+# The errors of `flock` on a file system that does not know it, or has no lock server.
+NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
 
 
 @contextmanager
 def hold(path: Path, what: str) -> Iterator[None]:
     """Hold the lock at `path` until the block ends; `what`, in the plural, is made in it.
 
-    While another process holds it, wait: it makes the same, and what it leaves is used. The
-    log says who it is, as far as the lock file knows.
+    Wait while another process holds it: that process makes the same, and its results are used.
+    The log names that process, as far as the lock file does.
 
     Raises
     ------
@@ -46,7 +50,7 @@ def hold(path: Path, what: str) -> Iterator[None]:
 
 
 def try_hold(path: Path) -> ExitStack | None:
-    """The lock at `path`, held until the stack is closed; None when it is held already.
+    """Return the lock at `path`, held until the stack is closed, or None when it is not free.
 
     A second lock on the same path is refused in the same process too.
 
@@ -56,63 +60,66 @@ def try_hold(path: Path) -> ExitStack | None:
         When the file system keeps no locks.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    while True:
-        with ExitStack() as lock:
-            # Whoever shares the folder may take over a file that a killed process left.
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-            lock.callback(os.close, descriptor)
-            free = _locked(descriptor, path)
-            # Its holder may have removed the file since it was opened: then it locks nothing.
-            if not _lies_at(descriptor, path):
-                continue
-            if not free:
-                return None
-            # Comes before the close: once unlocked, the path may be another process's.
-            lock.callback(_remove, descriptor, path)
-            _sign(descriptor)
-            return lock.pop_all()
+    holder = _Holder(path)
+    lock = FileLock(path, blocking=False, fallback_to_soft=False, on_acquired=holder.sign)
+    while not _acquired(lock):
+        # Where the file is gone, its last holder has removed it since it was opened.
+        if path.exists():
+            return None
+    with ExitStack() as held:
+        held.callback(lock.release)
+        # Comes before the release: once unlocked, the path may be another process's.
+        held.callback(holder.remove)
+        return held.pop_all()
 
 
-def _locked(descriptor: int, path: Path) -> bool:
+def _acquired(lock: FileLock) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        lock.acquire()
+    except Timeout:
         return False
     except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
         raise ActreproError(
-            f"{path}: its file system keeps no locks ({error.strerror}), expected one that knows "
-            "flock; work in a folder on another, or have this one mounted with the option flock"
+            f"{lock.lock_file}: its file system keeps no locks ({error.strerror}), expected one "
+            "that knows flock; work in a folder on another, or have this one mounted with the "
+            "option flock"
         ) from None
     return True
 
 
-def _lies_at(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
+class _Holder:
+    """This process, as the lock file at `path` names it."""
 
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.signed: os.stat_result | None = None
 
-def _remove(descriptor: int, path: Path) -> None:
-    # Somebody may have deleted the file by hand, and another process made it anew.
-    if _lies_at(descriptor, path):
-        path.unlink()
+    def sign(self, descriptor: int) -> None:
+        """Write who holds the lock over what a killed process may have left."""
+        holder = {
+            "process": os.getpid(),
+            "host": platform.node(),
+            "slurm_job": os.environ.get("SLURM_JOB_ID"),
+            "since": datetime.now().isoformat(sep=" ", timespec="seconds"),
+        }
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+        self.signed = os.fstat(descriptor)
 
-
-def _sign(descriptor: int) -> None:
-    """Write who holds the lock over what a killed process may have left."""
-    holder = {
-        "process": os.getpid(),
-        "host": platform.node(),
-        "slurm_job": os.environ.get("SLURM_JOB_ID"),
-        "since": datetime.now().isoformat(sep=" ", timespec="seconds"),
-    }
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, json.dumps(holder).encode(), 0)
+    def remove(self) -> None:
+        """Remove the file, unless it was deleted by hand and another process made it anew."""
+        try:
+            ours = self.signed is not None and os.path.samestat(self.signed, self.path.stat())
+        except FileNotFoundError:
+            return
+        if ours:
+            self.path.unlink()
 
 
 def _holder(path: Path) -> str:
-    """Who holds the lock, in words, as far as the file says."""
+    """Name the holder of a lock, as far as the file does."""
     try:
         found = json.loads(path.read_bytes())
         slurm = f" (Slurm job {found['slurm_job']})" if found["slurm_job"] else ""

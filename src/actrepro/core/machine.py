@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from actrepro.core.gpus import visible_cards
+from actrepro.core.gpus import visible_gpus
 
 PACKAGES = ("actrepro", "torch", "numpy", "safetensors", "snakemake")
 
@@ -89,7 +89,7 @@ def cuda_usable() -> bool:
     The rules use it to decide whether a training job takes a `gpu` resource. Where torch is not
     installed, jobs have it in an environment of their own, so only the GPUs are checked.
     """
-    return cuda_build() and len(visible_cards()) > 0
+    return cuda_build() and len(visible_gpus()) > 0
 
 
 def cuda_build() -> bool:

@@ -6,6 +6,8 @@ fills in some or all of them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import product
 from pathlib import PurePosixPath
 
 RESULTS = "results"
@@ -18,8 +20,8 @@ RECORDED = "resources/recorded"
 
 CORPUS = f"{RESULTS}/corpora/{{corpus}}/corpus.npz"
 CORPUS_MANIFEST = f"{RESULTS}/corpora/{{corpus}}/corpus.json"
-EVALUATION = f"{RESULTS}/corpora/{{corpus}}/evaluation-{{block}}.npz"
-EVALUATION_MANIFEST = f"{RESULTS}/corpora/{{corpus}}/evaluation-{{block}}.json"
+EVALUATION = f"{RESULTS}/corpora/{{corpus}}/evaluation-{{context}}.npz"
+EVALUATION_MANIFEST = f"{RESULTS}/corpora/{{corpus}}/evaluation-{{context}}.json"
 
 SCALE = f"{RESULTS}/{{scale}}"
 MODEL = f"{SCALE}/{{model}}"
@@ -102,6 +104,24 @@ def at(pattern: str, **wildcards: object) -> str:
     return pattern
 
 
+def each(pattern: str, **values: Sequence[object]) -> list[str]:
+    """Return a path for each combination of the wildcards' values; the last varies fastest.
+
+    >>> each("{activation}/seed{seed}", activation=("relu", "gelu"), seed=(1, 2))
+    ['relu/seed1', 'relu/seed2', 'gelu/seed1', 'gelu/seed2']
+    """
+    combinations = product(*values.values())
+    return [at(pattern, **dict(zip(values, one, strict=True))) for one in combinations]
+
+
+def folders_beside_scales() -> frozenset[str]:
+    """Return the names of the results folders that a scale cannot have."""
+    constants = [value for name, value in globals().items() if name.isupper()]
+    patterns = [PurePosixPath(one).parts for one in constants if isinstance(one, str)]
+    below = [parts for parts in patterns if parts[0] == RESULTS and len(parts) > 2]
+    return frozenset(parts[1] for parts in below if "{" not in parts[1])
+
+
 def seed_of(path: str) -> int:
     """Return the seed of the run that a file belongs to.
 
@@ -122,7 +142,7 @@ def benchmark_of(rule: str, pattern: str) -> str:
 
 
 def _wildcards(pattern: str) -> str:
-    names = ("corpus", "block", "scale", "model", "activation", "seed", "figure", "control")
+    names = ("corpus", "context", "scale", "model", "activation", "seed", "figure", "control")
     parts = [f"{{{name}}}" for name in names if f"{{{name}}}" in pattern]
     return "/".join(parts) or "study"
 

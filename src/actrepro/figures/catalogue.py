@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from actrepro.core import paths
 from actrepro.results.cells import Stats
 
 CURVES = "curves-"
@@ -128,6 +129,22 @@ def figure_group(name: str) -> str:
 def figure_need(name: str) -> str | None:
     """What a figure is made from besides `stats.json`; None where nothing."""
     return _kind(name).need
+
+
+def figure_sources(name: str) -> dict[str, list[str]]:
+    """Return the patterns of the files that a figure is made from besides `stats.json`, by input.
+
+    >>> figure_sources("training-relu")["histories"]
+    ['results/{scale}/{model}/relu/seed{seed}/history.csv']
+    """
+    need, (_, shown) = figure_need(name), figure_kind(name)
+    of_model = [paths.at(paths.HISTORY, model=shown)]
+    of_activation = [paths.at(paths.HISTORY, activation=shown)]
+    return {
+        "histories": {OF_MODEL: of_model, OF_ACTIVATION: of_activation}.get(need or "", []),
+        "breakdowns": [paths.BREAKDOWN] if need == BREAKDOWNS else [],
+        "models": [paths.MODELS] if need == MODELS else [],
+    }
 
 
 def _kind(name: str) -> Kind:

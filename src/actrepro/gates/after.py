@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from actrepro.core.files import read_json, read_npz, write_json
+from actrepro.core.runs import ByRun, Run
 from actrepro.core.vocabulary import LOST
 from actrepro.data.corpus import Corpus, load_corpus
 from actrepro.data.evaluation_set import EvaluationSet, load_evaluation
@@ -27,7 +28,6 @@ from actrepro.measures.differences import read_cells
 from actrepro.predict.store import POSITIONS, RULES
 from actrepro.predict.validity import LARGEST_SUM_ERROR, are_probabilities
 
-Run = tuple[str, int]
 Facts = Mapping[str, Any]
 # A run's name: what it is of, and last its seed.
 _R = TypeVar("_R", bound=tuple[object, ...])
@@ -199,43 +199,57 @@ def learned(losses: Mapping[int, float], baselines: Mapping[str, Facts]) -> Outc
     )
 
 
-def check_runs(
-    model: Mapping[str, str],
-    runs: Sequence[Run],
-    cell_paths: Sequence[Path],
-    matched_path: Path,
-    matrices_path: Path,
-    record_paths: Sequence[Path],
-    corpus_path: Path,
-    evaluation_path: Path,
-    evaluation_manifest: Path,
-    output: Path,
-) -> None:
+@dataclass(frozen=True)
+class GateFiles:
+    """The files of `check_runs`.
+
+    Attributes
+    ----------
+    corpus, evaluation, manifest
+        The text, the evaluation set that all runs predicted, and its manifest.
+    differences
+        `differences.json` of each activation's cell.
+    matched, matrices
+        The model's `differences-matched.json` and `differences.npz`.
+    records
+        `run.json` of each run.
+    gates_after
+        Is written.
+    """
+
+    corpus: Path
+    evaluation: Path
+    manifest: Path
+    differences: Mapping[str, Path]
+    matched: Path
+    matrices: Path
+    records: ByRun
+    gates_after: Path
+
+
+def check_runs(model: Mapping[str, str], files: GateFiles) -> None:
     """Hold a model's runs against every gate after training and write `gates-after.json`.
 
     Parameters
     ----------
     model
         Names scale and model.
-    runs
-        `(activation, seed)`, in the order of `record_paths` and of the matrices.
-    cell_paths
-        `differences.json` of each activation's cell.
     """
-    cells = read_cells(cell_paths, matched_path)
-    matrices = read_npz(matrices_path)
-    records = dict(zip(runs, map(read_json, record_paths), strict=True))
-    manifest = read_json(evaluation_manifest)
-    hygiene = split(load_evaluation(evaluation_path), load_corpus(corpus_path))
+    cells = read_cells(files.differences.values(), files.matched)
+    matrices = read_npz(files.matrices)
+    runs = list(zip(matrices["activation"].tolist(), matrices["seed"].tolist(), strict=True))
+    records = {run: read_json(files.records[run]) for run in runs}
+    manifest = read_json(files.manifest)
+    hygiene = split(load_evaluation(files.evaluation), load_corpus(files.corpus))
     rules = {}
     for rule in RULES:
         churn = {at: matrices[f"{rule}.churn-top1-pairs.{at}"] for at in POSITIONS}
-        under = _UnderRule(rule, model, list(runs), cells[rule], churn, records, manifest, hygiene)
+        under = _UnderRule(rule, model, runs, cells[rule], churn, records, manifest, hygiene)
         rules[rule] = {
             activation: {gate: one.as_json() for gate, one in under.outcomes(activation).items()}
             for activation in cells[rule]
         }
-    write_json(output, {**model, "rules": rules})
+    write_json(files.gates_after, {**model, "rules": rules})
 
 
 @dataclass(frozen=True)

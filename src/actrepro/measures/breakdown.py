@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from actrepro.core.files import write_json
+from actrepro.core.runs import ByRun
 from actrepro.data.corpus import Corpus, load_corpus
 from actrepro.data.evaluation_set import EvaluationSet, load_evaluation
 from actrepro.measures import BY_ID, CHUNK, Floats, Targets, all_pairs
@@ -106,15 +107,21 @@ class Characters:
 
 def model_breakdown(
     model: Mapping[str, Any],
-    runs: Sequence[tuple[str, int]],
-    prediction_paths: Sequence[Path],
+    predictions: ByRun,
     corpus_path: Path,
     evaluation_path: Path,
     output: Path,
 ) -> None:
-    """Write what a model's runs, `(activation, seed)` each, do where.
+    """Write where a model's runs disagree, and how well they predict there.
 
-    `model` names scale and model. A run that cannot be compared is in no number.
+    A run that cannot be compared is excluded from every number.
+
+    Parameters
+    ----------
+    model
+        Names scale and model.
+    predictions
+        `predictions.npz` of each run.
 
     Raises
     ------
@@ -122,8 +129,8 @@ def model_breakdown(
         When a file is missing or damaged.
     """
     evaluation = load_evaluation(evaluation_path)
-    cells: dict[str, dict[int, StoredPredictions]] = {name: {} for name, _ in runs}
-    for (activation, seed), path in zip(runs, prediction_paths, strict=True):
+    cells: dict[str, dict[int, StoredPredictions]] = {name: {} for name, _ in predictions}
+    for (activation, seed), path in predictions.items():
         run = open_predictions(path)
         if inspect(run, FINAL, evaluation).usable:
             cells[activation][seed] = run

@@ -7,8 +7,8 @@ so that memory does not grow with the text.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from actrepro.core.files import read_json, write_json, write_npz
+from actrepro.core.runs import ByRun, Run
 from actrepro.data.evaluation_set import EvaluationSet, load_evaluation
 from actrepro.measures import (
     BY_ID,
@@ -51,7 +52,6 @@ Matrix = npt.NDArray[np.float64]
 # By measure id, one value per run, per pair, or per group of runs.
 Values = dict[str, Floats]
 Sums = Callable[[Probabilities, npt.NDArray[Any]], Floats]
-Run = tuple[str, int]
 # A run's name: its seed, or its activation and seed.
 _R = TypeVar("_R", int, Run)
 
@@ -114,22 +114,26 @@ def _over_text(
 
 def cell_differences(
     cell: Mapping[str, Any],
-    seeds: Sequence[int],
-    prediction_paths: Sequence[Path],
+    predictions: Mapping[int, Path],
     evaluation_path: Path,
     output: Path,
 ) -> None:
     """Write the scores of a cell's runs and the differences of all pairs of seeds.
 
-    `cell` names scale, model and activation.
+    Parameters
+    ----------
+    cell
+        Names scale, model and activation.
+    predictions
+        `predictions.npz` of each seed's run.
     """
     evaluation = load_evaluation(evaluation_path)
-    runs = dict(zip(seeds, map(open_predictions, prediction_paths), strict=True))
+    runs = {seed: open_predictions(path) for seed, path in predictions.items()}
     write_json(
         output,
         {
             **cell,
-            "seeds": list(seeds),
+            "seeds": list(runs),
             "evaluation_sha256": evaluation.sha256,
             "measures": measure_descriptions(),
             "rules": {
@@ -213,26 +217,38 @@ def _number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def model_differences(
-    runs: Sequence[Run],
-    prediction_paths: Sequence[Path],
-    matched_paths: Sequence[Path],
-    evaluation_path: Path,
-    output: Path,
-    matched_output: Path,
-) -> None:
-    """Write every measure between every two of a model's runs, `(activation, seed)` each.
+@dataclass(frozen=True)
+class DifferencesFiles:
+    """The files of `model_differences`.
 
-    `output` has arrays: `activation` and `seed` `[R]` name the runs;
-    `{rule}.{measure id}` `[R, R]`, row to column, NaN where a run cannot be
-    compared; `{rule}.blocks.loss` and `.accuracy` `[R, B]` are means over
-    contiguous blocks of the text, of `block_characters` `[B]` each.
-    `matched_output` has each activation's cell under the rule `matched`, in the
-    shape of a cell's `differences.json`.
+    Attributes
+    ----------
+    evaluation
+        The evaluation set that all runs predicted.
+    predictions, matched
+        Each run's predictions under its own checkpoint rules, and at the common loss.
+    matrices
+        Is written: arrays, of which `activation` and `seed` `[R]` name the runs;
+        `{rule}.{measure id}` `[R, R]`, row to column, are NaN where a run cannot be compared;
+        `{rule}.blocks.loss` and `.accuracy` `[R, B]` are means over contiguous blocks of the
+        text, of `block_characters` `[B]` each.
+    matched_differences
+        Is written: each activation's cell under the rule `matched`, in the shape of a cell's
+        `differences.json`.
     """
-    evaluation = load_evaluation(evaluation_path)
-    own = dict(zip(runs, map(open_predictions, prediction_paths), strict=True))
-    matched = dict(zip(runs, map(open_predictions, matched_paths), strict=True))
+
+    evaluation: Path
+    predictions: ByRun
+    matched: ByRun
+    matrices: Path
+    matched_differences: Path
+
+
+def model_differences(files: DifferencesFiles) -> None:
+    """Write every measure between every two of a model's runs."""
+    evaluation = load_evaluation(files.evaluation)
+    own = {run: open_predictions(path) for run, path in files.predictions.items()}
+    matched = {run: open_predictions(files.matched[run]) for run in own}
     stored = {**dict.fromkeys(OWN_RULES, own), MATCHED: matched}
     edges = text_blocks(len(evaluation.targets), evaluation.block)
     arrays: dict[str, npt.NDArray[Any]] = {}
@@ -247,17 +263,17 @@ def model_differences(
         scores = _block_scores(ordered, facts, rule, evaluation, edges)
         arrays |= {f"{rule}.blocks.{id_}": values for id_, values in scores.items()}
     write_npz(
-        output,
-        activation=np.array([activation for activation, _ in runs]),
-        seed=np.array([seed for _, seed in runs]),
+        files.matrices,
+        activation=np.array([activation for activation, _ in own]),
+        seed=np.array([seed for _, seed in own]),
         evaluation_sha256=np.array(evaluation.sha256),
         block_characters=np.diff(edges),
         **arrays,
     )
-    write_json(matched_output, _matched_cells(matched, inspected[MATCHED], evaluation))
+    write_json(files.matched_differences, _matched_cells(matched, inspected[MATCHED], evaluation))
 
 
-def read_cells(differences_paths: Sequence[Path], matched_path: Path) -> dict[str, dict[str, Any]]:
+def read_cells(differences_paths: Iterable[Path], matched_path: Path) -> dict[str, dict[str, Any]]:
     """A model's cells by checkpoint rule and activation, from `differences.json` of each cell
     and `differences-matched.json` of the model.
     """

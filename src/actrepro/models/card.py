@@ -34,7 +34,7 @@ LENGTHS = (1, 2, 3)
 
 
 @dataclass(frozen=True)
-class Asked:
+class CardRequest:
     """The slice of a study that `models.json` depends on.
 
     Attributes
@@ -55,7 +55,7 @@ class Asked:
     symbols: Mapping[str, int | None]
 
 
-def write_sizes(asked: Asked, manifests: Sequence[Path], output: Path) -> None:
+def write_cards(request: CardRequest, manifests: Sequence[Path], output: Path) -> None:
     """Write `models.json`.
 
     Parameters
@@ -68,23 +68,23 @@ def write_sizes(asked: Asked, manifests: Sequence[Path], output: Path) -> None:
     ActreproError
         When a manifest is missing or damaged, or a user's own model cannot be imported.
     """
-    write_json(output, sizes(asked, [read_json(path) for path in manifests]))
+    write_json(output, cards(request, [read_json(path) for path in manifests]))
 
 
-def sizes(asked: Asked, manifests: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def cards(request: CardRequest, manifests: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """All of `models.json`. A scale is left out where nobody knows its corpus's symbols."""
-    known = {corpus: count for corpus, count in asked.symbols.items() if count is not None}
+    known = {corpus: count for corpus, count in request.symbols.items() if count is not None}
     known |= {one["corpus"]: len(one["symbols"]) for one in manifests}
     scales: dict[str, dict[str, Any]] = {}
-    for run in asked.runs:
+    for run in request.runs:
         if run.protocol.corpus in known:
-            own = run.scale in asked.scales
-            found = _model(run, known[run.protocol.corpus], asked.activations, own)
+            own = run.scale in request.scales
+            found = _model(run, known[run.protocol.corpus], request.activations, own)
             scales.setdefault(run.scale, {})[run.model] = found
     return {
         "schema": VERSION,
         "scales": scales,
-        "activations": {name: curve(get_activation(name)) for name in asked.activations},
+        "activations": {name: curve(get_activation(name)) for name in request.activations},
     }
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from actrepro.config.study import RunConfig
 from actrepro.core.files import read_json, write_json
+from actrepro.core.runs import ByRun, Run
 from actrepro.core.vocabulary import DIVERGED, FINISHED
 from actrepro.data.corpus import load_corpus
 from actrepro.data.evaluation_set import EvaluationSet, load_evaluation
@@ -49,20 +50,23 @@ PROMPTS = 32
 LONGEST_TEXT = 64
 
 
-def predict_cell(
-    requests: Sequence[RunConfig],
-    corpus_path: Path,
-    evaluation_path: Path,
-    checkpoint_paths: Sequence[Path],
-    prediction_paths: Sequence[Path],
-    threads: int,
-) -> None:
+@dataclass(frozen=True)
+class CellFiles:
+    """The files of `predict_cell`: of each seed a checkpoint, and predictions to be written."""
+
+    corpus: Path
+    evaluation: Path
+    checkpoints: Mapping[int, Path]
+    predictions: Mapping[int, Path]
+
+
+def predict_cell(requests: Sequence[RunConfig], files: CellFiles, threads: int) -> None:
     """Predict with each run of a cell, under its own checkpoint rules, and write it."""
     device = prepare_torch(requests[0].device, threads)
-    symbols = len(load_corpus(corpus_path).symbols)
-    evaluation = load_evaluation(evaluation_path)
-    for request, source, target in zip(requests, checkpoint_paths, prediction_paths, strict=True):
-        checkpoint = load_checkpoint(source)
+    symbols = len(load_corpus(files.corpus).symbols)
+    evaluation = load_evaluation(files.evaluation)
+    for request in requests:
+        checkpoint = load_checkpoint(files.checkpoints[request.seed])
         if checkpoint.status == FINISHED:
             weights = {rule: checkpoint.weights(rule) for rule in OWN_RULES}
             made = predict(request, weights, symbols, evaluation, device)
@@ -70,12 +74,12 @@ def predict_cell(
         else:
             made = of_lost(checkpoint.status, evaluation.sha256)
             LOG.info("%s: %s, predicts nothing", request.name, checkpoint.status)
-        save_predictions(target, made)
+        save_predictions(files.predictions[request.seed], made)
 
 
 @dataclass(frozen=True)
 class RunFiles:
-    """Where one run's files lie that its matched checkpoint is chosen from."""
+    """The files of one run that its matched checkpoint is chosen from."""
 
     history: Path
     checkpoint: Path
@@ -83,55 +87,80 @@ class RunFiles:
     predictions: Path
 
 
-def predict_matched(
-    requests: Sequence[RunConfig],
-    corpus_path: Path,
-    evaluation_path: Path,
-    evaluation_manifest: Path,
-    runs: Sequence[RunFiles],
-    matched_path: Path,
-    prediction_paths: Sequence[Path],
-    threads: int,
-) -> None:
+@dataclass(frozen=True)
+class MatchedFiles:
+    """The files of `predict_matched`.
+
+    Attributes
+    ----------
+    corpus, evaluation, manifest
+        The text, the evaluation set, and its manifest.
+    histories, checkpoints, snapshots, predictions
+        Each run's: what its matched checkpoint is chosen from.
+    matched
+        Is written: the common loss, and which step of each run is nearest it.
+    matched_predictions
+        Is written: what each run predicts at that step.
+    """
+
+    corpus: Path
+    evaluation: Path
+    manifest: Path
+    histories: ByRun
+    checkpoints: ByRun
+    snapshots: ByRun
+    predictions: ByRun
+    matched: Path
+    matched_predictions: ByRun
+
+    def of(self, run: Run) -> RunFiles:
+        """Return the files of one run."""
+        return RunFiles(
+            history=self.histories[run],
+            checkpoint=self.checkpoints[run],
+            snapshots=self.snapshots[run],
+            predictions=self.predictions[run],
+        )
+
+
+def predict_matched(requests: Sequence[RunConfig], files: MatchedFiles, threads: int) -> None:
     """Predict with each of a model's runs at the step nearest their common loss.
 
     Writes which steps these are, and the predictions of each run.
     """
     device = prepare_torch(requests[0].device, threads)
-    symbols = len(load_corpus(corpus_path).symbols)
-    evaluation = load_evaluation(evaluation_path)
-    bigram = read_json(evaluation_manifest)["selection_bigram_loss"]
-    level, matches = _matches(requests, runs, bigram)
-    write_json(matched_path, _matched_record(requests[0], level, matches))
-    for request, files, path in zip(requests, runs, prediction_paths, strict=True):
-        step = matches[request.activation, request.seed].step
+    symbols = len(load_corpus(files.corpus).symbols)
+    evaluation = load_evaluation(files.evaluation)
+    bigram = read_json(files.manifest)["selection_bigram_loss"]
+    runs = {(one.activation, one.seed): files.of((one.activation, one.seed)) for one in requests}
+    level, matches = _matches(runs, bigram)
+    write_json(files.matched, _matched_record(requests[0], level, matches))
+    for request, (run, own) in zip(requests, runs.items(), strict=True):
+        step = matches[run].step
         if step is None:
-            made = of_lost(status_of(files.checkpoint), evaluation.sha256)
-        elif (before := _predicted_before(step, files, evaluation.sha256)) is not None:
+            made = of_lost(status_of(own.checkpoint), evaluation.sha256)
+        elif (before := _predicted_before(step, own, evaluation.sha256)) is not None:
             made = before
         else:
-            weights = {MATCHED: _weights_at(step, files)}
+            weights = {MATCHED: _weights_at(step, own)}
             made = predict(request, weights, symbols, evaluation, device)
-        save_predictions(path, made)
+        save_predictions(files.matched_predictions[run], made)
     LOG.info("predicted at the step nearest a selection loss of %.4f", level)
 
 
-def _matches(
-    requests: Sequence[RunConfig], runs: Sequence[RunFiles], bigram: float
-) -> tuple[float, dict[tuple[str, int], Match]]:
+def _matches(runs: Mapping[Run, RunFiles], bigram: float) -> tuple[float, dict[Run, Match]]:
     """Compute the common loss of the finished runs, and the step of each run nearest it."""
-    names = [(request.activation, request.seed) for request in requests]
     finished = {
-        name: read_history(files.history)
-        for name, files in zip(names, runs, strict=True)
+        run: read_history(files.history)
+        for run, files in runs.items()
         if is_finished(files.checkpoint)
     }
     level = common_loss(finished, bigram) if finished else float(bigram)
-    return level, {name: match(finished.get(name, []), level) for name in names}
+    return level, {run: match(finished.get(run, []), level) for run in runs}
 
 
 def _matched_record(
-    request: RunConfig, level: float, matches: Mapping[tuple[str, int], Match]
+    request: RunConfig, level: float, matches: Mapping[Run, Match]
 ) -> dict[str, object]:
     return {
         "scale": request.scale,

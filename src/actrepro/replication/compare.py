@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +41,28 @@ LOG = logging.getLogger("actrepro")
 MEASURES = tuple(one for one in PAIR_MEASURES if one.symmetric and not one.agreement)
 
 
+@dataclass(frozen=True)
+class ComparisonFiles:
+    """The files of `compare_scale`.
+
+    Attributes
+    ----------
+    here, there
+        The two results folders; neither is changed.
+    evaluation
+        The evaluation set that both must have predicted.
+    elsewhere
+        Is written.
+    """
+
+    here: Path
+    there: Path
+    evaluation: Path
+    elsewhere: Path
+
+
 def compare_scale(
-    scale: str,
-    runs: Sequence[RunName],
-    here: Path,
-    there: Path,
-    evaluation_path: Path,
-    confidence: float,
-    output: Path,
+    scale: str, runs: Sequence[RunName], confidence: float, files: ComparisonFiles
 ) -> None:
     """Write how far a scale's runs differ from the same runs in another results folder.
 
@@ -55,16 +70,12 @@ def compare_scale(
     ----------
     runs
         The study's; those that cannot be compared are listed with the reason.
-    here, there
-        The two results folders; neither is changed.
-    evaluation_path
-        The evaluation set that both must have predicted.
     """
-    evaluation = load_evaluation(evaluation_path)
-    found = {run: counterparts(here, there, scale, run, evaluation) for run in runs}
+    evaluation = load_evaluation(files.evaluation)
+    found = {run: counterparts(files.here, files.there, scale, run, evaluation) for run in runs}
     pairs = {run: one for run, one in found.items() if isinstance(one, Counterparts)}
     write_json(
-        output,
+        files.elsewhere,
         {
             "scale": scale,
             "evaluation_sha256": evaluation.sha256,

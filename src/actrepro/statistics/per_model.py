@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from actrepro.core.files import read_json, read_npz, write_json
+from actrepro.core.runs import ByRun
 from actrepro.measures import PRIMARY, group_measure_ids, measure_ids, run_measure_ids
 from actrepro.measures.differences import read_cells
 from actrepro.predict.store import FINAL, RULES
@@ -38,43 +39,54 @@ CLASSICAL_PAIRS = (classical.tukey, classical.games_howell)
 OMNIBUS = (*CLASSICAL, PRIMARY, "churn-top1-pairs.all")
 
 
-def model_statistics(
-    model: Mapping[str, str],
-    activations: Sequence[str],
-    seeds: Sequence[int],
-    settings: Settings,
-    differences_paths: Sequence[Path],
-    matched_path: Path,
-    matched_differences_path: Path,
-    matrices_path: Path,
-    record_paths: Sequence[Path],
-    gates_path: Path,
-    gates_after_path: Path,
-    evaluation_manifest: Path,
-    output: Path,
-) -> None:
+@dataclass(frozen=True)
+class StatisticsFiles:
+    """The files of `model_statistics`.
+
+    Attributes
+    ----------
+    evaluation
+        The manifest of the evaluation set.
+    differences
+        `differences.json` of each activation's cell.
+    matched, matched_differences, matrices
+        The model's `matched.json`, `differences-matched.json` and `differences.npz`.
+    records
+        `run.json` of each run, activation by activation.
+    gates, gates_after
+        The model's gates, before and after training.
+    stats
+        Is written.
+    """
+
+    evaluation: Path
+    differences: Mapping[str, Path]
+    matched: Path
+    matched_differences: Path
+    matrices: Path
+    records: ByRun
+    gates: Path
+    gates_after: Path
+    stats: Path
+
+
+def model_statistics(model: Mapping[str, str], settings: Settings, files: StatisticsFiles) -> None:
     """Write `stats.json` of one model at one scale.
 
     Parameters
     ----------
     model
         Names scale and model.
-    differences_paths
-        `differences.json` of each activation's cell.
-    matched_path, matched_differences_path
-        The model's `matched.json` and `differences-matched.json`.
-    matrices_path
-        The model's `differences.npz`.
-    record_paths
-        `run.json` of every run, by activation then seed.
     """
-    cells = read_cells(differences_paths, matched_differences_path)
-    matched = read_json(matched_path)
-    matrices = read_npz(matrices_path)
-    before = read_json(gates_path)["activations"]
-    after = read_json(gates_after_path)["rules"]
-    records = [read_json(path) for path in record_paths]
-    evaluation = read_json(evaluation_manifest)
+    activations = list(files.differences)
+    seeds = list(dict.fromkeys(seed for _, seed in files.records))
+    cells = read_cells(files.differences.values(), files.matched_differences)
+    matched = read_json(files.matched)
+    matrices = read_npz(files.matrices)
+    before = read_json(files.gates)["activations"]
+    after = read_json(files.gates_after)["rules"]
+    records = [read_json(path) for path in files.records.values()]
+    evaluation = read_json(files.evaluation)
     rules = {}
     for rule in RULES:
         gates = {name: {**before[name], **after[rule][name]} for name in activations}
@@ -82,12 +94,12 @@ def model_statistics(
         rules[rule] = _under_rule(under, evaluation["baselines"], settings)
     runs = _run_summaries(records, matched["runs"], cells[FINAL])
     write_json(
-        output,
+        files.stats,
         {
             "schema": VERSION,
             **model,
-            "activations": list(activations),
-            "seeds": list(seeds),
+            "activations": activations,
+            "seeds": seeds,
             "smoke": len(seeds) < RECOMMENDED_SEEDS,
             "recommended_seeds": RECOMMENDED_SEEDS,
             "confidence": settings.confidence,
@@ -95,7 +107,7 @@ def model_statistics(
             "protocol": records[0]["config"]["protocol"],
             "corpus_sha256": records[0]["corpus_sha256"],
             "evaluation": evaluation,
-            "measures": read_json(differences_paths[0])["measures"],
+            "measures": read_json(files.differences[activations[0]])["measures"],
             "common_loss": matched["common_loss"],
             "runs": runs,
             "training": training(runs, activations),

@@ -118,7 +118,7 @@ def train_runs(
     requests: Sequence[RunConfig],
     corpus_path: Path,
     files: Sequence[str],
-    snapshot_seconds: float,
+    save_state_seconds: float,
     threads: int,
 ) -> None:
     """Train the runs of a cell one after another, except those that are there already.
@@ -140,7 +140,7 @@ def train_runs(
         names = {name: getattr(request, name) for name in ("scale", "model", "activation", "seed")}
         state = Path(paths.at(paths.TRAINING_STATE, **names))
         stopped_by = train_run(
-            request, corpus_path, RunOutputs(*outputs), state, snapshot_seconds, threads
+            request, corpus_path, RunOutputs(*outputs), state, save_state_seconds, threads
         )
         if stopped_by is not None and request is not requests[-1]:
             raise Stopped(stopped_by, "the same command trains the runs that are missing")
@@ -151,7 +151,7 @@ def train_run(
     corpus_path: Path,
     outputs: RunOutputs,
     state: Path,
-    snapshot_seconds: float,
+    save_state_seconds: float,
     threads: int,
 ) -> int | None:
     """Train one run and write its checkpoint, snapshots, history and record.
@@ -164,7 +164,7 @@ def train_run(
     state
         The folder for the resume point of an unfinished run. It is removed when the run is done.
         A run that failed keeps it, and continues from there when it has enough memory.
-    snapshot_seconds
+    save_state_seconds
         Seconds between two resume points: at most this much training is lost with a killed job.
 
     Returns
@@ -184,7 +184,7 @@ def train_run(
         device = prepare_torch(request.device, threads)
         corpus = load_corpus(corpus_path)
         identity = identity_of(request, corpus.sha256, device, threads)
-        resume_file = ResumeFile(state / "snapshot.safetensors", identity, snapshot_seconds)
+        resume_file = ResumeFile(state / "snapshot.safetensors", identity, save_state_seconds)
         digest = identity_sha256(identity)
         if not outputs.belong_to(digest):
             outputs.restore_backup(digest)

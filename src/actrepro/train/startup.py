@@ -18,7 +18,7 @@ from contextlib import ExitStack, suppress
 from types import ModuleType
 
 from actrepro.config.study import RunConfig
-from actrepro.core.gpus import hold_card
+from actrepro.core.gpus import hold_gpu
 from actrepro.core.machine import cuda_usable
 
 COMPILER_RULES = "torch._meta_registrations"
@@ -28,7 +28,7 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 _HELD = ExitStack()
 
 
-def start_torch(requests: Sequence[RunConfig], jobs_per_card: int = 1) -> None:
+def start_torch(requests: Sequence[RunConfig], jobs_per_gpu: int = 1) -> None:
     """Import torch, without the rules of its compiler if no request can need them.
 
     Custom models may be compiled, and deterministic kernels on CUDA import the compiler, so both
@@ -44,7 +44,7 @@ def start_torch(requests: Sequence[RunConfig], jobs_per_card: int = 1) -> None:
     gc.freeze()
     gc.enable()
     keep_freed_memory()
-    take_card(requests[0].device, jobs_per_card)
+    claim_gpu(requests[0].device, jobs_per_gpu)
 
 
 def keep_freed_memory() -> None:
@@ -60,14 +60,14 @@ def keep_freed_memory() -> None:
         mallopt(_TRIM_THRESHOLD, 2**31 - 1)
 
 
-def take_card(device: str, jobs_per_card: int) -> None:
+def claim_gpu(device: str, jobs_per_gpu: int) -> None:
     """If a GPU computes, claim one with a free place until the process ends.
 
     Snakemake assigns no GPU to a job, so without this all jobs would use the first one.
     """
     if device == "cpu" or not cuda_usable():
         return
-    index = _HELD.enter_context(hold_card(jobs_per_card))
+    index = _HELD.enter_context(hold_gpu(jobs_per_gpu))
     import torch
 
     torch.cuda.set_device(index)

@@ -31,6 +31,7 @@ import synthetic_scale
 
 from actrepro.core import paths
 from actrepro.core.files import read_json, write_json, write_text
+from actrepro.core.runs import Run
 from actrepro.data.corpus import Corpus, load_corpus
 from actrepro.data.evaluation_set import load_evaluation, make_evaluation
 from actrepro.figures.catalogue import (
@@ -42,10 +43,10 @@ from actrepro.figures.catalogue import (
     figure_need,
 )
 from actrepro.figures.draw import draw_figure
-from actrepro.gates.after import check_runs
+from actrepro.gates.after import GateFiles, check_runs
 from actrepro.gates.outcome import BEFORE, Outcome
 from actrepro.measures.breakdown import model_breakdown
-from actrepro.measures.differences import cell_differences, model_differences
+from actrepro.measures.differences import DifferencesFiles, cell_differences, model_differences
 from actrepro.predict.store import MATCHED, OWN_RULES, RULES, Predictions, save_predictions
 from actrepro.predict.validity import targets_of
 from actrepro.report.markdown import write_markdown
@@ -53,7 +54,7 @@ from actrepro.report.page import Inputs, contents, write_report
 from actrepro.report.summary import write_summary
 from actrepro.results.tables import COLUMNS, write_tables
 from actrepro.statistics.contrasts import Settings
-from actrepro.statistics.per_model import model_statistics
+from actrepro.statistics.per_model import StatisticsFiles, model_statistics
 from actrepro.statistics.per_scale import scale_statistics
 
 SYMBOLS = 65
@@ -112,11 +113,13 @@ class Big:
         names = {"corpus": "words", "block": self.block, **self.made, **wildcards}
         return self.folder / paths.at(pattern, **names)
 
-    def of_runs(self, pattern: str, **names: object) -> list[Path]:
-        return [self.at(pattern, activation=a, seed=seed, **names) for a, seed in self.runs]
+    def of_runs(self, pattern: str, **names: object) -> dict[Run, Path]:
+        return {
+            (a, seed): self.at(pattern, activation=a, seed=seed, **names) for a, seed in self.runs
+        }
 
-    def of_cells(self, pattern: str) -> list[Path]:
-        return [self.at(pattern, activation=name) for name in self.activation_names]
+    def of_cells(self, pattern: str) -> dict[str, Path]:
+        return {name: self.at(pattern, activation=name) for name in self.activation_names}
 
 
 def make_text(big: Big) -> None:
@@ -207,15 +210,14 @@ def make_rest(big: Big) -> None:
     write_json(big.at(paths.MATCHED), {**big.made, "common_loss": 2.5, "runs": matched})
     rows = [f"{100 * row},{4 - row / 10},{4 - row / 11}" for row in range(HISTORY_ROWS)]
     history = "\n".join(["step,train_loss,selection_loss", *rows, ""])
-    for path in big.of_runs(paths.HISTORY):
+    for path in big.of_runs(paths.HISTORY).values():
         write_text(path, history)
 
 
 def one_cell(big: Big, activation: str) -> None:
     cell_differences(
         {**big.made, "activation": activation},
-        big.seed_numbers,
-        [big.at(paths.PREDICTIONS, activation=activation, seed=s) for s in big.seed_numbers],
+        {s: big.at(paths.PREDICTIONS, activation=activation, seed=s) for s in big.seed_numbers},
         big.at(paths.EVALUATION),
         big.at(paths.CELL_DIFFERENCES, activation=activation),
     )
@@ -232,45 +234,47 @@ def other_cells(big: Big) -> None:
 
 def all_pairs(big: Big) -> None:
     model_differences(
-        big.runs,
-        big.of_runs(paths.PREDICTIONS),
-        big.of_runs(paths.MATCHED_PREDICTIONS),
-        big.at(paths.EVALUATION),
-        big.at(paths.MODEL_DIFFERENCES),
-        big.at(paths.MATCHED_DIFFERENCES),
+        DifferencesFiles(
+            evaluation=big.at(paths.EVALUATION),
+            predictions=big.of_runs(paths.PREDICTIONS),
+            matched=big.of_runs(paths.MATCHED_PREDICTIONS),
+            matrices=big.at(paths.MODEL_DIFFERENCES),
+            matched_differences=big.at(paths.MATCHED_DIFFERENCES),
+        )
     )
 
 
 def gates_after(big: Big) -> None:
     check_runs(
         big.made,
-        big.runs,
-        big.of_cells(paths.CELL_DIFFERENCES),
-        big.at(paths.MATCHED_DIFFERENCES),
-        big.at(paths.MODEL_DIFFERENCES),
-        big.of_runs(paths.RUN_RECORD),
-        big.at(paths.CORPUS),
-        big.at(paths.EVALUATION),
-        big.at(paths.EVALUATION_MANIFEST),
-        big.at(paths.GATES_AFTER),
+        GateFiles(
+            corpus=big.at(paths.CORPUS),
+            evaluation=big.at(paths.EVALUATION),
+            manifest=big.at(paths.EVALUATION_MANIFEST),
+            differences=big.of_cells(paths.CELL_DIFFERENCES),
+            matched=big.at(paths.MATCHED_DIFFERENCES),
+            matrices=big.at(paths.MODEL_DIFFERENCES),
+            records=big.of_runs(paths.RUN_RECORD),
+            gates_after=big.at(paths.GATES_AFTER),
+        ),
     )
 
 
 def model_stats(big: Big) -> None:
     model_statistics(
         big.made,
-        big.activation_names,
-        big.seed_numbers,
         SETTINGS,
-        big.of_cells(paths.CELL_DIFFERENCES),
-        big.at(paths.MATCHED),
-        big.at(paths.MATCHED_DIFFERENCES),
-        big.at(paths.MODEL_DIFFERENCES),
-        big.of_runs(paths.RUN_RECORD),
-        big.at(paths.GATES),
-        big.at(paths.GATES_AFTER),
-        big.at(paths.EVALUATION_MANIFEST),
-        big.at(paths.MODEL_STATS),
+        StatisticsFiles(
+            evaluation=big.at(paths.EVALUATION_MANIFEST),
+            differences=big.of_cells(paths.CELL_DIFFERENCES),
+            matched=big.at(paths.MATCHED),
+            matched_differences=big.at(paths.MATCHED_DIFFERENCES),
+            matrices=big.at(paths.MODEL_DIFFERENCES),
+            records=big.of_runs(paths.RUN_RECORD),
+            gates=big.at(paths.GATES),
+            gates_after=big.at(paths.GATES_AFTER),
+            stats=big.at(paths.MODEL_STATS),
+        ),
     )
 
 
@@ -305,7 +309,6 @@ def summary_text(big: Big) -> None:
 def break_down(big: Big) -> None:
     model_breakdown(
         big.made,
-        big.runs,
         big.of_runs(paths.PREDICTIONS),
         big.at(paths.CORPUS),
         big.at(paths.EVALUATION),
@@ -336,12 +339,13 @@ def make_models(big: Big) -> None:
 def draw(big: Big, name: str) -> None:
     places = (big.at(paths.FIGURE_SVG, figure=name), big.at(paths.FIGURE_PNG, figure=name))
     need = figure_need(name)
-    of_activation = big.of_runs(paths.HISTORY) if need == OF_ACTIVATION else []
-    own = [path for path in of_activation if path.parent.parent.name == figure_kind(name)[1]]
+    histories = big.of_runs(paths.HISTORY)
+    shown = figure_kind(name)[1]
+    own = [path for run, path in histories.items() if need == OF_ACTIVATION and run[0] == shown]
     draw_figure(
         name,
         big.at(paths.SCALE_STATS),
-        big.of_runs(paths.HISTORY) if need == OF_MODEL else own,
+        list(histories.values()) if need == OF_MODEL else own,
         *places,
         breakdowns=[big.at(paths.BREAKDOWN, model=model) for model in big.model_names],
         models=big.at(paths.MODELS),

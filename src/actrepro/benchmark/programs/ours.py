@@ -20,7 +20,7 @@ from actrepro.core.vocabulary import FINISHED
 from actrepro.train.startup import exit_now, start_torch
 
 
-def main(corpus: str, folder: str, jobs_per_card: str, snapshot_seconds: str, *runs: str) -> None:
+def main(corpus: str, folder: str, jobs_per_gpu: str, save_state_seconds: str, *runs: str) -> None:
     """Train runs on one thread, one after another, and print what they took.
 
     Raises
@@ -29,9 +29,9 @@ def main(corpus: str, folder: str, jobs_per_card: str, snapshot_seconds: str, *r
         When a run diverges or fails: it has trained less than it was to.
     """
     requests = [RunConfig.model_validate_json(run) for run in runs]
-    start_torch(requests, int(jobs_per_card))
+    start_torch(requests, int(jobs_per_gpu))
     records = [
-        _record(request, Path(corpus), Path(folder) / str(request.seed), float(snapshot_seconds))
+        _record(request, Path(corpus), Path(folder) / str(request.seed), float(save_state_seconds))
         for request in requests
     ]
     losses = [record["last_history"]["selection_loss"] for record in records]

@@ -33,7 +33,7 @@ ORIGINS = (
     (paths.CLAIMS_JSON, "actrepro.audit.write.write_verdicts"),
     (paths.CLAIMS_TABLE, "actrepro.audit.write.write_verdicts"),
     (paths.AUDIT_PAGE, "actrepro.audit.page.build.write_page"),
-    (paths.MODELS, "actrepro.models.card.write_sizes"),
+    (paths.MODELS, "actrepro.models.card.write_cards"),
     (paths.REPORT, "actrepro.report.page.write_report"),
     (paths.REPORT_TEXT, "actrepro.report.markdown.write_markdown"),
     (paths.PROVENANCE, "actrepro.replication.archive_writer.record_study"),

@@ -26,7 +26,7 @@ from actrepro.audit.findings import (
 from actrepro.audit.registry import Context, check
 from actrepro.config.names import PACKAGE, activation_names, model_names, nearest
 from actrepro.config.reading import default_study_path
-from actrepro.config.study import RESERVED, Study
+from actrepro.config.study import Study
 from actrepro.core import paths
 from actrepro.core.errors import ActreproError
 from actrepro.core.formats import listed
@@ -56,6 +56,12 @@ class Part:
     def told(self, names: Sequence[str]) -> str:
         """The kind and its names, as in `activations mish, selu`."""
         return f"{self.one if len(names) == 1 else self.many} {', '.join(names)}"
+
+
+def _rules() -> set[str]:
+    """The rules of the workflow beside the library."""
+    files = [*root.glob("Snakefile"), *root.glob("rules/*.smk")] if (root := checkout()) else []
+    return {name for file in files for name in re.findall(r"^rule (\w+)", file.read_text(), re.M)}
 
 
 def _patterns() -> set[str]:
@@ -158,9 +164,7 @@ def _in_checkout(_: Study, name: str) -> bool:
 
 
 PARTS: Mapping[str, Part] = {
-    "rules": Part(
-        "rule", "rules", "src/actrepro/config/study.py", lambda _, name: name in RESERVED
-    ),
+    "rules": Part("rule", "rules", "Snakefile", lambda _, name: name in _rules()),
     "results": Part(
         "result", "results", "src/actrepro/core/paths.py", lambda _, name: name in _patterns()
     ),
