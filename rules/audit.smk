@@ -146,7 +146,6 @@ rule verdicts:
             "verdicts.py",
             "actrepro.audit.checks.measured.*",
             "actrepro.audit.checks.printed.*",
-            "actrepro.audit.checks.program.*",
             "actrepro.config.study",
         ),
         study=audit_config,

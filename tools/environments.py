@@ -29,7 +29,6 @@ LOADS_BY_NAME = {
     "actrepro.audit.verdicts": (
         "actrepro.audit.checks.measured",
         "actrepro.audit.checks.printed",
-        "actrepro.audit.checks.program",
     ),
     "actrepro.benchmark.processes": ("actrepro.benchmark.programs",),
     "actrepro.audit.controls.job": ("actrepro.audit.controls.trained",),

@@ -14,6 +14,7 @@ from study_folder import REPOSITORY
 
 from actrepro.audit import registry
 from actrepro.audit.claims import (
+    CITED,
     CLAIM_FILES,
     CONTROLS,
     FILES,
@@ -35,15 +36,13 @@ from actrepro.config.reading import default_study
 from actrepro.core.errors import ActreproError
 
 COUNTS = {
-    "reported number": 225,
-    "comparison": 78,
+    "reported number": 188,
+    "comparison": 66,
     "identity": 20,
-    "statistic": 20,
-    "cost": 42,
-    "protocol": 74,
-    "definition": 23,
-    "wish": 47,
-    "feature": 82,
+    "statistic": 19,
+    "cost": 25,
+    "protocol": 55,
+    "definition": 21,
 }
 
 
@@ -81,6 +80,7 @@ def folder_with(tmp_path: Path, rows: list[Any], **files: str) -> Path:
     """A table whose reported numbers are `rows` and whose other kinds are empty."""
     for name in FILES.values():
         (tmp_path / name).write_text("[]\n", encoding="utf-8")
+    (tmp_path / CITED).write_text("[]\n", encoding="utf-8")
     (tmp_path / FILES["reported number"]).write_text(yaml.safe_dump(rows), encoding="utf-8")
     documents = "S0: {name: a report, about: everything, date: '2025'}\n"
     (tmp_path / "documents.yaml").write_text(documents, encoding="utf-8")
@@ -91,7 +91,7 @@ def folder_with(tmp_path: Path, rows: list[Any], **files: str) -> Path:
 
 def test_the_table_has_every_claim_once() -> None:
     table = read_table(CLAIMS)
-    assert len(table.claims) == 611
+    assert len(table.claims) == 394
     assert Counter(one.kind for one in table.claims.values()) == COUNTS
     assert {one.origin.document for one in table.claims.values()} == set(table.documents)
 
@@ -129,8 +129,8 @@ def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
     (folder / "costs.yaml").unlink()
     with pytest.raises(ActreproError, match=r"costs\.yaml: there is no such file"):
         read_table(folder)
-    with pytest.raises(ActreproError, match=r"wishes\.yaml: not a readable table"):
-        read_table(folder_with(tmp_path, [row()], wishes="[unclosed"))
+    with pytest.raises(ActreproError, match=r"identities\.yaml: not a readable table"):
+        read_table(folder_with(tmp_path, [row()], identities="[unclosed"))
 
 
 def test_printed_numbers_are_numbers() -> None:

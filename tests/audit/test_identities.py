@@ -8,19 +8,27 @@ from typing import Any
 
 import pytest
 import scipy.stats
-from synthetic_orders import (
+from synthetic_claims import (
     APART,
     LOSS,
     MINE,
     STUDY,
     TABLE,
     TV,
+    Control,
     context_of,
+    control_of,
     found_by,
+    ladder,
+    no_dropout,
+    not_wired,
     of_cpu,
     results_of,
     row,
     said,
+    sides,
+    unpaired,
+    with_controls,
 )
 
 from actrepro.audit.claims import Claim
@@ -28,82 +36,6 @@ from actrepro.audit.findings import Finding
 from actrepro.audit.registry import Context
 from actrepro.audit.results import ModelResults, Results
 from actrepro.audit.verdicts import judge
-
-Control = dict[str, Any]
-ORDER = ("smelu_1", "smelu_05", "relu", "gelu", "swish")
-
-
-def sides(control: float, honest: float) -> dict[str, Any]:
-    """A control's number and the honest one."""
-    return {"control": control, "honest": honest, "what": "a number"}
-
-
-def control_of(name: str, about: Mapping[str, Any] | None = None, **numbers: Any) -> Control:
-    """A control's file."""
-    return {"control": name, "about": dict(about or {}), "numbers": numbers, "gates": {}}
-
-
-def not_wired(share: float = 1.0, honest_share: float = 0.0, honest: float = 0.002) -> Control:
-    """The control whose activation is not used."""
-    return control_of(
-        "not_wired",
-        {
-            "model": "nanotransformer",
-            "protocol": {"layers": 2, "width": 64, "iterations": 60, "train_characters": None},
-            "activations": ["relu", "gelu", "swish"],
-            "seeds": [42, 43],
-        },
-        identical_share=sides(share, honest_share),
-        loss_range=sides(0.0 if share == 1 else 0.001, honest),
-        initial_loss_range=sides(0.0 if share == 1 else 0.001, honest),
-        same_seed_tv=sides(0.0, honest * 10),
-    )
-
-
-def unpaired(order: tuple[str, ...] = ORDER, honest: tuple[str, ...] = ORDER[::-1]) -> Control:
-    """The control of different positions, with total variations that rise in these orders."""
-    tv = {
-        f"tv.{name}": {
-            "control": 0.49 + 0.01 * order.index(name),
-            "honest": 0.08 + 0.001 * honest.index(name),
-            "control_interval": [0.4, 0.6],
-            "what": "total variation of two seeds",
-        }
-        for name in order
-    }
-    return {**control_of("unpaired", **tv), "ladder": ladder([0.0, 0.6, 0.8, 0.9])}
-
-
-def ladder(differences: list[float], paired: float = 0.0) -> list[dict[str, float]]:
-    """N-gram tables that are right more and more often."""
-    return [
-        {"order": n, "accuracy": 0.15 + 0.1 * n, "loss": 3.3 - n / 4, "tv": tv, "paired_tv": paired}
-        for n, tv in enumerate(differences)
-    ]
-
-
-def no_dropout(rise: float = 1.4, honest: float = 0.0) -> Control:
-    """The control of the last step without dropout."""
-    return control_of(
-        "no_dropout",
-        {
-            "model": "charlm",
-            "protocol": {"layers": 1, "width": 128, "iterations": 1000, "train_characters": 15000},
-            "parameters": 223360,
-            "train_characters": 15000,
-            "seeds": [42, 43],
-        },
-        rise=sides(rise, honest),
-        final_loss=sides(4.5, 2.9),
-        best_loss=sides(4.5 - rise, 2.9 - honest),
-        unigram_loss=sides(3.36, 3.36),
-    )
-
-
-def with_controls(*controls: Control, **more: Any) -> Context:
-    """Rows and these controls at hand."""
-    return context_of(controls={one["control"]: one for one in controls}, **more)
-
 
 # --- identical --------------------------------------------------------------------------
 
@@ -184,27 +116,6 @@ def test_how_little_few_models_fix_a_share_is_told() -> None:
     assert "28 to 99%" in said(finding)
 
 
-@pytest.mark.parametrize(
-    ("control", "verdict"),
-    [
-        (not_wired(), "artefact"),
-        (not_wired(share=0.5), "contradicted"),
-        (not_wired(honest=0.0), "supported"),
-        (None, "not run"),
-    ],
-)
-def test_equal_losses_before_training_are_one_function(
-    control: Control | None, verdict: str
-) -> None:
-    curve = row("curve", runs=[4.2608, 4.2787])
-    context = with_controls(*([] if control is None else [control]), rows=[curve])
-    finding = found_by("same_before_training", row(), context, curve="curve.runs")
-    assert finding.verdict == verdict
-    if verdict != "not run":
-        assert "4.2608 and 4.2787" in said(finding)
-        assert finding.evidence[0].rows == ("curve",)
-
-
 def across(value: float, b: str = "gelu") -> dict[str, Any]:
     """What two activations differ by with the same seed."""
     return {
@@ -233,15 +144,6 @@ def test_equal_seeds_give_equal_runs_or_not(value: float, verdict: str) -> None:
 
 
 # --- explanations and trade-offs --------------------------------------------------------
-
-
-def test_what_nothing_measures_says_what_would() -> None:
-    finding = found_by(
-        "not_testable", row(), context_of(rows=[row("other")]), why="No.", rows=["other"]
-    )
-    assert finding.verdict == "not testable"
-    assert said(finding) == "No."
-    assert finding.evidence[0].rows == ("other",)
 
 
 def test_a_ladder_without_seeds_decides_nothing_on_a_trade_off() -> None:
@@ -329,36 +231,6 @@ def test_the_paired_order_is_told_beside_the_unpaired_one() -> None:
     finding = found_by("unpaired_order", of_cpu(*losses), context, order=[["smelu_1"], ["relu"]])
     assert "smelu_1 − relu" in said(finding)
     assert finding.evidence[1].all_files == (results.file,)
-
-
-@pytest.mark.parametrize(
-    ("control", "last", "verdict"),
-    [
-        (no_dropout(), 3.7, "artefact"),
-        (no_dropout(honest=0.23), 3.7, "artefact"),
-        (no_dropout(rise=0.1), 3.7, "supported"),
-        (no_dropout(honest=1.4), 3.7, "supported"),
-        (no_dropout(), 1.6, "supported"),
-        (None, 3.7, "not run"),
-    ],
-)
-def test_a_rising_loss_is_an_artefact_where_the_control_has_it_alone(
-    control: Control | None, last: float, verdict: str
-) -> None:
-    claim = row(last=[last, last + 0.01], best=1.57)
-    context = with_controls(*([] if control is None else [control]))
-    finding = found_by("overfitted", claim, context, last="last", best="best", least=0.5)
-    assert finding.verdict == verdict
-    if control is not None:
-        assert "15,000 characters of training text" in said(finding)
-
-
-def test_a_rise_explains_no_more_than_itself() -> None:
-    claim = row(last=3.707, best=1.5695, other=1.4974)
-    arguments: dict[str, Any] = {"last": "last", "best": "best", "beside": "other", "least": 0.5}
-    finding = found_by("overfitted", claim, with_controls(no_dropout()), **arguments)
-    ending = "the loss alone: the lowest is 4.8% above the other model's 1.4974."
-    assert said(finding).endswith(ending)
 
 
 @pytest.mark.parametrize(("passed", "verdict"), [(True, "supported"), (False, "contradicted")])

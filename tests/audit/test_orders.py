@@ -1,8 +1,7 @@
-"""Checks of orders and sizes: printed ones, and own results made up, both ways."""
+"""Checks of orders and sizes against own results made up, both ways."""
 
 from __future__ import annotations
 
-import itertools
 import math
 from typing import Any
 
@@ -11,8 +10,7 @@ import pytest
 import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from statsmodels.stats.power import TTestIndPower
-from synthetic_orders import (
+from synthetic_claims import (
     APART,
     LOSS,
     MINE,
@@ -20,8 +18,8 @@ from synthetic_orders import (
     TABLE,
     TV,
     Values,
-    _contrast,
     context_of,
+    contrast_of,
     found_by,
     of_cpu,
     results_of,
@@ -30,225 +28,10 @@ from synthetic_orders import (
 )
 
 from actrepro.audit.compared import Cell, average, compare
-from actrepro.audit.findings import VERDICTS
 from actrepro.audit.registry import Context
 from actrepro.audit.results import ModelResults, Results
 from actrepro.audit.verdicts import judge
 from actrepro.core.errors import ActreproError
-from actrepro.core.formats import minus
-
-# --- printed orders ---------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("order", "verdict"),
-    [
-        ([["a"], ["b"], ["c"]], "supported"),
-        ([["a", "b"], ["c"]], "supported"),
-        ([["b"], ["a"]], "contradicted"),
-        ([["a"], ["c"], ["b"]], "contradicted"),
-        # Equal numbers are in no order.
-        ([["a"], ["tied"]], "contradicted"),
-    ],
-)
-def test_printed_numbers_are_in_the_claimed_order_or_not(
-    order: list[list[str]], verdict: str
-) -> None:
-    claim = row(a=1.0, b=2.0, c=3.0, tied=1.0)
-    assert found_by("printed_order", claim, order=order).verdict == verdict
-
-
-def test_a_broken_order_names_what_breaks_it_and_the_rows() -> None:
-    rows = [
-        row(f"pd-{name}", activations=(name,), value=value)
-        for name, value in {"relu": 0.5151, "gelu": 0.5182, "swish": 0.5184}.items()
-    ]
-    finding = found_by(
-        "printed_order",
-        row(),
-        context_of(rows=rows),
-        order=[["pd-gelu", "pd-swish"], ["pd-relu"]],
-        of="prediction differences",
-    )
-    assert said(finding) == (
-        "Printed prediction differences: gelu 0.5182 and swish 0.5184 are not below relu 0.5151."
-    )
-    assert finding.evidence[0].rows == ("pd-gelu", "pd-swish", "pd-relu")
-
-
-def test_an_order_of_runs_holds_for_all_of_them() -> None:
-    claim = row(low=[1.4738, 1.5198], high=[1.5268, 1.5767], over=[1.51, 1.6])
-    assert found_by("printed_order", claim, order=[["low"], ["high"]]).verdict == "supported"
-    assert found_by("printed_order", claim, order=[["low"], ["over"]]).verdict == "contradicted"
-
-
-def test_names_are_told_without_what_they_share() -> None:
-    rows = [row(f"curve-{step}-loss", runs=[1.0 + step]) for step in (500, 1000)]
-    finding = found_by(
-        "printed_order",
-        row(),
-        context_of(rows=rows),
-        order=[["curve-500-loss"], ["curve-1000-loss"]],
-        printed="runs",
-    )
-    assert "500 501 < 1000 1,001" in said(finding)
-
-
-@pytest.mark.parametrize("order", [[], [["a"]], [["a"], []]])
-def test_what_is_no_order_is_refused(order: list[list[str]]) -> None:
-    with pytest.raises(ActreproError, match="two or more groups"):
-        found_by("printed_order", row(a=1.0), order=order)
-
-
-@given(values=st.lists(st.integers(-50, 50), min_size=2, max_size=6))
-def test_an_order_is_that_of_sorting(values: list[int]) -> None:
-    names = [f"n{place}" for place in range(len(values))]
-    claim = row(**dict(zip(names, values, strict=True)))
-    finding = found_by("printed_order", claim, order=[[name] for name in names])
-    rising = all(a < b for a, b in itertools.pairwise(values))
-    assert (finding.verdict == "supported") == rising
-
-
-def test_rows_that_print_the_same_agree() -> None:
-    rows = [row("a", seconds=[1.5, 2.0]), row("b", seconds=[1.5, 2.0]), row("c", seconds=[1.5])]
-    context = context_of(rows=rows)
-    a = "a.seconds"
-    both = found_by("printed_alike", row(), context, of=["b.seconds"], printed=a)
-    assert both.verdict == "supported"
-    other = found_by("printed_alike", row(), context, of=["c.seconds"], printed=a)
-    assert other.verdict == "contradicted"
-    assert said(other) == "Printed: 1.5 and 2 (S0, lines 1-2); 1.5 (S0, lines 1-2)."
-    with pytest.raises(ActreproError, match=r"b does not have printed\.minutes"):
-        found_by("printed_alike", row(), context, of=["b.minutes"], printed=a)
-
-
-@pytest.mark.parametrize(("value", "verdict"), [(25.02, "supported"), (0, "contradicted")])
-def test_what_another_row_prints_is_held_against_the_claim(value: float, verdict: str) -> None:
-    finding = found_by(
-        "printed_alike",
-        row(cv=value),
-        context_of(rows=[row("readme", cv=25.02)]),
-        of=["readme.cv"],
-        printed="cv",
-        within=0.005,
-        what="variation",
-    )
-    assert finding.verdict == verdict
-    assert said(finding) == f"Variation: {value:g} (here); 25.02 (S0, lines 1-2)."
-
-
-@pytest.mark.parametrize(
-    ("y", "sign", "verdict"),
-    [
-        ([1, 2, 4, 3, 5, 6], 1, "supported"),
-        ([6, 5, 4, 3, 1, 2], 1, "contradicted"),
-        ([6, 5, 4, 3, 1, 2], -1, "supported"),
-        ([1, 2, 4, 3, 5, 6], -1, "contradicted"),
-        ([1, 2, 4, 3, 5], 1, "inconclusive"),
-        ([5, 4, 3, 1, 2], 1, "inconclusive"),
-    ],
-)
-def test_printed_quantities_rise_together_or_not(y: list[int], sign: int, verdict: str) -> None:
-    places = range(len(y))
-    claim = row(**{f"x{i}": i for i in places}, **{f"y{i}": value for i, value in enumerate(y)})
-    finding = found_by(
-        "printed_correlation",
-        claim,
-        x=[f"x{i}" for i in places],
-        y=[f"y{i}" for i in places],
-        least=0.5,
-        sign=sign,
-    )
-    assert finding.verdict == verdict
-    assert minus(f"{scipy.stats.spearmanr(places, y)[0]:.2f}") in said(finding)
-    assert f"{len(y)} pairs are few" in said(finding)
-    assert finding.settles == ("1 more cell at the least" if len(y) == 5 else "")
-
-
-@pytest.mark.parametrize(("least", "verdict"), [(0.7, "supported"), (0.9, "contradicted")])
-def test_a_correlation_can_be_of_the_numbers_themselves(least: float, verdict: str) -> None:
-    x, y = [1, 2, 3, 4, 5, 6], [1, 1.5, 2, 4, 5, 25]
-    points = {
-        f"{axis}{i}": value
-        for axis, of in zip("xy", (x, y), strict=True)
-        for i, value in enumerate(of)
-    }
-    claim, names = row(**points), {axis: [f"{axis}{i}" for i in range(6)] for axis in "xy"}
-    finding = found_by("printed_correlation", claim, **names, least=least, ranks=False)
-    assert finding.verdict == verdict
-    assert f"{scipy.stats.pearsonr(x, y).statistic:.2f}" in said(finding)
-    by_rank = found_by("printed_correlation", claim, **names, least=least)
-    assert by_rank.verdict == "supported"
-
-
-@pytest.mark.parametrize(
-    ("stated", "verdict", "mixed"),
-    [(20, "supported", False), (100, "contradicted", True), (1000, "contradicted", False)],
-)
-def test_ranges_of_one_scale_are_held_against_each_other(
-    stated: float, verdict: str, mixed: bool
-) -> None:
-    claim = row(ratio=stated, small=[0.0, 0.4], large=[0.5, 0.9], few=[0.2, 0.22], more=[0.6, 0.61])
-    finding = found_by(
-        "ratio_of_ranges",
-        claim,
-        wide={"partial": ["small"], "full": ["large"]},
-        narrow={"partial": ["few"], "full": ["more"]},
-        within=2,
-        printed="ratio",
-    )
-    assert finding.verdict == verdict
-    assert "a ratio of 20.0 at the partial scale and 40.0 at the full scale" in said(finding)
-    assert ("comes near: 90.0" in said(finding)) == mixed
-
-
-@pytest.mark.parametrize(("stated", "verdict"), [(0.34, "supported"), (0.1, "contradicted")])
-def test_a_change_is_held_against_the_runs(stated: float, verdict: str) -> None:
-    claim = row(gelu=[1.5585, 1.5268, 1.5767], relu=[1.5527, 1.5651, 1.5601], percent=stated)
-    finding = found_by(
-        "change_of",
-        claim,
-        before="gelu",
-        after="relu",
-        within=0.05,
-        printed="percent",
-        elsewhere=True,
-    )
-    assert finding.verdict == verdict
-    assert "From 1.5540 to 1.5593, means of printed runs, is +0.34%" in said(finding)
-
-
-@pytest.mark.parametrize(("stated", "verdict"), [(1.7, "supported"), (14, "contradicted")])
-def test_time_is_compared_per_step(stated: float, verdict: str) -> None:
-    claim = row(small=73, large=1238, few=500, many=5000, factor=stated)
-    finding = found_by(
-        "time_per_step",
-        claim,
-        seconds=["small", "large"],
-        steps=["few", "many"],
-        printed="factor",
-        within=0.1,
-    )
-    assert finding.verdict == verdict
-
-
-def test_printed_runs_tell_a_large_difference_and_not_a_small_one() -> None:
-    claim = row(low=[1.0, 1.01, 0.99], high=[2.0, 2.02, 1.98], near=[1.0, 1.02, 1.01])
-    assert found_by("runs_tell", claim, order=[["low"], ["high"]]).verdict == "supported"
-    finding = found_by("runs_tell", claim, order=[["low"], ["near"]])
-    assert finding.verdict == "inconclusive"
-    p = scipy.stats.ttest_ind([1.0, 1.01, 0.99], [1.0, 1.02, 1.01]).pvalue
-    assert f"p = {p:.3f} (t-test, uncorrected)" in said(finding)
-
-
-def test_runs_needed_are_those_of_statsmodels() -> None:
-    low, high = [1.0, 1.01, 0.99], [1.0, 1.02, 1.01]
-    pooled = math.sqrt((np.var(low, ddof=1) + np.var(high, ddof=1)) / 2)
-    effect = abs(np.mean(low) - np.mean(high)) / pooled
-    n = TTestIndPower().solve_power(float(effect), power=0.8, alpha=0.05)
-    finding = found_by("runs_tell", row(low=low, high=high), order=[["low"], ["high"]])
-    assert finding.settles == f"{math.ceil(n)} seeds per activation"
-
 
 # --- orders of own results --------------------------------------------------------------
 
@@ -629,7 +412,7 @@ def with_churn(losses: Values) -> ModelResults:
             rules["contrasts"].append({**entry, "metric": "churn-top1-pairs.all"})
         if entry["metric"] == LOSS:
             alike = np.array([0.002, -0.001, 0.004])
-            more = _contrast("accuracy.all", entry["a"], entry["b"], alike, 0.005, ["learned"])
+            more = contrast_of("accuracy.all", entry["a"], entry["b"], alike, 0.005, ["learned"])
             rules["contrasts"].append(more)
     rules["across"] = [
         {
@@ -642,39 +425,6 @@ def with_churn(losses: Values) -> ModelResults:
         }
     ]
     return one
-
-
-def test_all_ninety_eight_rows_have_a_verdict_with_evidence_and_no_results() -> None:
-    context = Context(TABLE, Results(STUDY))
-    assert len(MINE) == 98
-    for claim in MINE:
-        judged = judge(claim, context)
-        assert judged.verdict in VERDICTS
-        assert judged.verdict != "artefact", claim.id
-        assert all(one.says.endswith(".") for f in judged.findings for one in f.evidence), claim.id
-
-
-@pytest.mark.parametrize(
-    ("row_", "verdict"),
-    {
-        "cpu-smooth-more-reproducible-than-relu": "contradicted",
-        "cpu-gelu-better-pd-than-relu": "contradicted",
-        "full-charlm-swish-most-stable": "contradicted",
-        "full-hybridlm-best-pd": "contradicted",
-        "charlm-sensitivity-halves-with-scale": "contradicted",
-        "readme-relu-worst": "contradicted",
-        "gelu-fastest-partial": "contradicted",
-        "convlm-200x-better-loss": "impossible",
-        "architecture-100x-activation": "contradicted",
-        "scale-14x-impact": "contradicted",
-        "nano-time-near-linear": "contradicted",
-        "nano-phases": "contradicted",
-        "full-charlm-swish-best-loss": "not run",
-        "full-hybridlm-2x-faster-than-charlm": "not testable",
-    }.items(),
-)
-def test_what_the_print_alone_says(row_: str, verdict: str) -> None:
-    assert judge(TABLE.claim(row_), Context(TABLE, Results(STUDY))).verdict == verdict
 
 
 def test_a_loss_changes_only_rows_that_rest_on_losses() -> None:

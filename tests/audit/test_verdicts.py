@@ -73,7 +73,7 @@ def test_one_loss_changes_exactly_the_rows_that_name_it(
 
 def test_without_any_results_no_verdict_rests_on_one() -> None:
     rows = judged(Results(STUDY))
-    assert len(rows) == 611
+    assert len(rows) == 394
     for row in rows.values():
         assert row["verdict"] in VERDICTS
         assert row["verdict"] != "artefact"

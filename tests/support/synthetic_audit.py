@@ -108,8 +108,6 @@ def every_verdict() -> list[Judged]:
             says=HOSTILE,
             scale="a&b",
         ),
-        judged("wish-for-more", "wish", finding(findings.SUPPORTED, Evidence("It can be had."))),
-        judged("feature-script", "feature", finding(findings.NOT_TESTABLE, Evidence("It is not."))),
     ]
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -21,8 +21,6 @@ KINDS = {
     "cost": "times, totals, savings, prices",
     "protocol": "how models were built and trained",
     "definition": "what a name stands for",
-    "wish": "what ought to be done next",
-    "feature": "what the earlier program is said to do",
 }
 FILES = {
     "reported number": "reported_numbers.yaml",
@@ -32,8 +30,6 @@ FILES = {
     "cost": "costs.yaml",
     "protocol": "protocols.yaml",
     "definition": "definitions.yaml",
-    "wish": "wishes.yaml",
-    "feature": "features.yaml",
 }
 
 # The scales whose results claims are put to; no other scale's are read.
@@ -41,7 +37,11 @@ SCALES = ("cpu", "cpu500", "lite", "partial", "full")
 # Where the table lies in the repository, and all of its files.
 CLAIMS_FOLDER = "resources/claims"
 DOCUMENTS, HEADLINES, CONTROLS = "documents.yaml", "headlines.yaml", "controls.yaml"
-CLAIM_FILES = (*FILES.values(), DOCUMENTS, HEADLINES, CONTROLS)
+CITED = "cited.yaml"
+CLAIM_FILES = (*FILES.values(), CITED, DOCUMENTS, HEADLINES, CONTROLS)
+
+
+Row = TypeVar("Row", bound="Cited")
 
 
 class _Part(BaseModel):
@@ -55,35 +55,20 @@ class Origin(_Part):
     lines: str
 
 
-class Claim(_Part):
-    """One row of the table.
+class Cited(_Part):
+    """Printed numbers.
 
     Attributes
     ----------
     id
-        Its name, unique in the table.
-    says
-        What is claimed, in a sentence with the printed numbers.
-    scale, model, activations
-        What it is about, where it is about one scale, one model, or some activations.
+        Their name, unique in the table.
     printed
-        The printed numbers that checks read: by name, a number or a list of numbers.
-    unit
-        Of the printed numbers.
-    checks
-        Calls of checks: each the name of one under `check`, beside its arguments.
+        By name, a number or a list of numbers.
     """
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
     origin: Origin
-    says: str = Field(min_length=10)
-    scale: str | None = None
-    model: str | None = None
-    activations: tuple[str, ...] = ()
     printed: Mapping[str, Any] = Field(default_factory=dict)
-    unit: str = ""
-    checks: tuple[Mapping[str, Any], ...] = Field(min_length=1)
-    kind: str
 
     def number(self, name: str = "value") -> float:
         """A printed number.
@@ -120,6 +105,30 @@ class Claim(_Part):
         return [float(value) for value in values]
 
 
+class Claim(Cited):
+    """A row of the table: printed numbers, what is said with them, and its checks.
+
+    Attributes
+    ----------
+    says
+        What is claimed, in a sentence with the printed numbers.
+    scale, model, activations
+        What it is about, where it is about one scale, one model, or some activations.
+    unit
+        Of the printed numbers.
+    checks
+        Calls of checks: each the name of one under `check`, beside its arguments.
+    """
+
+    says: str = Field(min_length=10)
+    scale: str | None = None
+    model: str | None = None
+    activations: tuple[str, ...] = ()
+    unit: str = ""
+    checks: tuple[Mapping[str, Any], ...] = Field(min_length=1)
+    kind: str
+
+
 class Document(_Part):
     """A document of the earlier study."""
 
@@ -130,13 +139,17 @@ class Document(_Part):
 
 @dataclass(frozen=True)
 class Table:
-    """All claims by id, in the order of the files, and the documents that they are from."""
+    """All claims by id, in the order of the files, and the documents that they are from.
+
+    `cited` are numbers of the documents that checks refer to and that are no claims.
+    """
 
     claims: Mapping[str, Claim]
     documents: Mapping[str, Document]
+    cited: Mapping[str, Cited] = field(default_factory=dict)
 
     def claim(self, id_: str) -> Claim:
-        """A claim that another one's check refers to.
+        """Return a claim that another one's check refers to.
 
         Raises
         ------
@@ -146,6 +159,10 @@ class Table:
         if id_ not in self.claims:
             raise ActreproError(f"the table of claims has no row '{id_}', which a check refers to")
         return self.claims[id_]
+
+    def numbers(self, id_: str) -> Cited:
+        """Return the printed numbers of a row, be it a claim or only cited; as `claim`."""
+        return self.cited[id_] if id_ in self.cited else self.claim(id_)
 
 
 def read_table(folder: Path) -> Table:
@@ -160,7 +177,7 @@ def read_table(folder: Path) -> Table:
     claims: dict[str, Claim] = {}
     for kind, file in FILES.items():
         path = folder / file
-        for claim in _claims(path, kind):
+        for claim in _rows(path, Claim, kind=kind):
             if claim.id in claims:
                 raise ActreproError(f"{path}: '{claim.id}' stands in the table twice")
             if claim.origin.document not in documents:
@@ -169,7 +186,11 @@ def read_table(folder: Path) -> Table:
                     f"documents.yaml does not have; valid: {', '.join(documents)}"
                 )
             claims[claim.id] = claim
-    return Table(claims, documents)
+    cited = {one.id: one for one in _rows(folder / CITED, Cited)}
+    twice = next((id_ for id_ in cited if id_ in claims), None)
+    if twice is not None:
+        raise ActreproError(f"{folder / CITED}: '{twice}' is a claim; name its row as `row.key`")
+    return Table(claims, documents, cited)
 
 
 def _documents(path: Path) -> dict[str, Document]:
@@ -179,7 +200,7 @@ def _documents(path: Path) -> dict[str, Document]:
         raise ActreproError(f"{path}: {_first(error)}") from None
 
 
-def _claims(path: Path, kind: str) -> Sequence[Claim]:
+def _rows(path: Path, shape: type[Row], **more: str) -> Sequence[Row]:
     rows = read_yaml(path)
     if not isinstance(rows, list):
         raise ActreproError(f"{path}: expected a list of claims, found {type(rows).__name__}")
@@ -187,7 +208,7 @@ def _claims(path: Path, kind: str) -> Sequence[Claim]:
     for number, row in enumerate(rows, start=1):
         name = row.get("id", f"row {number}") if isinstance(row, dict) else f"row {number}"
         try:
-            found.append(Claim.model_validate({**row, "kind": kind}))
+            found.append(shape.model_validate({**row, **more}))
         except (ValidationError, TypeError) as error:
             what = _first(error) if isinstance(error, ValidationError) else "is no mapping"
             raise ActreproError(f"{path}: {name}: {what}") from None

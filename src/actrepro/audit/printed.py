@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from statistics import fmean
+from typing import Any
 
-from actrepro.audit.claims import Claim
+from actrepro.audit.claims import Cited, Claim
 from actrepro.audit.registry import Context
 from actrepro.core import formats
 from actrepro.core.errors import ActreproError
@@ -116,12 +118,12 @@ def look_up(
     row, _, key = reference.partition(".")
     if not key and (reference in claim.printed or reference == RANGE):
         return _numbers(claim, reference, "").to(digits)
-    if row not in context.table.claims:
+    if row not in context.table.claims and row not in context.table.cited:
         raise ActreproError(
             f"claim {claim.id}: a check needs the printed numbers '{reference}', which are neither "
             f"its own ({', '.join(claim.printed) or 'it has none'}) nor those of a row"
         )
-    other = context.table.claim(row)
+    other = context.table.numbers(row)
     plain = next((name for name in PLAIN if name in other.printed), RANGE)
     return _numbers(other, key or plain, row).to(digits)
 
@@ -207,7 +209,7 @@ def shown(value: float) -> str:
     if value == 0:
         return "0"
     if abs(value) >= 1000:
-        return _with_minus(f"{value:,.0f}" if value == round(value) else f"{value:,.1f}")
+        return _with_minus(f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}")
     return _with_minus(f"{value:.4g}" if abs(value) >= 1e-4 else f"{value:.1e}")
 
 
@@ -247,12 +249,12 @@ def span(values: Sequence[float], write: Callable[[float], str] = as_printed) ->
     return low if low == high else f"{low} to {high}"
 
 
-def _numbers(claim: Claim, key: str, row: str) -> Printed:
+def _numbers(claim: Cited, key: str, row: str) -> Printed:
     if key == RANGE and key not in claim.printed:
         ends = claim.number("low"), claim.number("high")
         return Printed(ends, half_unit(claim.printed[end] for end in ("low", "high")), row, True)
     found = claim.printed.get(key)
-    listed = found if isinstance(found, list) else [found]
+    listed = [_in_seconds(one) for one in (found if isinstance(found, list) else [found])]
     values = [one for one in listed if isinstance(one, int | float) and not isinstance(one, bool)]
     if not values or len(values) < len(listed):
         raise ActreproError(
@@ -260,3 +262,12 @@ def _numbers(claim: Claim, key: str, row: str) -> Printed:
             f"{found!r}; printed has: {', '.join(claim.printed) or 'nothing'}"
         )
     return Printed(tuple(map(float, values)), half_unit(values), row)
+
+
+def _in_seconds(value: Any) -> Any:
+    """Return a printed time in seconds since 1970; anything else as it is."""
+    try:
+        time = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+    return int(time.replace(tzinfo=UTC).timestamp()) if isinstance(time, datetime) else value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import keyword
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -42,12 +43,13 @@ def put(claim: Claim, call: Mapping[str, Any], context: Context) -> Finding:
     """
     name = call.get("check")
     arguments = {key: value for key, value in call.items() if key != "check"}
+    passed = {f"{key}_" if keyword.iskeyword(key) else key: one for key, one in arguments.items()}
     if name not in CHECKS:
         raise ActreproError(
             f"claim {claim.id}: there is no check '{name}'{nearest(str(name), list(CHECKS))}"
         )
     try:
-        inspect.signature(CHECKS[name]).bind(claim, context, **arguments)
+        inspect.signature(CHECKS[name]).bind(claim, context, **passed)
     except TypeError as error:
         raise ActreproError(f"claim {claim.id}: check '{name}': {error}") from None
-    return replace(CHECKS[name](claim, context, **arguments), check=name, arguments=arguments)
+    return replace(CHECKS[name](claim, context, **passed), check=name, arguments=arguments)

@@ -60,7 +60,7 @@ def audit_json(
     table: Table, results: Results, judged: Sequence[Judged], claims_folder: Path
 ) -> dict[str, Any]:
     """What `claims.json` holds."""
-    rows = [_row(one) for one in judged]
+    rows = [_row(one, table) for one in judged]
     return {
         "verdicts": VERDICTS,
         "kinds": KINDS,
@@ -82,7 +82,7 @@ def _counts(judged: Sequence[Judged]) -> dict[str, dict[str, int]]:
     return {kind: {verdict: found[kind, verdict] for verdict in VERDICTS} for kind in KINDS}
 
 
-def _row(one: Judged) -> dict[str, Any]:
+def _row(one: Judged, table: Table) -> dict[str, Any]:
     claim = one.claim
     return {
         "id": claim.id,
@@ -97,30 +97,30 @@ def _row(one: Judged) -> dict[str, Any]:
         "unit": claim.unit,
         "verdict": one.verdict,
         "settles": one.findings[0].settles,
-        "findings": [_finding(claim, finding) for finding in one.findings],
+        "findings": [_finding(claim, finding, table) for finding in one.findings],
     }
 
 
-def _finding(claim: Claim, finding: Finding) -> dict[str, Any]:
+def _finding(claim: Claim, finding: Finding, table: Table) -> dict[str, Any]:
     return {
         "check": finding.check,
         "verdict": finding.verdict,
         "tolerance": finding.arguments,
         "settles": finding.settles,
-        "evidence": [_evidence(claim, one) for one in finding.evidence],
+        "evidence": [_evidence(claim, one, table) for one in finding.evidence],
     }
 
 
-def _evidence(claim: Claim, evidence: Evidence) -> dict[str, Any]:
-    table = f"{CLAIMS_FOLDER}/{FILES[claim.kind]}"
+def _evidence(claim: Claim, evidence: Evidence, table: Table) -> dict[str, Any]:
+    file = f"{CLAIMS_FOLDER}/{FILES[claim.kind]}"
     records = recorded.records_behind(evidence.all_files)
     files = (*evidence.all_files, *map(recorded.provenance_of, records))
     return {
         "says": recorded.marked(evidence.says, records),
         "numbers": [_number(asdict(number)) for number in evidence.numbers],
-        "rows": list(evidence.rows),
+        "rows": [row for row in evidence.rows if row in table.claims],
         # What follows from printed numbers alone is from the table.
-        "files": list(files) or [table],
+        "files": list(files) or [file],
         "records": records,
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from actrepro.audit.claims import Claim
+from actrepro.audit.claims import Cited
 from actrepro.audit.findings import Number
 from actrepro.core.formats import listed
 from actrepro.results.verdicts import MOST_SEEDS
@@ -25,7 +25,7 @@ def called(model: str | None) -> str:
     return TITLES.get(model or "", model or "the model")
 
 
-def place(claim: Claim) -> str:
+def place(claim: Cited) -> str:
     """Where a claim stands: `S2, lines 54`."""
     return f"{claim.origin.document}, lines {claim.origin.lines}"
 

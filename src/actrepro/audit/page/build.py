@@ -78,7 +78,6 @@ def page(audit: Mapping[str, Any], root: Path = Path(), records: Records = NONE)
         recorded_note=recorded.note(shown),
         target_command=TARGET,
         claims=parts.claims_tally(shown),
-        apart=parts.apart_tally(shown),
         tallies=parts.tallies(shown),
         counts=counts_table(shown),
         headlines=parts.headlines(shown),

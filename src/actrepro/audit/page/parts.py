@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +18,6 @@ from actrepro.report.sections.gates import words
 from actrepro.results.words import gate_name
 
 Audit = Mapping[str, Any]
-
-# What could be had is no finding of the earlier study: these are counted apart.
-APART = ("wish", "feature")
 
 
 @dataclass(frozen=True)
@@ -59,21 +56,10 @@ def tallies(audit: Audit) -> list[Tally]:
 
 
 def claims_tally(audit: Audit) -> Tally:
-    """All claims together, without wishes and features."""
-    return _together(audit, "claims", [kind for kind in audit["kinds"] if kind not in APART])
-
-
-def apart_tally(audit: Audit) -> Tally:
-    """Wishes and features together."""
-    return _together(audit, "wishes and features", APART)
-
-
-def _together(audit: Audit, name: str, kinds: Iterable[str]) -> Tally:
-    counts = [audit["counts"].get(kind, {}) for kind in kinds]
-    verdicts = {
-        verdict: sum(one.get(verdict, 0) for one in counts) for verdict in audit["verdicts"]
-    }
-    return Tally(name, "", verdicts)
+    """Return the tally of all claims."""
+    counts = audit["counts"].values()
+    verdicts = {verdict: sum(one[verdict] for one in counts) for verdict in audit["verdicts"]}
+    return Tally("claims", "", verdicts)
 
 
 def outdated_note(audit: Audit) -> str:

@@ -29,14 +29,13 @@ class Section:
         How many rows are outdated, in a sentence; empty where none is.
     size
         Rows of the table, documents that they are from.
-    claims, apart
-        Verdicts on claims, and on wishes and features.
+    claims
+        Their verdicts.
     """
 
     note: str
     size: tuple[int, int]
     claims: parts.Tally
-    apart: parts.Tally
     headlines: Sequence[parts.Headline]
     controls: Table
     page: str = PAGE
@@ -49,7 +48,6 @@ def section(audit: Mapping[str, Any], root: Path = Path(), records: Records = NO
         note=parts.outdated_note(shown),
         size=(len(shown["claims"]), len(shown["documents"])),
         claims=parts.claims_tally(shown),
-        apart=parts.apart_tally(shown),
         headlines=parts.headlines(shown),
         controls=controls_table(shown),
     )

@@ -18,10 +18,8 @@ from actrepro.audit.findings import (
 from actrepro.audit.printed import (
     EXACT,
     Reference,
-    all_printed,
     as_printed,
     joined,
-    look_up,
     look_up_one,
     measured,
     rows_of,
@@ -158,57 +156,6 @@ def _steps(
         "on the same"
     )
     return told, numbers
-
-
-@check
-def above_unigram(claim: Claim, context: Context, *, printed: str = "value") -> Finding:
-    """Whether training on without dropout to the last step loses to the table of single symbols.
-
-    A loss above that table's is worse than no context at all. It is an artefact where
-    the printed loss and the control's are both above, and the honest one is below.
-    """
-    stated = look_up(claim, context, printed)
-    pairs = sides_of(claim, context, NO_DROPOUT, "final_loss", "unigram_loss")
-    if isinstance(pairs, Finding):
-        return pairs
-    (wrong, honest), (unigram, _) = pairs
-    told = (
-        f"{stated.told()} nats {'is' if len(stated.values) == 1 else 'are'} printed; a table of "
-        f"single symbols has {_told(unigram)}. The control, {control_told(context, NO_DROPOUT)}, "
-        f"ends at {_told(wrong)} without dropout; with dropout, at its best checkpoint, it has "
-        f"{_told(honest)}."
-    )
-    if stated.low > unigram.value and honest.value < unigram.value < wrong.value:
-        return found(ARTEFACT, told, wrong, honest, unigram, rows=rows_of([stated]))
-    return undecided(
-        claim, context, f"{told} The control does not show it.", wrong, honest, unigram
-    )
-
-
-@check
-def risen_from(
-    claim: Claim, context: Context, *, best: Reference, printed: str = "value"
-) -> Finding:
-    """Whether a loss has risen from its lowest as it does where a decoder learns by heart.
-
-    An artefact where the printed mean and the control's last loss have both risen by more
-    than the honest training's has. `best` are the printed losses at their lowest.
-    """
-    stated, lowest = joined(claim, context, (printed, best))
-    pairs = sides_of(claim, context, NO_DROPOUT, "rise")
-    if isinstance(pairs, Finding):
-        return pairs
-    wrong, honest = pairs[0]
-    rise = stated.mean - lowest.mean
-    told = (
-        f"The mean of the printed {all_printed(stated.values)} is {rise:.3f} nats above that of "
-        f"the lowest, {all_printed(lowest.values)}. The control, "
-        f"{control_told(context, NO_DROPOUT)}, rises by {_told(wrong)} from its best step to its "
-        f"last without dropout, by {_told(honest)} with dropout."
-    )
-    if min(rise, wrong.value) > honest.value:
-        return found(ARTEFACT, told, wrong, honest, rows=rows_of([stated, lowest]))
-    return undecided(claim, context, f"{told} The control does not show it.", wrong, honest)
 
 
 def sides_of(

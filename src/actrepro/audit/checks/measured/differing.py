@@ -31,47 +31,31 @@ from actrepro.statistics.permutation import blocked_omnibus_p
 
 
 @check
-def only_one_differs(
-    claim: Claim, context: Context, *, models: Sequence[str], measure: str
+def models_differ(
+    claim: Claim, context: Context, *, models: Sequence[str], measure: str, only: str = ""
 ) -> Finding:
-    """Whether activations differ in the claim's model and in none of the others, in new runs.
+    """Whether activations differ in one model (`only`) of several, or in none, in new runs.
 
     Relabelled within seeds (`permutation.blocked_omnibus_p`), p adjusted for the models
-    (Holm). Another model that differs contradicts it; so does the claim's own where all
-    its activations are equivalent. Where its own p stays above the level otherwise, it is
-    inconclusive.
+    (Holm). Another model that differs contradicts it; so does `only` where all its
+    activations are equivalent. Where its own p stays above the level otherwise, or where so
+    few seeds cannot give a significant result at all, it is inconclusive.
     """
     omnibus = _of_models(claim, context, models, measure)
     if isinstance(omnibus, Finding):
         return omnibus
     level = alpha(context.results.study.confidence)
     told, numbers = _told(claim, context, omnibus, measure), _numbers(omnibus)
-    others = [one for one in omnibus if one.model != claim.model and one.p_holm < level]
-    own_test = next(one for one in omnibus if one.model == claim.model)
-    if others:
-        return found(CONTRADICTED, told, *numbers)
-    if own_test.p_holm < level:
-        return found(SUPPORTED, told, *numbers)
-    if own_test.all_equivalent:
-        return found(CONTRADICTED, f"{told} Its activations are equivalent.", *numbers)
-    return found(INCONCLUSIVE, told, *numbers, settles=_seeds(own_test, len(omnibus), level))
-
-
-@check
-def none_differs(claim: Claim, context: Context, *, models: Sequence[str], measure: str) -> Finding:
-    """Whether activations differ significantly in none of several models, in new runs.
-
-    As `only_one_differs`. With so few seeds that no result could be significant, it is
-    inconclusive.
-    """
-    omnibus = _of_models(claim, context, models, measure)
-    if isinstance(omnibus, Finding):
-        return omnibus
-    level = alpha(context.results.study.confidence)
-    told, numbers = _told(claim, context, omnibus, measure), _numbers(omnibus)
-    if any(one.p_holm < level for one in omnibus):
+    if any(one.model != only and one.p_holm < level for one in omnibus):
         return found(CONTRADICTED, told, *numbers)
     blind = next((one for one in omnibus if one.p_smallest * len(omnibus) >= level), None)
+    if only:
+        own_test = next(one for one in omnibus if one.model == only)
+        if own_test.p_holm < level:
+            return found(SUPPORTED, told, *numbers)
+        if own_test.all_equivalent:
+            return found(CONTRADICTED, f"{told} Its activations are equivalent.", *numbers)
+        blind = own_test
     if blind is not None:
         return found(INCONCLUSIVE, told, *numbers, settles=_seeds(blind, len(omnibus), level))
     return found(SUPPORTED, told, *numbers)

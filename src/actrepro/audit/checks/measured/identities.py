@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from actrepro.audit.checks.measured.artefacts import control_told, sides_of
-from actrepro.audit.checks.printed.costs import exact_interval
 from actrepro.audit.claims import Claim
+from actrepro.audit.expressions import exact_interval
 from actrepro.audit.findings import (
     ARTEFACT,
     CONTRADICTED,
@@ -19,13 +19,7 @@ from actrepro.audit.findings import (
     found,
 )
 from actrepro.audit.printed import (
-    Reference,
-    all_printed,
-    joined,
-    look_up,
     measured,
-    rows_of,
-    values_of,
 )
 from actrepro.audit.registry import Context, check
 from actrepro.audit.results import ModelResults
@@ -152,42 +146,6 @@ def _own_range(claim: Claim, context: Context) -> tuple[Evidence, float] | None:
         f"{measured(extent)} nats."
     )
     return Evidence(says, tuple(known)), extent
-
-
-@check
-def same_before_training(
-    claim: Claim,
-    context: Context,
-    *,
-    curve: Reference,
-    others: Sequence[Reference] = (),
-) -> Finding:
-    """Whether losses that are equal at step 0 are those of one and the same function.
-
-    Before the first step equal weights are all that two activations share, so they have
-    equal losses only where the activation is not used.
-
-    Parameters
-    ----------
-    curve
-        The row that prints the losses at step 0, once for all activations.
-    others
-        Rows with the losses at step 0 of a model whose activations differ there.
-    """
-    pairs = sides_of(claim, context, NOT_WIRED, "initial_loss_range")
-    if isinstance(pairs, Finding):
-        return pairs
-    wrong, honest = pairs[0]
-    losses, told = look_up(claim, context, curve), joined(claim, context, others)
-    elsewhere = f" Elsewhere step 0 is printed as {all_printed(values_of(told))}." if told else ""
-    says = (
-        f"Step 0 is printed as {all_printed(losses.values)} for all activations alike. Untrained, "
-        f"losses of activations range over {measured(wrong.value)} nats in a model that does not "
-        f"use its activation ({NOT_WIRED}), over {measured(honest.value)} where it is "
-        f"used.{elsewhere}"
-    )
-    verdict = SUPPORTED if honest.value == 0 else ARTEFACT if wrong.value == 0 else CONTRADICTED
-    return found(verdict, says, wrong, honest, rows=rows_of([losses, *told]))
 
 
 @check

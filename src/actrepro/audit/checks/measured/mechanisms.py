@@ -9,9 +9,9 @@ from typing import Any
 
 import scipy.stats
 
-from actrepro.audit.checks.measured.artefacts import NO_DROPOUT, UNPAIRED, control_told
+from actrepro.audit.checks.measured.artefacts import UNPAIRED
 from actrepro.audit.checks.measured.orders import order as judge_order
-from actrepro.audit.checks.printed.orders import Order, stated_pairs
+from actrepro.audit.checks.printed.expression import Order, stated_pairs
 from actrepro.audit.claims import Claim
 from actrepro.audit.compared import cell, compare, missing, own_results, results_of
 from actrepro.audit.findings import (
@@ -26,7 +26,6 @@ from actrepro.audit.findings import (
     found,
     upheld,
 )
-from actrepro.audit.printed import Reference, joined, look_up, rows_of
 from actrepro.audit.registry import Context, check
 from actrepro.core import paths
 from actrepro.core.formats import counted, listed, number
@@ -130,55 +129,6 @@ def _span(one: Number) -> str:
 
 def _holds_zero(bounds: tuple[float, float] | None) -> bool:
     return bounds is not None and bounds[0] <= 0 <= bounds[1]
-
-
-@check
-def overfitted(
-    claim: Claim,
-    context: Context,
-    *,
-    last: Reference,
-    best: Reference,
-    least: float,
-    beside: Reference | None = None,
-) -> Finding:
-    """Whether a loss that rose is what training to the last step without dropout gives.
-
-    An artefact where the selection loss of the last step, less the lowest, is `least` nats
-    or more in print and in the control, and below that in its honest twin; else supported.
-
-    Parameters
-    ----------
-    last, best
-        Printed losses: of the last step, and the lowest of the printed curve.
-    beside
-        The printed loss of another model, which the lowest is then held against.
-    """
-    sides = context.results.sides(NO_DROPOUT, "rise")
-    if sides is None:
-        return context.results.without_control(NO_DROPOUT)
-    wrong, honest = sides
-    end, low = joined(claim, context, (last, best))
-    rise = end.mean - low.mean
-    seeds = "" if wrong.n is None else f", of {counted(wrong.n, 'seed')}"
-    says = (
-        f"Printed, the loss ends {number(rise, 2)} nats above its lowest ({number(low.mean)}). The "
-        f"control, {control_told(context, NO_DROPOUT)}{seeds}, ends {number(wrong.value, 2)} above "
-        f"without dropout and {number(honest.value, 2)} with it."
-    )
-    parts = [end, low]
-    if beside is not None:
-        other = look_up(claim, context, beside)
-        percent = 100 * (low.mean / other.mean - 1)
-        says += (
-            " That explains the loss alone: the lowest is "
-            f"{abs(percent):.1f}% {'above' if percent > 0 else 'below'} the other model's "
-            f"{other.told()}."
-        )
-        parts.append(other)
-    reproduced = min(rise, wrong.value) >= least > honest.value
-    verdict = ARTEFACT if reproduced else SUPPORTED
-    return found(verdict, says, wrong, honest, rows=rows_of(parts))
 
 
 @check

@@ -17,7 +17,7 @@ from statistics import stdev
 
 import scipy.special
 
-from actrepro.audit.checks.printed.orders import Order, stated_pairs
+from actrepro.audit.checks.printed.expression import Order, stated_pairs
 from actrepro.audit.claims import Claim
 from actrepro.audit.compared import (
     Cell,

@@ -6,14 +6,10 @@ from collections.abc import Sequence
 
 from actrepro.audit.checks.measured.protocol import other_setting
 from actrepro.audit.claims import Claim
-from actrepro.audit.findings import CONTRADICTED, IMPOSSIBLE, NOT_TESTABLE, Finding, found, upheld
-from actrepro.audit.printed import Computed, as_printed, joined, look_up_one, rows_of, values_of
+from actrepro.audit.findings import NOT_TESTABLE, Finding, found, upheld
+from actrepro.audit.printed import look_up_one, rows_of
 from actrepro.audit.registry import Context, check
 from actrepro.audit.words import called
-
-# A block of a transformer holds at least this many matrices of width × width: four of its
-# attention, and eight of an MLP that is four times as wide.
-MATRICES = 12
 
 
 @check
@@ -76,94 +72,6 @@ def _beside(own: float, said: float) -> str:
     percent = 100 * abs(own - said) / said
     by = f"{percent:.0f}%" if percent >= 10 else f"{percent:.2f}%"
     return f"{by} {'more' if own > said else 'fewer'} than the {said:,.0f} that are printed"
-
-
-@check
-def parameters_at_least(
-    claim: Claim, context: Context, *, layers: str, width: str, parameters: str
-) -> Finding:
-    """Whether a transformer of these layers and width can have so few parameters.
-
-    The arguments are rows. Attention takes 4·d² weights of a block and an MLP of the
-    usual width 8·d², whatever else the model has. Where that is more than the printed
-    count, the count is impossible, and the sizes are contradicted by it.
-    """
-    rows = [context.table.claim(one) for one in (layers, width, parameters)]
-    depth, d, said = (one.number() for one in rows)
-    least = MATRICES * depth * d * d
-    says = (
-        f"{depth:.0f} blocks of width {d:.0f}, with an MLP four times as wide, hold {depth:.0f} × "
-        f"{MATRICES} × {d:.0f}² = {least:,.0f} weights in their matrices alone; {said:,.0f} "
-        "parameters are printed."
-    )
-    return upheld(
-        least <= said,
-        says,
-        otherwise=IMPOSSIBLE if claim.id == parameters else CONTRADICTED,
-        rows=tuple(one.id for one in rows if one.id != claim.id),
-    )
-
-
-@check
-def parameters_divide(claim: Claim, context: Context, *, width: str, symbols: str) -> Finding:
-    """Whether layers that all have the printed width can add up to the printed count.
-
-    Else contradicted. Every matrix, bias, LayerNorm and table then has a multiple of the width,
-    the MLP four times as wide too; only a bias of the head, one for each symbol, is none. The
-    arguments are rows.
-    """
-    said = int(claim.number())
-    d, v = (int(context.table.claim(one).number()) for one in (width, symbols))
-    rest = said % d
-    return upheld(
-        rest in (0, v % d),
-        f"{said:,} leaves {rest} when divided by the width {d}; layers of that width leave 0, or "
-        f"{v % d} with a bias for each of the {v} symbols.",
-        rows=(width, symbols),
-    )
-
-
-@check
-def ratio_of_parameters(
-    claim: Claim, context: Context, *, over: Sequence[str], under: Sequence[str]
-) -> Finding:
-    """Whether a ratio of two models' sizes is the printed one, else contradicted.
-
-    `over` and `under` are each a scale and a model.
-    """
-    above, below = (context.results.number_of_facts("parameters", *one) for one in (over, under))
-    if above is None or below is None:
-        return context.results.without_facts("parameters", *(over if above is None else under))
-    ratio, stated = above.value / below.value, look_up_one(claim, context, "value")
-    return upheld(
-        Computed(ratio).agrees_with(stated),
-        f"{called(over[1])} has {above.value:,.0f} parameters at the scale {over[0]} and "
-        f"{called(under[1])} {below.value:,.0f} at {under[0]}: {ratio:.2f} times. "
-        f"{as_printed(stated.value)} is printed.",
-        above,
-        below,
-    )
-
-
-@check
-def ratio_at_most(claim: Claim, context: Context, *, over: str, layers: str, width: str) -> Finding:
-    """Whether the smaller model can be so much smaller, else impossible. The arguments are rows.
-
-    Its blocks' matrices alone bound its size from below, and so the ratio from above.
-    """
-    rows = (over, layers, width)
-    above, depth, d = values_of(joined(claim, context, rows))
-    least = MATRICES * depth * d * d
-    stated = look_up_one(claim, context, "value")
-    return upheld(
-        stated.value - stated.half <= above / least,
-        f"With {depth:.0f} blocks of width {d:.0f}, and an MLP four times as wide, the smaller "
-        f"model has at least {least:,.0f} weights, so {above:,.0f} is at most "
-        f"{above / least:.2f} times as many; "
-        f"{as_printed(stated.value)} is printed.",
-        otherwise=IMPOSSIBLE,
-        rows=rows,
-    )
 
 
 @check

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from statistics import fmean, pstdev
+from statistics import fmean
 
 import numpy as np
 import scipy.stats
@@ -19,7 +19,6 @@ from actrepro.audit.compared import own_results
 from actrepro.audit.findings import (
     CONTRADICTED,
     INCONCLUSIVE,
-    NOT_TESTABLE,
     SUPPORTED,
     Evidence,
     Finding,
@@ -30,9 +29,6 @@ from actrepro.audit.findings import (
 from actrepro.audit.printed import (
     RANGE,
     Printed,
-    Reference,
-    all_printed,
-    are_printed,
     as_printed,
     joined,
     look_up,
@@ -44,10 +40,7 @@ from actrepro.audit.printed import (
 )
 from actrepro.audit.registry import Context, check
 from actrepro.audit.results import ModelResults
-from actrepro.audit.words import called, gates_of, seeds_told
-from actrepro.core.errors import ActreproError
-from actrepro.core.formats import listed
-from actrepro.measures import PRIMARY
+from actrepro.audit.words import gates_of, seeds_told
 from actrepro.predict.store import FINAL
 from actrepro.results.verdicts import MOST_SEEDS
 
@@ -59,11 +52,6 @@ SAMPLES = 1000
 RUNS = 3
 # Of a spread: its interval's high end over its low end, from which on it says little.
 WIDEST = 3.0
-# What is not kept of training text, by what a claim is about.
-NOT_KEPT = {
-    "accuracy on training text": "Accuracy on training text is not measured here.",
-    "training losses by step": "stats.json has a run's losses at its last step, not by step.",
-}
 # Prediction differences in words, by the first part of their names.
 MEASURES = {"tv": "total variation", "churn": "churn", "srpd": "symmetric relative difference"}
 
@@ -396,113 +384,6 @@ def _gravest(findings: Sequence[Finding]) -> Finding:
 
 
 @check
-def difference_is(
-    claim: Claim,
-    context: Context,
-    *,
-    within: float,
-    measures: Sequence[str] = (PRIMARY,),
-    printed: str = "value",
-    mean: bool = False,
-) -> Finding:
-    """Whether a printed prediction difference is that of own runs, in one of several measures.
-
-    The documents give one name to several measures, so a number that any of them
-    gives for every activation of the row is supported; with `mean`, one whose mean over
-    the activations it is.
-    """
-    model = own_results(claim, context, claim.activations)
-    if isinstance(model, Finding):
-        return model
-    stated = look_up(claim, context, printed)
-    low, high = stated.low - within, stated.high + within
-    table: dict[str, list[Number]] = {}
-    for measure in measures:
-        numbers = [model.difference(name, measure) for name in claim.activations]
-        if None in numbers:
-            return _no_number(claim, context, claim.activations[numbers.index(None)])
-        table[measure] = [one for one in numbers if one is not None]
-    values = {measure: [one.value for one in own] for measure, own in table.items()}
-    if mean:
-        values = {measure: [fmean(own)] for measure, own in values.items()}
-    fits = any(all(low <= one <= high for one in own) for own in values.values())
-    told = "; ".join(
-        f"{_measure_told(measure)} {span(own, measured)}" for measure, own in values.items()
-    )
-    of = ", mean over activations" if mean else ""
-    says = f"Own runs, scored on shared text{of}: {told}; {are_printed(stated.values)}."
-    used = [one for own in table.values() for one in own]
-    return upheld(fits, says, *used, rows=rows_of([stated]))
-
-
-def _measure_told(measure: str) -> str:
-    """A measure's name in a sentence: without its normalisation and positions."""
-    family = measure.partition("-")[0]
-    return MEASURES.get(family, measure)
-
-
-@check
-def differences_vary_by(
-    claim: Claim, context: Context, *, within: float, measure: str = PRIMARY, printed: str = "cv"
-) -> Finding:
-    """Whether the prediction differences of the activations vary by so many percent.
-
-    Standard deviation with divisor n over mean, as the document has it, of own cells.
-    """
-    model = own_results(claim, context, claim.activations)
-    if isinstance(model, Finding):
-        return model
-    numbers = []
-    for name in claim.activations:
-        one = model.difference(name, measure)
-        if one is None:
-            return _no_number(claim, context, name)
-        numbers.append(one)
-    values, stated = [one.value for one in numbers], look_up_one(claim, context, printed)
-    cv = 100 * pstdev(values) / fmean(values)
-    says = (
-        f"Own cells' {_measure_told(measure)} between seeds varies by {cv:.1f}% over "
-        f"{listed(claim.activations)}; {stated.told()}% is printed."
-    )
-    return upheld(abs(cv - stated.value) <= within, says, *numbers)
-
-
-@check
-def differences_range_over(
-    claim: Claim,
-    context: Context,
-    *,
-    models: Sequence[str],
-    within: float,
-    measure: str = PRIMARY,
-    printed: str = "range",
-) -> Finding:
-    """Whether several models' prediction differences range so far over activations.
-
-    The widest model's counts, of own cells of the claim's scale and activations.
-    """
-    scale = claim.scale or ""
-    missing = context.results.missing({(scale, model): claim.activations for model in models})
-    if missing is not None:
-        return missing
-    extents, numbers = [], []
-    for model in models:
-        cells = context.results.models[scale, model]
-        for name in claim.activations:
-            one = cells.difference(name, measure)
-            if one is None:
-                why = f"no two runs with {name} can be compared"
-                return context.results.without(scale, model, why)
-            numbers.append(one)
-        values = [one.value for one in numbers[-len(claim.activations) :]]
-        extents.append(max(values) - min(values))
-    stated = look_up_one(claim, context, printed)
-    told = listed([f"{measured(x)} ({called(m)})" for x, m in zip(extents, models, strict=True)])
-    says = f"Own cells' {_measure_told(measure)} ranges over {told}; {are_printed(stated.values)}."
-    return upheld(abs(max(extents) - stated.value) <= within, says, *numbers)
-
-
-@check
 def loss_rank(
     claim: Claim, context: Context, *, among: Sequence[str], printed: str = "value"
 ) -> Finding:
@@ -549,34 +430,3 @@ def _most_seeds(seeds: Sequence[int | None]) -> str:
 
 def _mean(numbers: Sequence[Number]) -> float:
     return fmean(one.value for one in numbers)
-
-
-@check
-def not_kept(claim: Claim, context: Context, *, what: str, at: Reference | None = None) -> Finding:
-    """A number of training text that results files do not have, so that it is not testable.
-
-    Parameters
-    ----------
-    what
-        One of `NOT_KEPT`.
-    at
-        A printed number of validation text that belongs beside it, in percent.
-
-    Raises
-    ------
-    ActreproError
-        When it is something else.
-    """
-    if what not in NOT_KEPT:
-        raise ActreproError(
-            f"claim {claim.id}: nothing is known of '{what}'; valid: {', '.join(NOT_KEPT)}"
-        )
-    if at is None:
-        return found(NOT_TESTABLE, NOT_KEPT[what])
-    stated = look_up(claim, context, at)
-    beside = f"Of validation text {all_printed(stated.values)}% {_are(stated)} printed."
-    return found(NOT_TESTABLE, f"{NOT_KEPT[what]} {beside}", rows=rows_of([stated]))
-
-
-def _are(stated: Printed) -> str:
-    return "is" if len(stated.values) == 1 else "are"

@@ -1,0 +1,40 @@
+"""Claims that rest on others, and parts of claims that nothing here would tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from actrepro.audit.claims import Claim
+from actrepro.audit.findings import NOT_TESTABLE, Evidence, Finding, decisive, found
+from actrepro.audit.registry import Context, check, put
+from actrepro.audit.words import place
+from actrepro.core.errors import ActreproError
+
+
+@check
+def made_of(claim: Claim, context: Context, *, rows: Sequence[str]) -> Finding:
+    """What the checks of the rows that a number is made of find: the gravest of their verdicts."""
+    if claim.id in rows:
+        raise ActreproError(f"claim {claim.id}: it cannot be made of itself")
+    findings = {row: _of_row(context.table.claim(row), context) for row in rows}
+    worst = decisive(list(findings.values()))
+    row = next(row for row, finding in findings.items() if finding is worst)
+    first = worst.evidence[0]
+    where = place(context.table.claim(row))
+    says = f"It is made of what {where}, has ({worst.verdict}): {first.says}"
+    named = tuple(dict.fromkeys((row, *first.rows)))
+    evidence = Evidence(says, first.numbers, named, first.files)
+    return replace(worst, evidence=(evidence,))
+
+
+def _of_row(claim: Claim, context: Context) -> Finding:
+    calls: Sequence[Any] = claim.checks
+    return decisive([put(claim, call, context) for call in calls])
+
+
+@check
+def not_testable(claim: Claim, context: Context, *, why: str) -> Finding:
+    """That nothing here would tell a part of the claim, whose other checks can refute it."""
+    return found(NOT_TESTABLE, why)
