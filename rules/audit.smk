@@ -161,13 +161,14 @@ rule audit_page:
     input:
         paths.CLAIMS_JSON,
     output:
-        report(
+        page=report(
             paths.AUDIT_PAGE,
             caption="../resources/captions/audit.rst",
             category="Audit",
             subcategory="Page",
             labels={"page": "A verdict on every claim"},
         ),
+        section=paths.AUDIT_SECTION,
     log:
         paths.log_of("audit_page", paths.AUDIT),
     benchmark:

@@ -102,7 +102,7 @@ rule report:
         study=STUDY.study,
         # Times of jobs are read as they are: as inputs they would make the report stale.
         benchmarks=paths.BENCHMARKS,
-        audit=lambda wildcards: existing([paths.CLAIMS_JSON]),
+        earlier=lambda wildcards: existing([paths.AUDIT_SECTION]),
         # Comparisons made before, where none is asked for now.
         elsewhere=lambda wildcards: {} if STUDY.elsewhere else existing(COMPARISONS),
         records=existing_records,

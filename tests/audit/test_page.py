@@ -45,7 +45,7 @@ def audit(tmp_path: Path) -> Audit:
 
 def shown(audit: Audit) -> str:
     output = audit.folder / paths.AUDIT_PAGE
-    write_page(audit.path, output, audit.folder)
+    write_page(audit.path, output, audit.folder / paths.AUDIT_SECTION, audit.folder)
     return output.read_text(encoding="utf-8")
 
 
@@ -135,8 +135,8 @@ def test_headlines_tell_what_decides_each_row_once(audit: Audit) -> None:
 
 def test_controls_stand_side_by_side(audit: Audit) -> None:
     [leak, unpaired] = current(audit.json, audit.folder)["controls"]
-    [loss, accuracy, kappa, top] = parts.control_rows(leak, audit.json, "audit.html")
-    link = '<a href="audit.html#claim-{}">{}</a>'
+    [loss, accuracy, kappa, top] = parts.control_rows(leak, audit.json)
+    link = '<a href="#claim-{}">{}</a>'
     earlier = [link.format("artefact-loss", text) for text in ("0.0154", "0.015, 0.0158")]
     assert loss.cells[:2] == ["test loss, nats", ", ".join(earlier)]
     assert [(one.text, one.below) for one in loss.cells[2:] if not isinstance(one, str)] == [
@@ -267,7 +267,7 @@ def test_an_outdated_control_shows_no_number(audit: Audit) -> None:
 
 def test_a_missing_file_of_claims_is_said(tmp_path: Path) -> None:
     with pytest.raises(ActreproError, match="no such file"):
-        write_page(tmp_path / "claims.json", tmp_path / "audit.html")
+        write_page(tmp_path / "claims.json", tmp_path / "audit.html", tmp_path / "section.json")
 
 
 def test_the_table_has_a_row_per_claim(audit: Audit) -> None:

@@ -10,9 +10,10 @@ from pages import Page
 from synthetic_audit import CONTROL, STATS, Audit, make_audit
 from synthetic_scale import Scale, make_scale
 
-from actrepro.audit.page import section as report_audit
-from actrepro.audit.page.section import PAGE, section
+from actrepro.audit.page.section import COMMAND, PAGE, section
+from actrepro.audit.staleness import current
 from actrepro.core import paths
+from actrepro.core.files import write_json
 from actrepro.report.page import Inputs, contents, write_report
 
 
@@ -29,8 +30,10 @@ def audit(tmp_path: Path) -> Audit:
 def write(scale: Scale, audit: Audit | None) -> str:
     folder = scale.folder if audit is None else audit.folder
     output = folder / paths.REPORT
-    claims = None if audit is None else audit.path
-    inputs = Inputs([scale.stats], [scale.corpus], audit=claims, root=folder)
+    made = None if audit is None else folder / paths.AUDIT_SECTION
+    if audit is not None and made is not None:
+        write_json(made, section(current(audit.json, folder)))
+    inputs = Inputs([scale.stats], [scale.corpus], earlier=made, root=folder)
     write_report(contents("a study", inputs), output)
     return output.read_text(encoding="utf-8")
 
@@ -70,27 +73,40 @@ def test_with_an_audit_its_findings_are_told(scale: Scale, audit: Audit) -> None
 
 
 def test_controls_stand_side_by_side(audit: Audit) -> None:
-    made = section(audit.json, audit.folder).controls
-    titles = [str(row.cells[0]) for row in made.rows]
-    assert titles == ["A leak", "", "", "", "Other positions"]
-    [loss, *_, missing] = [[getattr(one, "text", one) for one in row.cells] for row in made.rows]
-    assert loss[3:] == ["0.0123", "1.9876"]
-    assert missing[3:] == ["not run", "not run"]
-    assert len(made.columns) == len(made.rows[0].cells)
+    rows = section(current(audit.json, audit.folder))["table"]["rows"]
+    assert [row[0] for row in rows] == ["A leak", "", "", "", "Other positions"]
+    loss, missing = rows[0], rows[-1]
+    assert [one["text"] for one in loss[2]["links"]] == ["0.0154", "0.015, 0.0158"]
+    assert {one["anchor"] for one in loss[2]["links"]} == {"claim-artefact-loss"}
+    assert [one["text"] for one in loss[3:]] == ["0.0123", "1.9876"]
+    assert [one["text"] for one in missing[3:]] == ["not run", "not run"]
 
 
-@pytest.mark.parametrize(("file", "count"), [(STATS, "4 rows rest"), (CONTROL, "1 row rests")])
-def test_outdated_rows_are_not_run(scale: Scale, audit: Audit, file: str, count: str) -> None:
-    before = section_of(write(scale, audit))
+@pytest.mark.parametrize("file", [STATS, CONTROL])
+def test_verdicts_whose_evidence_changed_are_not_shown(
+    scale: Scale, audit: Audit, file: str
+) -> None:
+    before = write(scale, audit)
     (audit.folder / file).write_text("{}", encoding="utf-8")
-    said = section_of(write(scale, audit))
-    assert f"{count} on evidence that has changed or gone" in said
-    assert "on evidence that has changed" not in before
-    assert "artefact" in before
-    assert "artefact" not in said.partition("Mistakes made again")[0]
+    made = audit.folder / paths.AUDIT_SECTION
+    inputs = Inputs([scale.stats], [scale.corpus], earlier=made, root=audit.folder)
+    output = audit.folder / paths.REPORT
+    write_report(contents("a study", inputs), output)
+    said = section_of(output.read_text(encoding="utf-8"))
+    assert "1 file that the verdicts rest on changed or went" in said
+    assert "snakemake audit --cores 2" in said
+    assert "changed or went" not in before
+    assert "artefact" in section_of(before)
+    assert "artefact" not in said
+
+
+def test_outdated_rows_are_not_run(audit: Audit) -> None:
+    (audit.folder / STATS).write_text("{}", encoding="utf-8")
+    verdicts = dict(section(current(audit.json, audit.folder))["verdicts"])
+    assert verdicts["not run"] > 1
 
 
 def test_the_section_counts_as_the_page_does(audit: Audit) -> None:
-    made = section(audit.json, audit.folder)
-    assert made.claims.total == made.size[0] == len(audit.json["claims"])
-    assert report_audit.COMMAND == "snakemake audit --cores 2"
+    made = section(current(audit.json, audit.folder))
+    assert sum(count for _, count in made["verdicts"]) == len(audit.json["claims"])
+    assert made["command"] == COMMAND == "snakemake audit --cores 2"

@@ -28,9 +28,7 @@ STAGES = (
 )
 STAGE = {package: stage for stage, row in enumerate(STAGES) for package in row.split()}
 # Imports that still point upwards.
-UPWARDS = {
-    ("report.page", "audit"),
-}
+UPWARDS: set[tuple[str, str]] = set()
 WITH_TORCH = {
     "models",
     "train",

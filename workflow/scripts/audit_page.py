@@ -7,6 +7,7 @@ with job(snakemake.log[0]):
 
     write_page(
         Path(snakemake.input[0]),
-        Path(snakemake.output[0]),
+        Path(snakemake.output.page),
+        Path(snakemake.output.section),
         records=[Path(path) for path in snakemake.params.records],
     )

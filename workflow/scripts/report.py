@@ -16,7 +16,7 @@ with job(snakemake.log[0]):
             breakdowns=[Path(path) for path in given.breakdowns],
             models=Path(given.models),
             benchmarks=Path(snakemake.params.benchmarks),
-            audit=next(map(Path, snakemake.params.audit), None),
+            earlier=next(map(Path, snakemake.params.earlier), None),
             elsewhere=[Path(path) for path in [*given.elsewhere, *snakemake.params.elsewhere]],
             records=[Path(path) for path in snakemake.params.records],
         ),

@@ -84,6 +84,7 @@ FACTS = f"{AUDIT}/facts.json"
 CLAIMS_JSON = f"{AUDIT}/claims.json"
 CLAIMS_TABLE = f"{AUDIT}/claims.csv"
 AUDIT_PAGE = f"{AUDIT}/audit.html"
+AUDIT_SECTION = f"{AUDIT}/section.json"
 
 BENCHMARK = f"{RESULTS}/benchmarks/training.json"
 BENCHMARK_SVG = f"{RESULTS}/benchmarks/training.svg"

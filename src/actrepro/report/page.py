@@ -14,14 +14,13 @@ from typing import Any
 
 from markupsafe import Markup
 
-from actrepro.audit.page import section
 from actrepro.core import paths
 from actrepro.core.files import read_json, write_text
 from actrepro.core.formats import counted, counts_spread, level
 from actrepro.figures.catalogue import figure_group, figure_kind, figure_names, figure_title
 from actrepro.figures.draw import figure_caption
 from actrepro.predict.store import FINAL, MATCHED, RULES
-from actrepro.replication.archive import read_records
+from actrepro.replication.archive import Records, read_records
 from actrepro.report.kit.inline_svg import inline_svg
 from actrepro.report.kit.markup import fill
 from actrepro.report.kit.origins import ORIGINS
@@ -33,6 +32,7 @@ from actrepro.report.sections import (
     cells_by_model,
     costs,
     diagrams,
+    earlier,
     other_tests,
     power,
     replication,
@@ -343,14 +343,14 @@ class Inputs:
         `models.json`, for diagrams and costs; None leaves them out.
     benchmarks
         The folder where Snakemake keeps the times of jobs; None leaves them out.
-    audit
-        `claims.json`, for a section on the earlier study; without it there is none.
+    earlier
+        `section.json` on an earlier study, where `snakemake audit` has left one.
     root
-        The folder that the names of the audit's files start from.
+        The folder that the names of its files start from.
     elsewhere
         `elsewhere.json` of scales, for a section on the same runs made elsewhere.
     records
-        Folders of records, for a section on recorded results; they are evidence of the audit too.
+        Folders of records, for a section on recorded results.
     """
 
     stats: Sequence[Path]
@@ -359,7 +359,7 @@ class Inputs:
     breakdowns: Sequence[Path] = ()
     models: Path | None = None
     benchmarks: Path | None = None
-    audit: Path | None = None
+    earlier: Path | None = None
     root: Path = Path()
     elsewhere: Sequence[Path] = ()
     records: Sequence[Path] = ()
@@ -397,7 +397,6 @@ def contents(study: str, inputs: Inputs) -> dict[str, Any]:
         "measures": cells_by_model.measures_table(stats[0]),
         "hashes": run.hashes_table(manifests, stats),
         "earlier": _earlier(inputs, recorded),
-        "audit_command": section.COMMAND,
         "twice": [
             replication.section(one, made[one["scale"]]) for one in stats if one["scale"] in made
         ],
@@ -435,7 +434,7 @@ def _drawn(figures: Sequence[Path]) -> dict[Path, bool]:
     return drawn
 
 
-def _earlier(inputs: Inputs, recorded: Any) -> section.Section | None:
-    if inputs.audit is None:
+def _earlier(inputs: Inputs, recorded: Records) -> earlier.Section | None:
+    if inputs.earlier is None:
         return None
-    return section.section(read_json(inputs.audit), inputs.root, recorded)
+    return earlier.section(read_json(inputs.earlier), inputs.root, recorded)

@@ -14,9 +14,10 @@ from typing import Any
 from actrepro.audit import recorded
 from actrepro.audit.claims import CLAIMS_FOLDER
 from actrepro.audit.page import parts
+from actrepro.audit.page.section import section
 from actrepro.audit.staleness import TARGET, current, outdated
 from actrepro.core import formats
-from actrepro.core.files import read_json, write_text
+from actrepro.core.files import read_json, write_json, write_text
 from actrepro.replication.archive import NONE, Records, read_records
 from actrepro.report.kit.markup import fill
 from actrepro.report.kit.tables import Row, Table
@@ -45,9 +46,13 @@ class Control:
 
 
 def write_page(
-    claims_json: Path, output: Path, root: Path = Path(), records: Sequence[Path] = ()
+    claims_json: Path,
+    output: Path,
+    section_output: Path,
+    root: Path = Path(),
+    records: Sequence[Path] = (),
 ) -> None:
-    """Write the audit's page; the same inputs give the same bytes.
+    """Write the audit's page, and its section of the report; the same inputs give the same bytes.
 
     Parameters
     ----------
@@ -55,6 +60,8 @@ def write_page(
         The verdicts.
     output
         The HTML file.
+    section_output
+        The section, as JSON.
     root
         The folder that the names of results files start from.
     records
@@ -65,7 +72,9 @@ def write_page(
     ActreproError
         When `claims.json` is missing or damaged.
     """
-    write_text(output, page(read_json(claims_json), root, read_records(records)))
+    audit, known = read_json(claims_json), read_records(records)
+    write_text(output, page(audit, root, known))
+    write_json(section_output, section(current(audit, root, known)))
 
 
 def page(audit: Mapping[str, Any], root: Path = Path(), records: Records = NONE) -> str:

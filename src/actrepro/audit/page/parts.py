@@ -128,20 +128,14 @@ def deciding(row: Mapping[str, Any]) -> str:
     return says
 
 
-def control_table(control: Mapping[str, Any], audit: Audit, page: str = "") -> Table:
-    """A control's numbers: printed by the earlier study, made by the mistake, and honest.
-
-    Parameters
-    ----------
-    page
-        Where the audit's page lies, seen from the page that shows the table.
-    """
+def control_table(control: Mapping[str, Any], audit: Audit) -> Table:
+    """Return a control's numbers: printed by the earlier study, made by the mistake, and honest."""
     return Table(
         "Side by side",
         "Printed by the earlier study, made again by the mistake, and without it. "
         "Brackets are the interval or the range over runs.",
         SIDES,
-        control_rows(control, audit, page),
+        control_rows(control, audit),
         source=control["file"],
     )
 
@@ -149,14 +143,14 @@ def control_table(control: Mapping[str, Any], audit: Audit, page: str = "") -> T
 SIDES = ("number", "earlier study", "with the mistake", "without it")
 
 
-def control_rows(control: Mapping[str, Any], audit: Audit, page: str = "") -> list[Row]:
-    """The rows of a control's table."""
+def control_rows(control: Mapping[str, Any], audit: Audit) -> list[Row]:
+    """Return the rows of a control's table."""
     units = {row["id"]: row["unit"] for row in audit["claims"]}
     without = Entry("undefined") if control["run"] else Entry(NOT_RUN, kind=look(NOT_RUN))
-    return [_line(line, without, units, page) for line in control["lines"]]
+    return [_line(line, without, units) for line in control["lines"]]
 
 
-def _line(line: Mapping[str, Any], without: Entry, units: Mapping[str, str], page: str) -> Row:
+def _line(line: Mapping[str, Any], without: Entry, units: Mapping[str, str]) -> Row:
     # Controls measure shares. Where what was printed is in per cent, so are they.
     percent = _is_percent(
         line["unit"] or next((units[one["row"]] for one in line["earlier"]), line["unit"])
@@ -165,7 +159,9 @@ def _line(line: Mapping[str, Any], without: Entry, units: Mapping[str, str], pag
     return Row(
         [
             f"{line['label']}, {unit}" if unit else line["label"],
-            Markup(", ").join(_earlier(one, units[one["row"]], page) for one in line["earlier"])
+            Markup(", ").join(
+                link_to(one["row"], earlier(one, units[one["row"]])) for one in line["earlier"]
+            )
             or formats.MISSING,
             _side(line, "control", percent) or without,
             _side(line, "honest", percent) or without,
@@ -173,14 +169,14 @@ def _line(line: Mapping[str, Any], without: Entry, units: Mapping[str, str], pag
     )
 
 
-def _earlier(earlier: Mapping[str, Any], unit: str, page: str) -> Markup:
-    value = printed(earlier["value"]) + ("%" if _is_percent(unit) else "")
-    return link_to(earlier["row"], value, page)
+def earlier(number: Mapping[str, Any], unit: str) -> str:
+    """Return a number that the earlier study printed, with its unit."""
+    return printed(number["value"]) + ("%" if _is_percent(unit) else "")
 
 
-def link_to(row: str, text: str, page: str = "") -> Markup:
-    """A link to a row of the audit's page, which is this page where `page` is empty."""
-    return Markup('<a href="{}#{}">{}</a>').format(page, anchor(row), text)
+def link_to(row: str, text: str) -> Markup:
+    """Return a link to a row of the audit's page."""
+    return Markup('<a href="#{}">{}</a>').format(anchor(row), text)
 
 
 def anchor(row: str) -> str:

@@ -1,72 +1,68 @@
-"""The report's section on the earlier study: what the audit found, in short."""
+"""What the audit leaves for the report: a section as data, which the report shows as it is."""
 
 from __future__ import annotations
 
 import os.path
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from actrepro.audit.page import parts
-from actrepro.audit.staleness import TARGET, current
+from actrepro.audit.staleness import TARGET
 from actrepro.core import paths
-from actrepro.replication.archive import NONE, Records
-from actrepro.report.kit.tables import Row, Table
+from actrepro.report.kit.tables import Entry
 
 # The audit's page, as the report links to it.
 PAGE = os.path.relpath(paths.AUDIT_PAGE, Path(paths.REPORT).parent)
 COMMAND = f"{TARGET} --cores 2"
 
 
-@dataclass(frozen=True)
-class Section:
-    """What the section shows.
-
-    Attributes
-    ----------
-    note
-        How many rows are outdated, in a sentence; empty where none is.
-    size
-        Rows of the table, documents that they are from.
-    claims
-        Their verdicts.
-    """
-
-    note: str
-    size: tuple[int, int]
-    claims: parts.Tally
-    headlines: Sequence[parts.Headline]
-    controls: Table
-    page: str = PAGE
-
-
-def section(audit: Mapping[str, Any], root: Path = Path(), records: Records = NONE) -> Section:
-    """The section, from `claims.json` as read and the results files as they are now."""
-    shown = current(audit, root, records)
-    return Section(
-        note=parts.outdated_note(shown),
-        size=(len(shown["claims"]), len(shown["documents"])),
-        claims=parts.claims_tally(shown),
-        headlines=parts.headlines(shown),
-        controls=controls_table(shown),
-    )
+def section(audit: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the section of verdicts as `claims.json` has them."""
+    claims, documents = len(audit["claims"]), len(audit["documents"])
+    return {
+        "title": "The earlier study",
+        "text": f"{claims} claims of the {documents} documents of an earlier study were put to "
+        "checks:",
+        "verdicts": parts.claims_tally(audit).found,
+        "points": [_point(one) for one in parts.headlines(audit)],
+        "table": {
+            "title": "Mistakes made again",
+            "caption": "Each control makes one mistake of the earlier study on purpose. Beside the "
+            "numbers that were printed: those that the mistake gives, and those of the same "
+            "experiment without it.",
+            "columns": ["mistake", *parts.SIDES],
+            "rows": _rows(audit),
+            "source": f"{paths.CLAIMS_JSON}: controls",
+        },
+        "page": PAGE,
+        "command": COMMAND,
+        # The verdicts hold for these files alone.
+        "files": audit["files"],
+    }
 
 
-def controls_table(audit: Mapping[str, Any]) -> Table:
-    """All controls side by side; a control's title stands at its first line."""
+def _point(headline: parts.Headline) -> dict[str, Any]:
+    return {
+        "title": headline.title,
+        "verdicts": headline.verdicts,
+        "says": headline.first.says,
+    }
+
+
+def _rows(audit: Mapping[str, Any]) -> list[list[Any]]:
+    """Return the controls side by side; a control's title stands at its first line."""
     rows = []
+    units = {row["id"]: row["unit"] for row in audit["claims"]}
     for control in audit["controls"]:
         title = control["title"]
-        for line in parts.control_rows(control, audit, PAGE):
-            rows.append(Row([title, *line.cells]))
+        for row, line in zip(parts.control_rows(control, audit), control["lines"], strict=True):
+            links = [
+                {"text": parts.earlier(one, units[one["row"]]), "anchor": parts.anchor(one["row"])}
+                for one in line["earlier"]
+            ]
+            cells = [asdict(one) if isinstance(one, Entry) else str(one) for one in row.cells]
+            rows.append([title, cells[0], {"links": links} if links else cells[1], *cells[2:]])
             title = ""
-    return Table(
-        "Mistakes made again",
-        "Each control makes one mistake of the earlier study on purpose. Beside the numbers that "
-        "were printed: those that the mistake gives, and those of the same experiment without it.",
-        ["mistake", *parts.SIDES],
-        rows,
-        names=2,
-        source=f"{paths.CLAIMS_JSON}: controls",
-    )
+    return rows
