@@ -30,7 +30,7 @@ check: $(VENV)/test.stamp
 	$(BIN)/snakemake --lint
 
 schema: $(VENV)/study.stamp
-	$(BIN)/python -m actrepro.config.study > config/schema.json
+	$(BIN)/python -m actrepro.audit.config > config/schema.json
 	$(BIN)/python -m actrepro.results.schema > resources/stats.schema.json
 
 # Generate docs/reference from the same types and the tables' columns.

@@ -28,20 +28,8 @@ report: "resources/captions/workflow.rst"
 include: "rules/common.smk"
 
 
-wildcard_constraints:
-    corpus=one_of(STUDY.corpora),
-    scale=one_of([*STUDY.protocols, STUDY.audit_scale]),
-    control=one_of(STUDY.audit.controls) or "none",
-    model=one_of(STUDY.known_models),
-    activation=one_of(activation_names()),
-    figure=r"[a-z0-9_-]+",
-    seed=r"\d+",
-    context=r"\d+",
-
-
 localrules:
     all,
-    audit,
     benchmark,
     elsewhere,
     summary,
@@ -57,13 +45,6 @@ rule all:
 rule summary:
     input:
         [summary_targets(scale) for scale in STUDY.scales],
-
-
-rule audit:
-    input:
-        paths.AUDIT_PAGE,
-        paths.CLAIMS_JSON,
-        paths.CLAIMS_TABLE,
 
 
 rule benchmark:
@@ -86,6 +67,17 @@ include: "rules/audit.smk"
 include: "rules/benchmark.smk"
 include: "rules/record.smk"
 include: "rules/elsewhere.smk"
+
+
+# After the rules, some of which add studies with scales of their own.
+wildcard_constraints:
+    corpus=one_of(STUDY.corpora),
+    scale=one_of([*STUDY.protocols, *PLAN.beside]),
+    model=one_of(STUDY.known_models),
+    activation=one_of(activation_names()),
+    figure=r"[a-z0-9_-]+",
+    seed=r"\d+",
+    context=r"\d+",
 
 
 # A scale's name is a target beside those of the rules.

@@ -3,20 +3,93 @@
 Its runs lie below `results/audit/` and are in no study's tables.
 """
 
-AUDITED = STUDY.audit.models[0]
+from actrepro.audit import paths as audit_paths
+from actrepro.audit.claims import CLAIM_FILES, CLAIMS_FOLDER, SCALES
+from actrepro.audit.config import parse_audit
+
+AUDIT = or_workflow_error(parse_audit, STUDY)
+# The rules of studies make its runs too.
+AUDITED = PLAN.beside[AUDIT.folder] = AUDIT.study_of(STUDY)
+PAGES.insert(1, audit_paths.AUDIT_PAGE)
+
+
+def audit_config(wildcards):
+    """The slice of the config that the audit's verdicts and facts depend on."""
+    return AUDIT.slice_of(STUDY).model_dump(mode="json")
+
+
+def corpus_of_audit(pattern):
+    return paths.at(pattern, corpus=AUDITED.protocol(AUDIT.folder).corpus)
+
+
+def evaluation_of_audit(pattern):
+    return paths.at(
+        corpus_of_audit(pattern), context=AUDITED.protocol(AUDIT.folder).context
+    )
+
+
+def runs_of_audit(pattern):
+    """The files of the audited model's runs, by activation and seed."""
+    return PLAN.files(pattern, scale=AUDIT.folder, model=AUDIT.models[0])
+
+
+def stats_of_audit(model):
+    return paths.at(paths.MODEL_STATS, scale=AUDIT.folder, model=model)
+
+
+def corpus_of_control(wildcards):
+    return paths.at(paths.CORPUS, corpus=AUDIT.controls[wildcards.control].corpus)
+
+
+def control_config(wildcards):
+    return AUDIT.controls[wildcards.control].model_dump(mode="json")
+
+
+def control_files():
+    """The files of all controls: those that train, and the one that only looks at runs."""
+    names = [*AUDIT.controls, "unpaired"]
+    return [paths.at(audit_paths.CONTROL, control=name) for name in names]
+
+
+def claims_file(name):
+    """A part of the table of claims, which lies beside the workflow."""
+    return os.path.join(workflow.basedir, CLAIMS_FOLDER, name)
+
+
+def existing_stats(wildcards):
+    """Models' statistics that a study has left, with their hashes: evidence for the audit."""
+    candidates = [
+        paths.at(paths.MODEL_STATS, scale=scale, model=model)
+        for scale in SCALES
+        if scale in STUDY.protocols and scale != AUDIT.scale
+        for model in STUDY.known_models
+    ]
+    return existing(candidates)
+
+
+wildcard_constraints:
+    control=one_of(AUDIT.controls) or "none",
 
 
 localrules:
+    audit,
     verdicts,
     audit_page,
+
+
+rule audit:
+    input:
+        audit_paths.AUDIT_PAGE,
+        audit_paths.CLAIMS_JSON,
+        audit_paths.CLAIMS_TABLE,
 
 
 # How many files a job leaves depends on the seeds, and an output knows no wildcards.
 use rule predict as predict_audited with:
     output:
-        paths.each(paths.PREDICTIONS, seed=STUDY.audit.seeds),
+        paths.each(paths.PREDICTIONS, seed=AUDIT.seeds),
     wildcard_constraints:
-        scale=STUDY.audit_scale,
+        scale=AUDIT.folder,
 
 
 use rule predict_matched as predict_matched_audited with:
@@ -24,22 +97,22 @@ use rule predict_matched as predict_matched_audited with:
         matched=paths.MATCHED,
         predictions=paths.each(
             paths.MATCHED_PREDICTIONS,
-            activation=STUDY.audit.activations,
-            seed=STUDY.audit.seeds,
+            activation=AUDIT.activations,
+            seed=AUDIT.seeds,
         ),
     wildcard_constraints:
-        scale=STUDY.audit_scale,
+        scale=AUDIT.folder,
 
 
 rule facts:
     input:
         corpus=corpus_of_audit(paths.CORPUS),
     output:
-        paths.FACTS,
+        audit_paths.FACTS,
     log:
-        paths.log_of("facts", paths.FACTS),
+        paths.log_of("facts", audit_paths.FACTS),
     benchmark:
-        paths.benchmark_of("facts", paths.FACTS)
+        paths.benchmark_of("facts", audit_paths.FACTS)
     conda:
         "../envs/training.yaml"
     threads: 1
@@ -59,11 +132,11 @@ rule control:
     input:
         corpus=corpus_of_control,
     output:
-        paths.CONTROL,
+        audit_paths.CONTROL,
     log:
-        paths.log_of("control", paths.CONTROL),
+        paths.log_of("control", audit_paths.CONTROL),
     benchmark:
-        paths.benchmark_of("control", paths.CONTROL)
+        paths.benchmark_of("control", audit_paths.CONTROL)
     conda:
         "../envs/training.yaml"
     threads: 1
@@ -91,13 +164,13 @@ rule control_of_runs:
         corpus=corpus_of_audit(paths.CORPUS),
         evaluation=evaluation_of_audit(paths.EVALUATION),
         predictions=runs_of_audit(paths.PREDICTIONS),
-        stats=stats_of_audit(AUDITED),
+        stats=stats_of_audit(AUDIT.models[0]),
     output:
-        paths.at(paths.CONTROL, control="unpaired"),
+        paths.at(audit_paths.CONTROL, control="unpaired"),
     log:
-        paths.log_of("control_of_runs", paths.AUDIT),
+        paths.log_of("control_of_runs", audit_paths.AUDIT),
     benchmark:
-        paths.benchmark_of("control_of_runs", paths.AUDIT)
+        paths.benchmark_of("control_of_runs", audit_paths.AUDIT)
     conda:
         "../envs/statistics.yaml"
     threads: 1
@@ -106,8 +179,8 @@ rule control_of_runs:
         runtime=retry_scaled(10),
     params:
         code=code("control_of_runs.py"),
-        activations=list(STUDY.audit.activations),
-        seeds=list(STUDY.audit.seeds),
+        activations=list(AUDIT.activations),
+        seeds=list(AUDIT.seeds),
     message:
         "Making the mistake unpaired on purpose"
     script:
@@ -119,22 +192,22 @@ rule control_of_runs:
 rule verdicts:
     input:
         claims=[claims_file(name) for name in CLAIM_FILES],
-        stats=[stats_of_audit(model) for model in STUDY.audit.models],
+        stats=[stats_of_audit(model) for model in AUDIT.models],
         controls=control_files(),
-        facts=paths.FACTS,
+        facts=audit_paths.FACTS,
     output:
-        json=paths.CLAIMS_JSON,
+        json=audit_paths.CLAIMS_JSON,
         table=report(
-            paths.CLAIMS_TABLE,
+            audit_paths.CLAIMS_TABLE,
             caption="../resources/captions/claims.rst",
             category="Audit",
             subcategory="Tables",
             labels={"table": "claims", "a row per": "claim"},
         ),
     log:
-        paths.log_of("verdicts", paths.AUDIT),
+        paths.log_of("verdicts", audit_paths.AUDIT),
     benchmark:
-        paths.benchmark_of("verdicts", paths.AUDIT)
+        paths.benchmark_of("verdicts", audit_paths.AUDIT)
     conda:
         "../envs/statistics.yaml"
     threads: 1
@@ -159,10 +232,10 @@ rule verdicts:
 
 rule audit_page:
     input:
-        paths.CLAIMS_JSON,
+        audit_paths.CLAIMS_JSON,
     output:
         page=report(
-            paths.AUDIT_PAGE,
+            audit_paths.AUDIT_PAGE,
             caption="../resources/captions/audit.rst",
             category="Audit",
             subcategory="Page",
@@ -170,9 +243,9 @@ rule audit_page:
         ),
         section=paths.AUDIT_SECTION,
     log:
-        paths.log_of("audit_page", paths.AUDIT),
+        paths.log_of("audit_page", audit_paths.AUDIT),
     benchmark:
-        paths.benchmark_of("audit_page", paths.AUDIT)
+        paths.benchmark_of("audit_page", audit_paths.AUDIT)
     conda:
         "../envs/presentation.yaml"
     threads: 1

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-from actrepro.audit.claims import CLAIM_FILES, CLAIMS_FOLDER, SCALES
 from actrepro.config.names import activation_names
 from actrepro.config.plan import Plan
 from actrepro.config.reading import parse_study
@@ -29,6 +28,8 @@ def or_workflow_error(function, *arguments):
 
 STUDY = or_workflow_error(parse_study, config)
 PLAN = Plan(STUDY)
+# Pages that are named when all is done.
+PAGES = [paths.REPORT, paths.BENCHMARK_SVG]
 CODES = Codes(Path(workflow.basedir, "workflow/scripts"))
 # Captions of Snakemake's report quote these, and a command line may give text for a list.
 config.update(
@@ -102,15 +103,15 @@ def gpus(wildcards):
 
 
 def protocol_of(wildcards):
-    return STUDY.protocol(wildcards.scale)
+    return PLAN.study_at(wildcards.scale).protocol(wildcards.scale)
 
 
 def seeds_of(wildcards):
-    return list(STUDY.part(wildcards.scale).seeds)
+    return list(PLAN.study_at(wildcards.scale).seeds)
 
 
 def activations_of(wildcards):
-    return list(STUDY.part(wildcards.scale).activations)
+    return list(PLAN.study_at(wildcards.scale).activations)
 
 
 def corpus_of(wildcards):
@@ -169,61 +170,6 @@ def existing_records(wildcards):
 
 
 def print_targets():
-    pages = (paths.REPORT, paths.AUDIT_PAGE, paths.BENCHMARK_SVG)
-    files = [*pages, *PLAN.files(paths.SUMMARY), *PLAN.files(paths.ELSEWHERE)]
+    files = [*PAGES, *PLAN.files(paths.SUMMARY), *PLAN.files(paths.ELSEWHERE)]
     made = [path for path in files if os.path.exists(path)]
     print("\n".join(["", *(f"  {path}" for path in made)]))
-
-
-def audit_config(wildcards):
-    """The slice of the config that the audit's verdicts and facts depend on."""
-    return STUDY.for_audit().model_dump(mode="json")
-
-
-def corpus_of_audit(pattern):
-    return paths.at(pattern, corpus=STUDY.protocol(STUDY.audit_scale).corpus)
-
-
-def evaluation_of_audit(pattern):
-    return paths.at(
-        corpus_of_audit(pattern), context=STUDY.protocol(STUDY.audit_scale).context
-    )
-
-
-def runs_of_audit(pattern):
-    """The files of the audited model's runs, by activation and seed."""
-    return PLAN.files(pattern, scale=STUDY.audit_scale, model=STUDY.audit.models[0])
-
-
-def stats_of_audit(model):
-    return paths.at(paths.MODEL_STATS, scale=STUDY.audit_scale, model=model)
-
-
-def corpus_of_control(wildcards):
-    return paths.at(paths.CORPUS, corpus=STUDY.audit.controls[wildcards.control].corpus)
-
-
-def control_config(wildcards):
-    return STUDY.audit.controls[wildcards.control].model_dump(mode="json")
-
-
-def control_files():
-    """The files of all controls: those that train, and the one that only looks at runs."""
-    names = [*STUDY.audit.controls, "unpaired"]
-    return [paths.at(paths.CONTROL, control=name) for name in names]
-
-
-def claims_file(name):
-    """A part of the table of claims, which lies beside the workflow."""
-    return os.path.join(workflow.basedir, CLAIMS_FOLDER, name)
-
-
-def existing_stats(wildcards):
-    """Models' statistics that a study has left, with their hashes: evidence for the audit."""
-    candidates = [
-        paths.at(paths.MODEL_STATS, scale=scale, model=model)
-        for scale in SCALES
-        if scale in STUDY.protocols and scale != STUDY.audit.scale
-        for model in STUDY.known_models
-    ]
-    return existing(candidates)

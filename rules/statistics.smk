@@ -239,7 +239,7 @@ rule tables:
         runtime=minutes_for(10),
     params:
         code=code("tables.py"),
-        models=lambda wildcards: list(STUDY.part(wildcards.scale).models),
+        models=lambda wildcards: list(PLAN.study_at(wildcards.scale).models),
     message:
         "Tables of {wildcards.scale}"
     script:

@@ -1,6 +1,6 @@
 """Write the reference of config keys and of result files from their types: `make reference`.
 
-The pages come from the JSON schemas of `actrepro.config.study` and `actrepro.results.schema`, so
+The pages come from the JSON schemas of `actrepro.audit.config` and `actrepro.results.schema`, so
 what a page says of a key is what checks it, and from the texts of the tables' columns.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from actrepro.config import study
+from actrepro.audit.config import schema as config_schema
 from actrepro.results import schema as results_schema
 from actrepro.results.columns import COLUMN_TEXTS, ROWS
 
@@ -24,7 +24,8 @@ Schema = Mapping[str, Any]
 
 CONFIG_HEAD = """# Config keys
 
-Every key of a study's YAML file, from the types in `src/actrepro/config/study.py` that check it.
+Every key of a study's YAML file, from the types in `src/actrepro/config/` that check it; those
+of the audit's block are in `src/actrepro/audit/config.py`.
 [config/README.md](../../config/README.md) says how studies are written. A study names only what it
 changes: the defaults of its keys are what `config/config.yaml` sets. A key that is required has
 none, in what you define anew.
@@ -61,7 +62,7 @@ BOUNDS = {
 
 def pages() -> dict[Path, str]:
     """The pages as the types have them now."""
-    of_config = _with_defaults(json.loads(study.schema()))
+    of_config = _with_defaults(json.loads(config_schema()))
     of_results = json.loads(results_schema.schema())
     return {
         FOLDER / "config.md": _page(CONFIG_HEAD, {"Study": of_config, **of_config["$defs"]}),

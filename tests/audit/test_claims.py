@@ -24,6 +24,7 @@ from actrepro.audit.claims import (
     Table,
     read_table,
 )
+from actrepro.audit.config import trained_control_names
 from actrepro.audit.controls.side_by_side import read_tellings, side_by_side
 from actrepro.audit.findings import VERDICTS, Evidence, Finding, Number, decisive, found
 from actrepro.audit.headlines import read_headlines
@@ -31,7 +32,6 @@ from actrepro.audit.registry import CHECKS, Context, check, put
 from actrepro.audit.results import Results
 from actrepro.audit.table import MEANING
 from actrepro.audit.verdicts import judge
-from actrepro.config.names import trained_control_names
 from actrepro.config.reading import default_study
 from actrepro.core.errors import ActreproError
 

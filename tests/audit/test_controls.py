@@ -17,6 +17,7 @@ from audit_fixture import CLAIMS
 from synthetic import Model
 
 from actrepro.audit.claims import CONTROLS, read_table
+from actrepro.audit.config import Control, parse_audit, trained_control_names
 from actrepro.audit.controls import kit, trained
 from actrepro.audit.controls.faulty import same_padded as same_padded_model
 from actrepro.audit.controls.job import make_control
@@ -35,9 +36,7 @@ from actrepro.audit.controls.unpaired import (
 )
 from actrepro.audit.results import read_results
 from actrepro.config import names
-from actrepro.config.names import trained_control_names
 from actrepro.config.reading import default_study
-from actrepro.config.study import Control
 from actrepro.core.errors import ActreproError
 from actrepro.core.files import read_json
 from actrepro.core.vocabulary import DIVERGED, FAILED
@@ -415,14 +414,14 @@ def test_unpaired_starts_without_torch() -> None:
 
 
 def test_every_control_is_configured_and_told() -> None:
-    assert set(TINY) == set(trained_control_names()) == set(default_study().audit.controls)
+    assert set(TINY) == set(trained_control_names()) == set(parse_audit(default_study()).controls)
     assert set(read_tellings(CLAIMS / CONTROLS)) == {*trained_control_names(), "unpaired"}
 
 
 def test_every_telling_has_its_numbers_and_its_gates_catch(
     files: dict[str, Path], tmp_path: Path
 ) -> None:
-    activations = default_study().audit.activations
+    activations = parse_audit(default_study()).activations
     # Two seeds have no interval.
     runs = Model(tmp_path, activations, (1, 2))
     runs.write()

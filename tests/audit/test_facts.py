@@ -10,6 +10,7 @@ import synthetic
 import torch
 from torch import nn
 
+from actrepro.audit.config import parse_audit
 from actrepro.audit.facts import (
     _activation,
     activation_facts,
@@ -126,7 +127,7 @@ def test_pooling_and_an_lstms_own_dropout_are_seen() -> None:
 def test_untrained_models_differ_between_activations(written: dict[str, Any]) -> None:
     assert written["untrained"].keys() == set(model_names())
     for losses in written["untrained"].values():
-        assert tuple(losses) == STUDY.audit.activations
+        assert tuple(losses) == parse_audit(STUDY).activations
         assert len(set(losses.values())) == len(losses)
         assert all(abs(one - math.log(len(synthetic.LETTERS))) < 1 for one in losses.values())
 

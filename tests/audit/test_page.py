@@ -25,6 +25,7 @@ from synthetic_audit import (
     many,
 )
 
+from actrepro.audit import paths as audit_paths
 from actrepro.audit.findings import VERDICTS
 from actrepro.audit.page import parts
 from actrepro.audit.page.build import filters, page, tolerance, write_page
@@ -44,7 +45,7 @@ def audit(tmp_path: Path) -> Audit:
 
 
 def shown(audit: Audit) -> str:
-    output = audit.folder / paths.AUDIT_PAGE
+    output = audit.folder / audit_paths.AUDIT_PAGE
     write_page(audit.path, output, audit.folder / paths.AUDIT_SECTION, audit.folder)
     return output.read_text(encoding="utf-8")
 
@@ -337,7 +338,7 @@ def test_tolerances_stand_as_written(arguments: dict[str, object], wanted: str) 
 )
 def test_the_address_chooses_rows(audit: Audit, choice: str, wanted: set[str] | None) -> None:
     shown(audit)
-    address = (audit.folder / paths.AUDIT_PAGE).as_uri() + f"#{choice}"
+    address = (audit.folder / audit_paths.AUDIT_PAGE).as_uri() + f"#{choice}"
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=1000"]
     command = [CHROMIUM or "", *options, "--dump-dom", address]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

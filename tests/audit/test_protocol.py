@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from audit_fixture import CLAIMS
 
+from actrepro.audit import paths as audit_paths
 from actrepro.audit.claims import FILES, Claim, Table, read_table, read_yaml
 from actrepro.audit.findings import Finding, decisive
 from actrepro.audit.registry import Context, put
 from actrepro.audit.results import ModelResults, Results
 from actrepro.config.reading import default_study
-from actrepro.core import paths
 
 STUDY = default_study()
 CPU_FILE = "results/audit/cpu/charlm/stats.json"
@@ -119,7 +119,7 @@ def test_a_printed_count_is_compared(value: int, within: float, verdict: str) ->
     assert "10,795,776" in words(found)
     assert f"{value:,}" in words(found)
     assert [number.key for number in found.evidence[0].numbers] == ["parameters.full.charlm"]
-    assert files(found) == {paths.FACTS}
+    assert files(found) == {audit_paths.FACTS}
 
 
 def test_a_count_can_be_anothers_and_of_another_scale() -> None:
@@ -135,7 +135,7 @@ def test_a_count_can_be_anothers_and_of_another_scale() -> None:
 def test_without_facts_counts_are_not_run() -> None:
     one = printed("count", 1, scale="full", model="charlm")
     found = check("parameters_are", one, given=results(), within=0)
-    assert (found.verdict, found.settles) == ("not run", f"snakemake --cores 2 {paths.FACTS}")
+    assert (found.verdict, found.settles) == ("not run", f"snakemake --cores 2 {audit_paths.FACTS}")
 
 
 def test_a_count_at_another_setting_says_nothing() -> None:

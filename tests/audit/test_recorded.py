@@ -13,6 +13,7 @@ from audit_fixture import CLAIMS
 from pages import rows_of, words_of
 from synthetic_archive import GPU, make_record
 
+from actrepro.audit import paths as audit_paths
 from actrepro.audit.claims import Table, read_table
 from actrepro.audit.compared import own_results
 from actrepro.audit.findings import Finding
@@ -215,9 +216,9 @@ def test_no_verdict_outlives_its_record(
 
 
 def write(folder: Path, record: Path) -> str:
-    claims, table = folder / paths.CLAIMS_JSON, folder / paths.CLAIMS_TABLE
+    claims, table = folder / audit_paths.CLAIMS_JSON, folder / audit_paths.CLAIMS_TABLE
     write_verdicts(STUDY, CLAIMS, [], [], None, claims, table, [record])
-    page = folder / paths.AUDIT_PAGE
+    page = folder / audit_paths.AUDIT_PAGE
     write_page(claims, page, folder / paths.AUDIT_SECTION, folder, [record])
     return page.read_text(encoding="utf-8")
 
@@ -226,9 +227,9 @@ def test_the_audits_job_and_page_show_what_is_recorded(
     judged: Mapping[str, Any], record: Record, tmp_path: Path
 ) -> None:
     text = write(tmp_path, record.folder)
-    made = json.loads((tmp_path / paths.CLAIMS_JSON).read_bytes())
+    made = json.loads((tmp_path / audit_paths.CLAIMS_JSON).read_bytes())
     assert made["claims"] == judged["claims"]
-    assert MARK in (tmp_path / paths.CLAIMS_TABLE).read_text(encoding="utf-8")
+    assert MARK in (tmp_path / audit_paths.CLAIMS_TABLE).read_text(encoding="utf-8")
     assert f"full from the record h100, made on {GPU}." in words_of(text)
     for id_, row in rows_of(text).items():
         says = " ".join(one["says"] for one in evidence_of(rows(judged)[id_]))
@@ -248,7 +249,7 @@ def test_an_altered_record_is_no_evidence_and_the_page_says_why(
     stats = copied / "full/charlm/stats.json"
     stats.write_text(stats.read_text(encoding="utf-8").replace('"n":3', '"n":9'), encoding="utf-8")
     text = write(tmp_path, copied)
-    made = json.loads((tmp_path / paths.CLAIMS_JSON).read_bytes())
+    made = json.loads((tmp_path / audit_paths.CLAIMS_JSON).read_bytes())
     assert made["claims"] == audit(Results(STUDY))["claims"]
     assert (made["records"], list(made["ignored_records"])) == ({}, ["h100"])
     said = (

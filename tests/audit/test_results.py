@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from actrepro.audit.config import parse_audit
 from actrepro.audit.findings import Finding
 from actrepro.audit.results import ModelResults, Results, Sides
 from actrepro.config.reading import default_study, default_study_path, parse_study
@@ -55,7 +56,7 @@ def test_activations_are_named_beside_those_that_were_run(
     assert finding.evidence[0].says == f"{file}: it does not have swiglu."
     assert file in finding.settles
     study = parse_study(config_with(options(finding)))
-    part = study.audit if keys else study
+    part = parse_audit(study) if keys else study
     assert part.activations == ("relu", "swiglu")
 
 

@@ -11,10 +11,12 @@ import pytest
 from audit_fixture import CLAIMS, STUDY, Audited
 
 from actrepro.audit.claims import SCALES, Table, read_table
+from actrepro.audit.config import parse_audit
 from actrepro.audit.findings import VERDICTS
 from actrepro.audit.results import Results
 from actrepro.audit.verdicts import audit_json, judge_all
 
+SEEDS = parse_audit(STUDY).seeds
 Rows = Mapping[str, Mapping[str, Any]]
 # About what these end at, so that losses of the CPU report are supported.
 LOSSES = {"relu": 2.6269, "gelu": 2.6270, "swish": 2.6284, "smelu_05": 2.6380, "smelu_1": 2.6588}
@@ -28,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def audited(folder: Path) -> Audited:
-    losses = {(name, seed): loss for name, loss in LOSSES.items() for seed in STUDY.audit.seeds}
+    losses = {(name, seed): loss for name, loss in LOSSES.items() for seed in SEEDS}
     return Audited(folder, losses)
 
 
@@ -47,7 +49,7 @@ def named(row: Mapping[str, Any]) -> dict[tuple[str, str], float]:
     }
 
 
-@pytest.mark.parametrize("runs", [[("gelu", 43)], [("gelu", seed) for seed in STUDY.audit.seeds]])
+@pytest.mark.parametrize("runs", [[("gelu", 43)], [("gelu", seed) for seed in SEEDS]])
 def test_one_loss_changes_exactly_the_rows_that_name_it(
     audited: Audited, folder: Path, monkeypatch: pytest.MonkeyPatch, runs: list[tuple[str, int]]
 ) -> None:
@@ -65,7 +67,7 @@ def test_one_loss_changes_exactly_the_rows_that_name_it(
     assert {"cpu-charlm-gelu-val-loss", "cpu-relu-best-loss"} <= naming
     assert not any(id_.startswith(("full-", "partial-", "cost-")) for id_ in naming)
     # The printed loss is the mean of a cell: all of its runs are off, or one of them.
-    if len(runs) == len(STUDY.audit.seeds):
+    if len(runs) == len(SEEDS):
         verdicts = [rows["cpu-charlm-gelu-val-loss"]["verdict"] for rows in (before, after)]
         assert verdicts == ["supported", "contradicted"]
         assert {id_ for id_ in changed if "relu-val" in id_ or "swish-val" in id_} == set()

@@ -375,4 +375,3 @@ def test_a_study_without_a_name_for_its_record_says_how_to_give_one() -> None:
     with pytest.raises(ActreproError, match="name it: --config record=NAME"):
         study().record_name()
     assert study(record="mine").record_name() == "mine"
-    assert study(record="mine").for_audit() == study().for_audit()

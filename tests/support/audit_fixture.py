@@ -11,6 +11,8 @@ import numpy as np
 import synthetic
 from study_folder import REPOSITORY
 
+from actrepro.audit import paths as audit_paths
+from actrepro.audit.config import parse_audit
 from actrepro.audit.results import Results, read_results
 from actrepro.config.reading import default_study
 from actrepro.config.study import Study
@@ -36,18 +38,20 @@ class Audited:
     def __init__(self, folder: Path, losses: Mapping[Run, float], study: Study = STUDY) -> None:
         self.folder = folder
         self.study = study
-        self.file = Path(paths.at(paths.MODEL_STATS, scale=study.audit_scale, model="charlm"))
-        part = study.audit
+        self.audit = parse_audit(study)
+        runs_of = self.audit.study_of(study)
+        self.file = Path(paths.at(paths.MODEL_STATS, scale=self.audit.folder, model="charlm"))
+        part = self.audit
         runs = [(activation, seed) for activation in part.activations for seed in part.seeds]
         config = {
-            run: study.run_config(study.audit_scale, "charlm", *run).model_dump(mode="json")
+            run: runs_of.run_config(self.audit.folder, "charlm", *run).model_dump(mode="json")
             for run in runs
         }
         self.model = synthetic.Model(
             folder / "made",
             part.activations,
             part.seeds,
-            scale=study.audit_scale,
+            scale=self.audit.folder,
             records={
                 run: {"config": config[run], "last_history": _history(losses.get(run, 2.5))}
                 for run in runs
@@ -98,14 +102,14 @@ class Audited:
         """What the audit reads, its files named as they lie below the working folder."""
         files = []
         for name, control in controls.items():
-            path = self.folder / paths.at(paths.CONTROL, control=name)
+            path = self.folder / paths.at(audit_paths.CONTROL, control=name)
             write_json(path, control)
             files.append(path)
         if facts is not None:
-            write_json(self.folder / paths.FACTS, facts)
+            write_json(self.folder / audit_paths.FACTS, facts)
         return read_results(
             self.study,
             [self.file],
             [path.relative_to(self.folder) for path in files],
-            None if facts is None else Path(paths.FACTS),
+            None if facts is None else Path(audit_paths.FACTS),
         )

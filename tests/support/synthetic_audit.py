@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from actrepro.audit import findings
+from actrepro.audit import paths as audit_paths
 from actrepro.audit.claims import CONTROLS, HEADLINES, Claim, Document, Origin, Table
 from actrepro.audit.findings import Evidence, Finding, Number
 from actrepro.audit.results import Results
@@ -19,8 +20,8 @@ from actrepro.core import paths
 from actrepro.core.files import sha256_of, write_json
 
 STATS = "results/audit/cpu/charlm/stats.json"
-CONTROL = paths.at(paths.CONTROL, control="leak")
-NOT_RUN_CONTROL = paths.at(paths.CONTROL, control="unpaired")
+CONTROL = paths.at(audit_paths.CONTROL, control="leak")
+NOT_RUN_CONTROL = paths.at(audit_paths.CONTROL, control="unpaired")
 HOSTILE = """<script>alert("1")</script> & 'so' on"""
 DOCUMENTS = {
     name: Document(name=f"report {name} <1>", about="all models", date="2025-12-07")
@@ -40,7 +41,7 @@ class Audit:
     @property
     def path(self) -> Path:
         """Its `claims.json`."""
-        return self.folder / paths.CLAIMS_JSON
+        return self.folder / audit_paths.CLAIMS_JSON
 
     def row(self, id_: str) -> dict[str, Any]:
         """A row of it."""

@@ -16,8 +16,7 @@ from actrepro.audit.findings import Finding
 from actrepro.audit.registry import Context, put
 from actrepro.audit.results import ModelResults, Results
 from actrepro.config.reading import default_study
-from actrepro.statistics.inference import tost_p
-from actrepro.statistics.inference import jackknife_pairs, mean_estimate
+from actrepro.statistics.inference import jackknife_pairs, mean_estimate, tost_p
 
 STUDY = default_study()
 LOSS, TV = "loss.all", "tv-half_l1-pairs.all"

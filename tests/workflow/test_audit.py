@@ -10,8 +10,9 @@ import yaml
 from study_folder import TINY, Study
 from synthetic_archive import make_record
 
+from actrepro.audit import paths as audit_paths
+from actrepro.audit.config import trained_control_names
 from actrepro.audit.findings import VERDICTS
-from actrepro.config.names import trained_control_names
 from actrepro.core import paths
 
 pytestmark = pytest.mark.workflow
@@ -27,24 +28,24 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 
 def verdicts(study: Study) -> dict[str, str]:
-    return {row["id"]: row["verdict"] for row in study.json(paths.CLAIMS_JSON)["claims"]}
+    return {row["id"]: row["verdict"] for row in study.json(audit_paths.CLAIMS_JSON)["claims"]}
 
 
 def test_the_audit_gives_every_claim_a_verdict_with_evidence(audited: Study) -> None:
-    audit = audited.json(paths.CLAIMS_JSON)
+    audit = audited.json(audit_paths.CLAIMS_JSON)
     assert len(audit["claims"]) == 394
     for row in audit["claims"]:
         assert row["verdict"] in VERDICTS
         assert all(one["says"] for finding in row["findings"] for one in finding["evidence"])
-    assert len(audited.rows(paths.CLAIMS_TABLE)) == 394
-    page = (audited.folder / paths.AUDIT_PAGE).read_text(encoding="utf-8")
+    assert len(audited.rows(audit_paths.CLAIMS_TABLE)) == 394
+    page = (audited.folder / audit_paths.AUDIT_PAGE).read_text(encoding="utf-8")
     assert page.count('id="claim-') == 394
 
 
 def test_snakemakes_report_has_the_audits_page_and_claims(audited: Study) -> None:
     grouped, items = audited.snakemakes_report("audit")
     assert grouped == {"Audit: Page": ["audit"], "Audit: Tables": ["claims"]}
-    assert "n = 3 seeds" in items[paths.AUDIT_PAGE]["caption"]
+    assert "n = 3 seeds" in items[audit_paths.AUDIT_PAGE]["caption"]
 
 
 def test_the_audit_lies_apart_from_any_study(audited: Study) -> None:
@@ -62,8 +63,10 @@ def _results(study: Study) -> list[Path]:
 def test_each_control_is_caught_by_its_gates_and_told_beside_the_honest_number(
     audited: Study, control: str
 ) -> None:
-    measured = audited.json(paths.at(paths.CONTROL, control=control))
-    told = {one["control"]: one for one in audited.json(paths.CLAIMS_JSON)["controls"]}[control]
+    measured = audited.json(paths.at(audit_paths.CONTROL, control=control))
+    told = {one["control"]: one for one in audited.json(audit_paths.CLAIMS_JSON)["controls"]}[
+        control
+    ]
     assert told["run"]
     assert {line["quantity"] for line in told["lines"]} <= measured["numbers"].keys()
     caught = [gate["gate"] for gate in told["gates"] if not gate["control"]["passed"]]
@@ -74,7 +77,7 @@ def test_each_control_is_caught_by_its_gates_and_told_beside_the_honest_number(
 def test_evidence_is_found_where_it_is_said_to_be(audited: Study) -> None:
     """Every number of the evidence stands in its file, at its key."""
     found = 0
-    for row in audited.json(paths.CLAIMS_JSON)["claims"]:
+    for row in audited.json(audit_paths.CLAIMS_JSON)["claims"]:
         for finding in row["findings"]:
             for evidence in finding["evidence"]:
                 for number in evidence["numbers"]:
@@ -119,7 +122,7 @@ def test_a_control_that_is_not_configured_leaves_its_claims_not_run(
     assert changed
     assert {before[row] for row in changed} == {"artefact"}
     assert {after[row] for row in changed} == {"not run"}
-    told = study.json(paths.CLAIMS_JSON)["controls"]
+    told = study.json(audit_paths.CLAIMS_JSON)["controls"]
     assert [one["control"] for one in told if not one["run"]] == ["not_wired"]
 
 
@@ -135,10 +138,12 @@ def test_a_record_is_evidence_as_long_as_it_is_whole(audited: Study, tmp_path: P
     changed = {row for row in before if before[row] != after[row]}
     assert changed
     assert {before[row] for row in changed} == {"not run"}
-    assert study.json(paths.CLAIMS_JSON)["records"][record.name]["scales"] == ["full"]
-    assert f"full from the record {record.name}" in (study.folder / paths.AUDIT_PAGE).read_text()
+    assert study.json(audit_paths.CLAIMS_JSON)["records"][record.name]["scales"] == ["full"]
+    assert (
+        f"full from the record {record.name}" in (study.folder / audit_paths.AUDIT_PAGE).read_text()
+    )
     assert study.planned("audit") == {}
     (brought / "runs.json").unlink()
     study.tiny("audit")
     assert verdicts(study) == before
-    assert list(study.json(paths.CLAIMS_JSON)["ignored_records"]) == [record.name]
+    assert list(study.json(audit_paths.CLAIMS_JSON)["ignored_records"]) == [record.name]

@@ -3,8 +3,8 @@ from pathlib import Path
 from actrepro.core.jobs import job
 
 with job(snakemake.log[0]):
+    from actrepro.audit.config import Control
     from actrepro.audit.controls.job import make_control
-    from actrepro.config.study import Control
     from actrepro.train.startup import claim_gpu
 
     claim_gpu(snakemake.params.device, snakemake.resources.jobs_per_gpu)

@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name every PyTorch reader knows
 from torch import Tensor, nn
 
+from actrepro.audit.config import parse_audit
 from actrepro.config.names import activation_names, model_names
 from actrepro.config.protocol import Protocol
 from actrepro.config.study import Study
@@ -69,7 +70,8 @@ def write_facts(study: Study, corpus_path: Path, output: Path) -> None:
 
 def facts(study: Study, corpus: Corpus) -> dict[str, Any]:
     """All facts, as `facts.json` holds them."""
-    protocol = study.protocols[study.audit.scale]
+    audit = parse_audit(study)
+    protocol = study.protocols[audit.scale]
     return {
         "parameters": parameter_counts(study),
         "sized_to_match": sized_to_match(),
@@ -78,7 +80,7 @@ def facts(study: Study, corpus: Corpus) -> dict[str, Any]:
             name: parts(_asked_for_dropout(name, protocol, len(corpus.symbols)))
             for name in model_names()
         },
-        "untrained": untrained_losses(protocol, study.audit.activations, corpus),
+        "untrained": untrained_losses(protocol, audit.activations, corpus),
         "activations": activation_facts(),
         "optimiser": {"name": AdamW.__name__, "weight_decay": WEIGHT_DECAY},
         "corpus": {

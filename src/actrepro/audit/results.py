@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from actrepro.audit import paths as audit_paths
+from actrepro.audit.config import FOLDER, Audit, parse_audit
 from actrepro.audit.findings import ARTEFACT, NOT_RUN, Finding, Number, found
-from actrepro.config.protocol import AUDIT_FOLDER
 from actrepro.config.study import Study
 from actrepro.core import paths
 from actrepro.core.files import read_json, sha256_of
@@ -181,6 +183,15 @@ class Results:
     records: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     ignored_records: Mapping[str, str] = field(default_factory=dict)
 
+    @cached_property
+    def audit(self) -> Audit:
+        """What the audit itself trains."""
+        return parse_audit(self.study)
+
+    def file_of(self, scale: str, model: str) -> str:
+        """Return the results file that a claim about a model at a scale rests on."""
+        return paths.at(paths.MODEL_STATS, scale=self.audit.folder_of(scale), model=model)
+
     def model(self, scale: str, model: str) -> ModelResults | None:
         """A model's results at a scale; None when they do not exist or do not fit."""
         return self.models.get((scale, model))
@@ -196,7 +207,7 @@ class Results:
         entry = self.controls[control]["numbers"][quantity]
         if entry[side] is None:
             return None
-        file = paths.at(paths.CONTROL, control=control)
+        file = paths.at(audit_paths.CONTROL, control=control)
         low, high = entry.get(f"{side}_interval") or (None, None)
         key = f"numbers.{quantity}.{side}"
         return Number(entry[side], file, key, entry.get("measure", ""), entry.get("n"), low, high)
@@ -225,7 +236,7 @@ class Results:
         absent = {place: why for place, why in absent.items() if why}
         if not absent:
             return None
-        files = {place: stats_path(self.study, *place) for place in absent}
+        files = {place: self.file_of(*place) for place in absent}
         reasons = {
             why: listed([files[place] for place, other in absent.items() if other == why])
             for why in dict.fromkeys(absent.values())
@@ -251,8 +262,8 @@ class Results:
         """
         named: dict[bool, dict[str, None]] = {False: {}, True: {}}
         for place, names in wanted.items():
-            audited = place[0] == self.study.audit.scale
-            part = self.study.audit if audited else self.study
+            audited = place[0] == self.audit.scale
+            part: Audit | Study = self.audit if audited else self.study
             before = self.models[place].activations if place in self.models else ()
             if before or not set(names) <= set(part.activations):
                 named[audited].update(dict.fromkeys((*before, *names)))
@@ -263,7 +274,7 @@ class Results:
 
     def without(self, scale: str, model: str, why: str = "") -> Finding:
         """The finding of a check whose model has no results: what to run, and why."""
-        file = stats_path(self.study, scale, model)
+        file = self.file_of(scale, model)
         reason = self.refused.get((scale, model)) or why or "there is no such file"
         own = self.models.get((scale, model))
         recorded = (own.file,) if own is not None and own.record else ()
@@ -272,14 +283,14 @@ class Results:
 
     def without_control(self, control: str) -> Finding:
         """The finding of a check whose control has not been run: it might have been an artefact."""
-        file = paths.at(paths.CONTROL, control=control)
+        file = paths.at(audit_paths.CONTROL, control=control)
         says = f"{file}: there is no such file."
         return replace(found(NOT_RUN, says, settles=_command([file])), instead_of=ARTEFACT)
 
     def without_facts(self, *keys: str) -> Finding:
         """The finding of a check that needs a fact which is not there."""
-        says = f"{paths.FACTS} does not exist or has no {'.'.join(keys)}."
-        return found(NOT_RUN, says, settles=_command([paths.FACTS]))
+        says = f"{audit_paths.FACTS} does not exist or has no {'.'.join(keys)}."
+        return found(NOT_RUN, says, settles=_command([audit_paths.FACTS]))
 
     def fact(self, *keys: str) -> Any:
         """A fact by its keys; None when `facts.json` is missing or does not have it."""
@@ -291,16 +302,11 @@ class Results:
     def number_of_facts(self, *keys: str) -> Number | None:
         """A fact that is a number, or is true or false; None as for `fact`."""
         value = self.fact(*keys)
-        return None if value is None else Number(float(value), paths.FACTS, ".".join(keys))
+        return None if value is None else Number(float(value), audit_paths.FACTS, ".".join(keys))
 
 
 def _command(words: Iterable[str]) -> str:
     return " ".join((SNAKEMAKE, *words))
-
-
-def stats_path(study: Study, scale: str, model: str) -> str:
-    """The results file that a claim about a model at a scale rests on."""
-    return paths.at(paths.MODEL_STATS, scale=study.scale_of_claims(scale), model=model)
 
 
 def read_results(
@@ -318,7 +324,7 @@ def read_results(
     hashes: dict[str, str] = {}
     for path in stats:
         read = read_json(path)
-        scale = str(read.get("scale", "")).removeprefix(AUDIT_FOLDER)
+        scale = str(read.get("scale", "")).removeprefix(FOLDER)
         name = (scale, read.get("model", ""))
         hashes[str(path)] = sha256_of(path)
         why = misfit(study, scale, read)

@@ -17,17 +17,12 @@ ACTIVATION_DECORATORS = ("pointwise", "gated")
 
 @cache
 def model_names() -> tuple[str, ...]:
-    """Return the built-in models: the public modules of `actrepro.models.zoo`."""
-    return _public_modules("models/zoo")
+    """Built-in models: the public modules of `actrepro.models.zoo`, one file each."""
+    return public_modules("models/zoo")
 
 
-@cache
-def trained_control_names() -> tuple[str, ...]:
-    """Return the audit's controls that train: modules of `actrepro.audit.controls.trained`."""
-    return _public_modules("audit/controls/trained")
-
-
-def _public_modules(folder: str) -> tuple[str, ...]:
+def public_modules(folder: str) -> tuple[str, ...]:
+    """Return the names of the public modules in a folder of the package."""
     files = (PACKAGE / folder).glob("*.py")
     return tuple(sorted(file.stem for file in files if not file.stem.startswith("_")))
 

@@ -5,7 +5,7 @@ The rules hand both to their jobs. A slice is plain data, and a job whose slice 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from actrepro.config.study import RunConfig, Study
@@ -16,9 +16,20 @@ Slice = dict[str, Any]
 
 @dataclass(frozen=True)
 class Plan:
-    """The files and the jobs' slices of one study."""
+    """The files and the jobs' slices of a study.
+
+    Attributes
+    ----------
+    beside
+        By scale, other studies whose runs the same rules make, in folders of their own.
+    """
 
     study: Study
+    beside: dict[str, Study] = field(default_factory=dict)
+
+    def study_at(self, scale: str) -> Study:
+        """Return the study whose models, activations and seeds are run at a scale."""
+        return self.beside.get(scale, self.study)
 
     def files(self, pattern: str, **named: str) -> list[str]:
         """Return a path for each scale, model, activation and seed that is not named.
@@ -35,7 +46,7 @@ class Plan:
         if "scale" not in named:
             scales = self.study.scales
             return [path for one in scales for path in self.files(pattern, scale=one, **named)]
-        part = self.study.part(named["scale"])
+        part = self.study_at(named["scale"])
         values = {"model": part.models, "activation": part.activations, "seed": part.seeds}
         missing = {
             name: found
@@ -51,7 +62,7 @@ class Plan:
 
     def run_names(self, scale: str) -> list[tuple[str, str, int]]:
         """Return the model, activation and seed of each run of a scale."""
-        part = self.study.part(scale)
+        part = self.study_at(scale)
         return [
             (model, activation, seed)
             for model in part.models
@@ -61,22 +72,22 @@ class Plan:
 
     def runs(self, scale: str, model: str, activation: str | None = None) -> list[Slice]:
         """Return the slices of a cell's runs, or of all of a model's, by activation and seed."""
-        part = self.study.part(scale)
+        part = self.study_at(scale)
         activations = part.activations if activation is None else (activation,)
         return [
-            _slice(self.study.run_config(scale, model, name, seed))
+            _slice(part.run_config(scale, model, name, seed))
             for name in activations
             for seed in part.seeds
         ]
 
     def first_runs(self, scale: str, model: str) -> list[Slice]:
         """Return the slice of each activation's first run: gates look at fresh models."""
-        activations = self.study.part(scale).activations
+        activations = self.study_at(scale).activations
         return [self.runs(scale, model, activation)[0] for activation in activations]
 
     def cell(self, scale: str, model: str, activation: str) -> Slice:
         """Return the slice that a cell's runs share: that of a run without its seed."""
-        run = _slice(self.study.run_config(scale, model, activation, seed=0))
+        run = _slice(self.study_at(scale).run_config(scale, model, activation, seed=0))
         return {key: value for key, value in run.items() if key != "seed"}
 
     def cards(self) -> list[Slice]:

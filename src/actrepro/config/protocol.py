@@ -17,9 +17,8 @@ from pydantic import (
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 
-# The audit's runs lie apart from a study's: their scale's folder is below `audit/`.
-AUDIT_FOLDER = "audit/"
-ScaleFolder = Annotated[str, Field(pattern=r"^(audit/)?[A-Za-z][A-Za-z0-9_-]*$")]
+# A scale as its runs are called: its folder below `results/`.
+ScaleFolder = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*(/[A-Za-z][A-Za-z0-9_-]*)*$")]
 
 
 def as_list(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from actrepro.config.protocol import (
     Part,
     Protocol,
 )
-from actrepro.config.study import Audit, Control, Study
+from actrepro.config.study import Study
 from actrepro.core.errors import ActreproError
 
 
@@ -37,24 +38,30 @@ def parse_study(config: dict[str, Any], origin: str = "the config") -> Study:
     try:
         return Study.model_validate(config)
     except ValidationError as error:
-        problems = "\n".join(f"  - {_problem(part)}" for part in error.errors())
-        raise ActreproError(
-            f"{origin} is not a valid study:\n{problems}\n"
-            "Every key is described in docs/reference/config.md."
+        raise not_a_study(
+            origin, [problem(part, *_place(part["loc"])) for part in error.errors()]
         ) from None
 
 
-def _problem(error: Any) -> str:
-    """Describe one of pydantic's errors."""
-    key, siblings = _place(error["loc"])
-    if error["type"] == "extra_forbidden":
-        return f"{key}: no such key{nearest(str(error['loc'][-1]), siblings)}"
-    if error["type"] == "missing":
-        return f"{key}: is missing"
-    message = str(error["msg"]).removeprefix("Value error, ")
-    if not key:
+def not_a_study(origin: str, problems: Iterable[str]) -> ActreproError:
+    """Return the error that lists what is wrong with a config."""
+    lines = "\n".join(f"  - {one}" for one in problems)
+    return ActreproError(
+        f"{origin} is not a valid study:\n{lines}\n"
+        "Every key is described in docs/reference/config.md."
+    )
+
+
+def problem(part: Any, place: str, keys: list[str]) -> str:
+    """Return one of pydantic's problems in words; `keys` are valid at its place."""
+    if part["type"] == "extra_forbidden":
+        return f"{place}: no such key{nearest(str(part['loc'][-1]), keys)}"
+    if part["type"] == "missing":
+        return f"{place}: is missing"
+    message = str(part["msg"]).removeprefix("Value error, ")
+    if not place:
         return message
-    return f"{key}: found {error['input']!r}, but {message[0].lower()}{message[1:]}"
+    return f"{place}: found {part['input']!r}, but {message[0].lower()}{message[1:]}"
 
 
 def _place(location: tuple[Any, ...]) -> tuple[str, list[str]]:
@@ -71,10 +78,6 @@ def _place(location: tuple[Any, ...]) -> tuple[str, list[str]]:
             kind = Protocol
         case ("margins", *_):
             kind = Margins
-        case ("audit", "controls", _, *_):
-            kind = Control
-        case ("audit", *_):
-            kind = Audit
         case ("benchmark", "growth", *_):
             kind = Growth
         case ("benchmark", *_):

@@ -1,12 +1,7 @@
-"""A study's config as types: every key, its type, its range, its meaning.
-
-The JSON schema in `config/schema.json` is generated from these types
-(`python -m actrepro.config.study`); a test fails when the two differ.
-"""
+"""A study's config as types: every key, its type, its range, its meaning."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -19,9 +14,8 @@ from pydantic import (
     model_validator,
 )
 
-from actrepro.config.names import activation_names, model_names, nearest, trained_control_names
+from actrepro.config.names import activation_names, model_names, nearest
 from actrepro.config.protocol import (
-    AUDIT_FOLDER,
     Benchmark,
     Corpus,
     FileCorpus,
@@ -40,27 +34,6 @@ from actrepro.core.paths import folders_beside_scales
 # The benchmark compares this model with a plain training loop, and varies these of its sizes.
 PEER_OF = "charlm"
 VARIED = ("width", "layers", "context")
-
-
-class Control(Protocol):
-    """A small experiment of the audit that makes one known mistake on purpose."""
-
-    train_characters: int | None = Field(
-        None, ge=1000, description="Characters of training text that it sees (all when absent)."
-    )
-
-
-class Audit(Part):
-    """Runs that the audit trains: the earlier study's smallest scale again, and its controls."""
-
-    scale: FileName = Field(description="One of the protocols.")
-    models: Names = Field(description="Trained at that scale, independently of the study.")
-    activations: Names = Field(description="Activations of these models.")
-    seeds: Seeds = Field(description="One run per model, activation and seed.")
-    controls: dict[FileName, Control] = Field(
-        description="By the name of a file in `src/actrepro/audit/controls/trained/`. A control "
-        "that is not listed is not run, and the claims that need it end as *not run*."
-    )
 
 
 class RunConfig(Part):
@@ -154,7 +127,7 @@ class Study(Part):
     )
     corpora: dict[FileName, Corpus] = Field(description="Texts by name.")
     protocols: dict[FileName, Protocol] = Field(description="Scales by name.")
-    audit: Audit = Field(description="Runs that `snakemake audit` trains.")
+    audit: dict[str, Any] = Field(description="Runs that `snakemake audit` trains.")
     benchmark: Benchmark | None = Field(
         None, description="Measurements that `snakemake benchmark` makes."
     )
@@ -164,21 +137,15 @@ class Study(Part):
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:
-        _refuse_unknown("models", self.models, self.known_models)
-        _refuse_unknown("activations", self.activations, activation_names())
-        _refuse_unknown("scales", self.scales, tuple(self.protocols))
-        _refuse_unknown("trained_together", self.trained_together, tuple(self.protocols))
+        refuse_unknown("models", self.models, self.known_models)
+        refuse_unknown("activations", self.activations, activation_names())
+        refuse_unknown("scales", self.scales, tuple(self.protocols))
+        refuse_unknown("trained_together", self.trained_together, tuple(self.protocols))
         for scale, protocol in self.protocols.items():
-            _refuse_unknown(f"protocols.{scale}.corpus", (protocol.corpus,), tuple(self.corpora))
-            _refuse_unknown(
+            refuse_unknown(f"protocols.{scale}.corpus", (protocol.corpus,), tuple(self.corpora))
+            refuse_unknown(
                 f"protocols.{scale}.overrides", tuple(protocol.overrides), self.known_models
             )
-        _refuse_unknown("audit.scale", (self.audit.scale,), tuple(self.protocols))
-        _refuse_unknown("audit.models", self.audit.models, self.known_models)
-        _refuse_unknown("audit.activations", self.audit.activations, activation_names())
-        _refuse_unknown("audit.controls", tuple(self.audit.controls), trained_control_names())
-        for control in self.audit.controls.values():
-            _refuse_unknown("audit.controls.corpus", (control.corpus,), tuple(self.corpora))
         if self.benchmark:
             self._check_benchmark(self.benchmark)
         _refuse_shadowing(tuple(self.custom_models))
@@ -187,10 +154,10 @@ class Study(Part):
 
     def _check_benchmark(self, benchmark: Benchmark) -> None:
         growth, scales = benchmark.growth, tuple(self.protocols)
-        _refuse_unknown("benchmark.models", benchmark.models, self.known_models)
-        _refuse_unknown("benchmark.activations", benchmark.activations, activation_names())
-        _refuse_unknown("benchmark.scales", benchmark.scales, scales)
-        _refuse_unknown("benchmark.growth.scale", (growth.scale,), scales)
+        refuse_unknown("benchmark.models", benchmark.models, self.known_models)
+        refuse_unknown("benchmark.activations", benchmark.activations, activation_names())
+        refuse_unknown("benchmark.scales", benchmark.scales, scales)
+        refuse_unknown("benchmark.growth.scale", (growth.scale,), scales)
         base = self.protocols[growth.scale]
         for key in VARIED:
             for size in getattr(growth, key):
@@ -218,31 +185,6 @@ class Study(Part):
             _refuse_taken(self.protocols, names)
         except ValueError as error:
             raise ActreproError(str(error)) from None
-
-    @property
-    def audit_scale(self) -> str:
-        """The folder of the audit's runs, as a scale's name."""
-        return f"{AUDIT_FOLDER}{self.audit.scale}"
-
-    def part(self, scale: str) -> Audit | Study:
-        """Return the part that lists a scale's models, activations and seeds: audit or study."""
-        return self.audit if scale.startswith(AUDIT_FOLDER) else self
-
-    def for_audit(self) -> Study:
-        """Return the audit as a study of its own, with only what its verdicts depend on."""
-        changes: dict[str, Any] = {
-            "study": "audit",
-            "models": self.audit.models,
-            "activations": self.audit.activations,
-            "seeds": self.audit.seeds,
-            "scales": (self.audit.scale,),
-            "device": "auto",
-            "custom_models": {},
-            "elsewhere": None,
-            "benchmark": None,
-            "record": None,
-        }
-        return self.model_copy(update=changes)
 
     def record_name(self) -> str:
         """Return the name under which the study's results are to be recorded.
@@ -277,12 +219,8 @@ class Study(Part):
         }
 
     def protocol(self, scale: str) -> Protocol:
-        """Return the protocol of a scale, which may be the audit's."""
-        return self.protocols[scale.removeprefix(AUDIT_FOLDER)]
-
-    def scale_of_claims(self, scale: str) -> str:
-        """Return the folder where claims about a scale find results: the audit's or a study's."""
-        return self.audit_scale if scale == self.audit.scale else scale
+        """Return the protocol of a scale."""
+        return self.protocols[scale]
 
     def run_config(self, scale: str, model: str, activation: str, seed: int) -> RunConfig:
         """Return one run's slice of the study; changes elsewhere in the config do not affect it."""
@@ -336,7 +274,8 @@ def _portable(corpus: Corpus) -> dict[str, Any]:
     return settings
 
 
-def _refuse_unknown(key: str, names: tuple[str, ...], valid: tuple[str, ...]) -> None:
+def refuse_unknown(key: str, names: tuple[str, ...], valid: tuple[str, ...]) -> None:
+    """Raise ValueError where a key of the config has a name that is not valid."""
     for name in names:
         if name not in valid:
             raise ValueError(f"{key}: '{name}' is not known{nearest(name, valid)}")
@@ -355,12 +294,3 @@ def _refuse_taken(scales: Iterable[str], names: Iterable[str]) -> None:
             f"protocols: the workflow has a target or folder '{taken[0]}' of its own; "
             "choose another name for the scale"
         )
-
-
-def schema() -> str:
-    """Return the JSON schema of a study, as `config/schema.json` has it."""
-    return json.dumps(Study.model_json_schema(), indent=2) + "\n"
-
-
-if __name__ == "__main__":
-    print(schema(), end="")

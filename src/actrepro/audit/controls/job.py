@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 
+from actrepro.audit.config import Control, trained_control_names
 from actrepro.audit.controls.kit import TEST_CHARACTERS, Inputs
-from actrepro.config.names import nearest, trained_control_names
-from actrepro.config.study import Control
+from actrepro.config.names import nearest
 from actrepro.core.errors import ActreproError
 from actrepro.core.files import write_json
 from actrepro.data.corpus import load_corpus

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from actrepro.audit.config import Control
 from actrepro.audit.controls.unpaired import differences, quantity, span, unpaired_differences
-from actrepro.config.study import Control, RunConfig
+from actrepro.config.study import RunConfig
 from actrepro.core.errors import ActreproError
 from actrepro.core.vocabulary import DIVERGED, FAILED, FINISHED
 from actrepro.data.corpus import Corpus

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from actrepro.audit import paths as audit_paths
 from actrepro.audit.claims import Claim, Table, read_yaml
 from actrepro.audit.results import Results
 from actrepro.core import paths
@@ -66,7 +67,7 @@ def side_by_side(path: Path, table: Table, results: Results) -> list[dict[str, A
         {
             "control": name,
             **telling.model_dump(mode="json", exclude={"lines", "gates"}),
-            "file": paths.at(paths.CONTROL, control=name),
+            "file": paths.at(audit_paths.CONTROL, control=name),
             "run": name in results.controls,
             "about": results.controls.get(name, {}).get("about"),
             "gates": _gates(telling, results.controls.get(name)),

@@ -8,13 +8,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from actrepro.audit import paths as audit_paths
 from actrepro.audit.page import parts
 from actrepro.audit.staleness import TARGET
 from actrepro.core import paths
 from actrepro.report.kit.tables import Entry
 
 # The audit's page, as the report links to it.
-PAGE = os.path.relpath(paths.AUDIT_PAGE, Path(paths.REPORT).parent)
+PAGE = os.path.relpath(audit_paths.AUDIT_PAGE, Path(paths.REPORT).parent)
 COMMAND = f"{TARGET} --cores 2"
 
 
@@ -34,7 +35,7 @@ def section(audit: Mapping[str, Any]) -> dict[str, Any]:
             "experiment without it.",
             "columns": ["mistake", *parts.SIDES],
             "rows": _rows(audit),
-            "source": f"{paths.CLAIMS_JSON}: controls",
+            "source": f"{paths.AUDIT_SECTION}: table",
         },
         "page": PAGE,
         "command": COMMAND,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from actrepro.audit import paths as audit_paths
 from actrepro.audit.claims import Claim
 from actrepro.audit.expressions import Expression
 from actrepro.audit.findings import Finding, Number, upheld
 from actrepro.audit.printed import EXACT, measured
 from actrepro.audit.registry import Context, check
-from actrepro.core import paths
 from actrepro.core.formats import minus
 
 
@@ -47,7 +47,7 @@ def follows_formula(
     gaps = {k: abs(float(formula.value({**own, "x": grid[k]})) - values[k]) for k in places}
     worst = max(gaps, key=gaps.__getitem__)
     told = places if at else [worst]
-    numbers = [Number(values[k], paths.FACTS, f"activations.{name}.y.{k}") for k in told]
+    numbers = [Number(values[k], audit_paths.FACTS, f"activations.{name}.y.{k}") for k in told]
     return upheld(
         gaps[worst] <= within + EXACT,
         minus(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from actrepro.audit import paths as audit_paths
 from actrepro.audit.claims import Claim
 from actrepro.audit.findings import (
     ARTEFACT,
@@ -141,7 +142,7 @@ def _steps(
     ladder: Sequence[Mapping[str, Any]], places: Sequence[int]
 ) -> tuple[str, tuple[Number, ...]]:
     """What some tables of the ladder are like, in a sentence without its end."""
-    file = paths.at(paths.CONTROL, control=UNPAIRED)
+    file = paths.at(audit_paths.CONTROL, control=UNPAIRED)
     numbers = tuple(Number(ladder[place]["tv"], file, f"ladder.{place}.tv") for place in places)
     steps = [ladder[place] for place in places]
     orders = listed([str(step["order"]) for step in steps])

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from actrepro.audit import paths as audit_paths
 from actrepro.audit.checks.measured.artefacts import control_told, sides_of
 from actrepro.audit.claims import Claim
 from actrepro.audit.expressions import exact_interval
@@ -24,7 +25,6 @@ from actrepro.audit.printed import (
 from actrepro.audit.registry import Context, check
 from actrepro.audit.results import ModelResults
 from actrepro.audit.words import called
-from actrepro.core import paths
 from actrepro.predict.store import FINAL
 
 TOTAL_VARIATION = "tv-half_l1-pairs.all"
@@ -90,7 +90,7 @@ def _untrained(claim: Claim, context: Context) -> Evidence | None:
         return None
     ends = sorted(losses, key=losses.__getitem__)
     numbers = (
-        Number(losses[name], paths.FACTS, f"untrained.{claim.model}.{name}")
+        Number(losses[name], audit_paths.FACTS, f"untrained.{claim.model}.{name}")
         for name in (ends[0], ends[-1])
     )
     says = (

@@ -9,6 +9,7 @@ from typing import Any
 
 import scipy.stats
 
+from actrepro.audit import paths as audit_paths
 from actrepro.audit.checks.measured.artefacts import UNPAIRED
 from actrepro.audit.checks.measured.orders import order as judge_order
 from actrepro.audit.checks.printed.expression import Order, stated_pairs
@@ -71,7 +72,7 @@ def pd_follows_sharpness(claim: Claim, context: Context, *, cells: Sequence[str]
 
 
 def _steps(ladder: Sequence[Mapping[str, Any]], key: str) -> list[Number]:
-    file = paths.at(paths.CONTROL, control=UNPAIRED)
+    file = paths.at(audit_paths.CONTROL, control=UNPAIRED)
     return [Number(step[key], file, f"ladder.{place}.{key}") for place, step in enumerate(ladder)]
 
 
