@@ -1,9 +1,7 @@
-"""Printed numbers with their rounding: what a check may compute from them, and how exactly.
+"""Printed numbers with their rounding, and how sentences write them.
 
-A number agrees with what it is computed from when rounding explains the difference: at most
-half a unit of its last digit, and what rounding of its parts can add to that. Where the
-table gives a tolerance (`within`), that counts instead. YAML drops the zeros at the end of
-1.5540, so that a check may be told the `digits` behind the point.
+A printed number may be off by half a unit of its last digit. YAML drops the zeros at the end of
+1.5540, so a check may say how many `digits` the document prints.
 """
 
 from __future__ import annotations
@@ -17,7 +15,6 @@ from typing import Any
 
 from actrepro.audit.claims import Cited, Claim
 from actrepro.audit.registry import Context
-from actrepro.core import formats
 from actrepro.core.errors import ActreproError
 
 # A key of the claim, a row's id, `row.key`, or a number.
@@ -79,19 +76,6 @@ class Printed:
     def to(self, digits: int | None) -> Printed:
         """The same, known to have so many digits behind the point; None leaves them as read."""
         return self if digits is None else replace(self, half=0.5 * 10.0**-digits)
-
-
-@dataclass(frozen=True)
-class Computed:
-    """A number computed from printed ones, and how far their rounding can move it."""
-
-    value: float
-    slack: float = 0.0
-
-    def agrees_with(self, printed: Printed, within: float | None = None) -> bool:
-        """Whether rounding alone, or the tolerance, explains the distance to a printed number."""
-        allowed = self.slack + printed.half if within is None else within
-        return abs(self.value - printed.value) <= allowed + EXACT
 
 
 def look_up(
@@ -169,33 +153,9 @@ def values_of(parts: Iterable[Printed]) -> list[float]:
     return [value for part in parts for value in part.values]
 
 
-def halves_of(parts: Iterable[Printed]) -> list[float]:
-    """How far each of `values_of` may be from the truth."""
-    return [part.half for part in parts for _ in part.values]
-
-
 def rows_of(parts: Iterable[Printed]) -> tuple[str, ...]:
     """The rows that the numbers are from, each once."""
     return tuple(dict.fromkeys(part.row for part in parts if part.row))
-
-
-def computed(function: Callable[[Sequence[float]], float], parts: Sequence[Printed]) -> Computed:
-    """A function of printed numbers, with the sum of what rounding each of them can do to it.
-
-    To first order, which for numbers of three digits and more is close; and never less
-    than the true slack of a sum.
-    """
-    values, halves = values_of(parts), halves_of(parts)
-    centre = function(values)
-    slack = 0.0
-    for place, half in enumerate(halves):
-        if half:
-            moved = [
-                function([*values[:place], values[place] + step, *values[place + 1 :]])
-                for step in (half, -half)
-            ]
-            slack += max(abs(one - centre) for one in moved)
-    return Computed(centre, slack)
 
 
 def half_unit(values: Iterable[float]) -> float:
@@ -230,17 +190,6 @@ def as_printed(value: float) -> str:
 def _with_minus(text: str) -> str:
     """A typographic minus before a negative number; its exponent stays as it is."""
     return f"−{text[1:]}" if text.startswith("-") else text
-
-
-def all_printed(values: Sequence[float]) -> str:
-    """Printed numbers as in a sentence: `1, 2.5 and 3`."""
-    return formats.listed([as_printed(value) for value in values])
-
-
-def are_printed(values: Sequence[float], write: Callable[[float], str] = as_printed) -> str:
-    """Printed numbers with their verb: `1 is printed`, `1 and 2 are printed`."""
-    told = formats.listed([write(value) for value in values])
-    return f"{told} {'is' if len(values) == 1 else 'are'} printed"
 
 
 def span(values: Sequence[float], write: Callable[[float], str] = as_printed) -> str:
