@@ -28,7 +28,7 @@ PATIENCE = 240.0  # seconds, for what a busy machine does in ten
 HELD = """
 import os, subprocess, sys, time
 from pathlib import Path
-from actrepro.models import charlm
+from actrepro.models.zoo import charlm
 
 def training():
     return sys.argv[0].endswith("train.py")
