@@ -12,7 +12,7 @@ RUN = {"scale": "cpu", "model": "charlm", "activation": "relu", "seed": 42}
 PATTERNS = {
     name: value
     for name, value in vars(paths).items()
-    if name.isupper() and value.startswith(paths.RESULTS)
+    if name.isupper() and isinstance(value, str) and value.startswith(paths.RESULTS)
 }
 
 

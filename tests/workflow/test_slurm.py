@@ -28,7 +28,7 @@ PATIENCE = 240.0  # seconds, for what a busy machine does in ten
 HELD = """
 import os, subprocess, sys, time
 from pathlib import Path
-from actrepro.models import charlm
+from actrepro.models.zoo import charlm
 
 def training():
     return sys.argv[0].endswith("train.py")
@@ -197,7 +197,7 @@ def happened(_slurm_runs: None, tmp_path_factory: pytest.TempPathFactory) -> Hap
         _study(tmp_path_factory.mktemp(name)) for name in ("local", "whole", "stopped")
     )
     found = Happened(local, whole, stopped)
-    here = [SUMMARY, *RECORDS, "--cores", "2", *_settings(local, TOGETHER)]
+    here = ["summary", *RECORDS, "--cores", "2", *_settings(local, TOGETHER)]
     with _begun(local, "local", *here) as reference, _stopping(stopped, found):
         _kill_and_restart(whole, found)
         assert reference.ended() == 0, reference.text
