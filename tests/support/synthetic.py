@@ -124,7 +124,7 @@ def predictions(
         generator = np.random.default_rng([seed, RULES.index(same.get(rule, rule))])
         for positions, targets in targets_of(evaluation).items():
             drawn[rule, positions] = informed(generator, targets, len(evaluation.symbols))
-        shape = (4, evaluation.block // 2)
+        shape = (4, evaluation.context // 2)
         written[rule] = generator.integers(len(evaluation.symbols), size=shape, dtype=np.uint8)
     return Predictions(drawn, written, evaluation.sha256, hashes)
 

@@ -250,7 +250,7 @@ def model_differences(files: DifferencesFiles) -> None:
     own = {run: open_predictions(path) for run, path in files.predictions.items()}
     matched = {run: open_predictions(files.matched[run]) for run in own}
     stored = {**dict.fromkeys(OWN_RULES, own), MATCHED: matched}
-    edges = text_blocks(len(evaluation.targets), evaluation.block)
+    edges = text_blocks(len(evaluation.targets), evaluation.context)
     arrays: dict[str, npt.NDArray[Any]] = {}
     known: _Known = {}
     inspected: dict[str, dict[Run, Validity]] = {}
