@@ -134,8 +134,8 @@ def model_breakdown(
         run = open_predictions(path)
         if inspect(run, FINAL, evaluation).usable:
             cells[activation][seed] = run
-    found = breakdown(cells, load_corpus(corpus_path), evaluation)
-    write_json(output, {"schema": SCHEMA, **model, **found})
+    content = breakdown(cells, load_corpus(corpus_path), evaluation)
+    write_json(output, {"schema": SCHEMA, **model, **content})
 
 
 def breakdown(
@@ -148,17 +148,17 @@ def breakdown(
     The page shows the study's first cells that have two or more runs.
     """
     start, stop = page_bounds(corpus, evaluation)
-    found: dict[str, Any] = {}
+    summaries: dict[str, Any] = {}
     shown: dict[str, Any] = {}
     for activation, runs in cells.items():
         at, summary = _cell(list(runs.values()), evaluation)
-        found[activation] = {"n": len(runs), **summary}
+        summaries[activation] = {"n": len(runs), **summary}
         if at and len(runs) > 1 and len(shown) < PAGE_ACTIVATIONS:
             shown[activation] = _shown(runs, at, start, stop, evaluation.symbols)
     return {
         "evaluation_sha256": evaluation.sha256,
         "characters": len(evaluation.targets),
-        "cells": found,
+        "cells": summaries,
         "page": _page(corpus, evaluation, start, stop, shown),
     }
 

@@ -105,7 +105,7 @@ def census_of(
     census = _Census(recorder)
     with census:
         logits(codes)
-    return recorder.count, census.found
+    return recorder.count, census.nonlinearities
 
 
 class _Census(TorchFunctionMode):
@@ -118,7 +118,7 @@ class _Census(TorchFunctionMode):
     def __init__(self, recorder: Recorder) -> None:
         super().__init__()
         self.recorder = recorder
-        self.found: set[str] = set()
+        self.nonlinearities: set[str] = set()
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -130,7 +130,7 @@ class _Census(TorchFunctionMode):
             and any(tensor.grad_fn is not None for tensor in tensors)
             and not (name in OF_TWO and len(tensors) < 2)
         ):
-            self.found.add(name)
+            self.nonlinearities.add(name)
         return func(*args, **kwargs)
 
 
