@@ -1,4 +1,4 @@
-"""The benchmark counts, times and tells what it says it does. No test asserts a time."""
+"""The benchmark counts, times and reports what it claims to. No test asserts a time."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ PROVENANCE = {"machine": {"processor": "an abacus"}, "packages": {"torch": "0"}}
 def config(
     rounds: int = 2, device: str = "cpu", together: bool = False, **growth: Any
 ) -> BenchmarkConfig:
-    """Two models, two activations, at the tests' tiny scale."""
+    """Return a benchmark of two models and two activations at the tests' tiny scale."""
     sizes = {"width": [16, 32], "layers": [1, 2], "context": [16], "runs": [1, 2, 4]}
     settings = Benchmark.model_validate(
         {
@@ -121,7 +121,7 @@ def test_the_operations_of_an_lstm_are_counted_inside_it() -> None:
 
 
 def _weights(run: RunConfig) -> int:
-    """Of all matrices but the embeddings."""
+    """Count the weights of all matrices except the embeddings."""
     model = build_from_protocol(run.model, run.protocol, run.activation, SYMBOLS)
     named = model.named_parameters()
     return sum(p.numel() for name, p in named if p.dim() > 1 and not name.startswith("tokens"))
@@ -148,7 +148,7 @@ def _settings(**changes: Any) -> plain.Settings:
 
 
 def test_the_plain_loop_trains_charlm() -> None:
-    """With CharLM's weights it computes CharLM's logits."""
+    """With CharLM's weights, the plain model computes CharLM's logits."""
     ours = build_from_protocol(PEER_OF, synthetic.protocol(), "gelu", SYMBOLS, seed=1)
     peer = plain.GPT(_settings(activation="gelu"), SYMBOLS)
     peer.load_state_dict(_renamed(ours.state_dict()))
@@ -157,7 +157,7 @@ def test_the_plain_loop_trains_charlm() -> None:
 
 
 def _renamed(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """CharLM's weights under the plain model's names, queries, keys and values in one."""
+    """Rename CharLM's weights to the plain model's names, with joined queries, keys and values."""
     found = {}
     for name, weight in weights.items():
         name = name.replace("expand.layer", "expand")
@@ -186,10 +186,10 @@ def test_the_plain_loop_learns(
     arguments = [f"--{name}={value}" for name, value in options.items()]
     out = tmp_path / "plain.pt"
     plain.main([f"--corpus={corpus}", f"--out={out}", "--runs=2", "--windows=9", *arguments])
-    said = json.loads(capsys.readouterr().out)
-    assert said["characters"] == 2 * 60 * 8 * 16
-    assert said["selection_loss"] < math.log(len(synthetic.corpus().symbols)) - 0.3
-    assert said["peak_gpu_memory_bytes"] is None
+    output = json.loads(capsys.readouterr().out)
+    assert output["characters"] == 2 * 60 * 8 * 16
+    assert output["selection_loss"] < math.log(len(synthetic.corpus().symbols)) - 0.3
+    assert output["peak_gpu_memory_bytes"] is None
     assert out.stat().st_size
 
 
@@ -224,8 +224,8 @@ def test_runs_stand_side_by_side_as_in_the_workflow() -> None:
 def test_nothing_is_timed_twice_in_a_round_and_the_peer_follows_ours() -> None:
     timed = timed_of(plan())
     assert len({one.key for one in timed}) == len(timed)
-    told = [(one.run.model, one.run.activation, one.side, one.jobs) for one in timed]
-    assert told[:5] == [
+    order = [(one.run.model, one.run.activation, one.side, one.jobs) for one in timed]
+    assert order[:5] == [
         ("charlm", "relu", OURS, 2),
         ("charlm", "relu", PLAIN, 2),
         ("tinylstm", "relu", OURS, 2),
@@ -249,19 +249,19 @@ def test_a_program_that_fails_is_lost_with_its_reason() -> None:
         ask([program])
 
 
-def test_an_error_of_ours_is_told_without_its_type(corpus: Path) -> None:
+def test_an_actrepro_error_is_reported_without_its_type(corpus: Path) -> None:
     timed = Timed(_run("charlm", "swiglu", "cpu"), PLAIN, 1)
     outcome = time_together(Plan(config(), {"words": corpus}, 1), timed)
     assert isinstance(outcome, Lost)
     assert outcome.why.startswith("activation 'swiglu' is gated")
 
 
-def test_others_have_what_is_neither_idle_nor_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_share_of_others_excludes_idle_time_and_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 4)
-    start = Moment(clock=100, busy=50, own=5)
-    assert share_of_others(start, Moment(clock=110, busy=80, own=25)) == 0.25
-    assert share_of_others(start, Moment(clock=110, busy=60, own=25)) == 0
-    assert share_of_others(start, Moment(clock=110, busy=None, own=25)) is None
+    start = Moment(clock=100, busy=50, ours=5)
+    assert share_of_others(start, Moment(clock=110, busy=80, ours=25)) == 0.25
+    assert share_of_others(start, Moment(clock=110, busy=60, ours=25)) == 0
+    assert share_of_others(start, Moment(clock=110, busy=None, ours=25)) is None
 
 
 def test_a_moment_is_read_from_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,7 +278,7 @@ def test_a_moment_is_read_from_the_system(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def timing(speed: float) -> Timing:
-    """Of a process that trains so many characters in a second."""
+    """Return the timing of a process with a speed in characters/s."""
     return Timing(
         device="cpu",
         parameters=1234,
@@ -293,7 +293,7 @@ def timing(speed: float) -> Timing:
 
 
 def measured(of: Plan, lost: bool = False) -> Measurements:
-    """Ours at 200 and 400 characters/s in two rounds, the plain loop at 100, gated ones not."""
+    """Measure ours at 200 and 400 characters/s, the plain loop at 100 and not with swiglu."""
     timed = timed_of(of)
     why = Lost("the abacus broke")
     found = Measurements(
@@ -316,7 +316,7 @@ def file(lost: bool = False, device: str = "cpu") -> dict[str, Any]:
 def test_programs_find_the_library_where_the_workflow_found_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Snakemake's search path reaches a job's script, and not what the script starts."""
+    """Snakemake's search path reaches a job's script, but not its child processes."""
     monkeypatch.setattr(sys, "path", ["", "/an/environment", "/the/library"])
     seen: dict[str, str] = {}
 
@@ -331,7 +331,7 @@ def test_programs_find_the_library_where_the_workflow_found_it(
 
 
 def test_processes_are_timed_together() -> None:
-    said = {
+    output = {
         "device": "cpu",
         "parameters": 5,
         "characters": 100,
@@ -339,8 +339,8 @@ def test_processes_are_timed_together() -> None:
         "peak_gpu_memory_bytes": None,
     }
     ended = [
-        Finished({**said, "training_seconds": 4.0, "selection_loss": 1.0}, 6.0),
-        Finished({**said, "training_seconds": 2.0, "selection_loss": 2.0}, 5.0),
+        Finished({**output, "training_seconds": 4.0, "selection_loss": 1.0}, 6.0),
+        Finished({**output, "training_seconds": 2.0, "selection_loss": 2.0}, 5.0),
     ]
     assert Timing.of(ended) == Timing("cpu", 5, 200, 4.0, 6.0, 2.5, 20, None, 1.5)
 
@@ -383,7 +383,7 @@ def test_what_was_not_measured_is_null_with_its_reason() -> None:
     assert {cell["parameters"] for cell in lost["cells"]} == {lost["device_name"]} == {None}
 
 
-def _said(found: dict[str, Any]) -> str:
+def _text(found: dict[str, Any]) -> str:
     with style():
         figure = compose(found).figure
         figure.draw_without_rendering()
@@ -391,25 +391,25 @@ def _said(found: dict[str, Any]) -> str:
 
 
 def test_the_figure_shows_the_files_numbers() -> None:
-    said = _said(file())
+    text = _text(file())
     for expected in ("an abacus, 2 cores, torch 0; 2 jobs at once", "3.0", "100%", "256 MiB"):
-        assert expected in said
-    assert "not measured: the abacus broke" in said
-    assert "Other programs" not in said
+        assert expected in text
+    assert "not measured: the abacus broke" in text
+    assert "Other programs" not in text
 
 
 def test_the_figure_says_what_disturbs_it() -> None:
     found = {**file(), "share_of_others": 0.31}
-    assert "Other programs took 31% of the machine" in " ".join(_said(found).split())
-    assert "Other programs" not in _said({**found, "share_of_others": None})
+    assert "Other programs took 31% of the machine" in " ".join(_text(found).split())
+    assert "Other programs" not in _text({**found, "share_of_others": None})
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_a_figure_of_nothing_says_so(device: str) -> None:
-    said = _said(file(lost=True, device=device))
-    assert said.count("not measured: the abacus broke") == 4
-    assert ("a GPU" in said) == (device == "cuda")
-    assert "nan" not in said
+    text = _text(file(lost=True, device=device))
+    assert text.count("not measured: the abacus broke") == 4
+    assert ("a GPU" in text) == (device == "cuda")
+    assert "nan" not in text
 
 
 def test_the_figure_is_drawn_to_the_same_bytes(tmp_path: Path) -> None:

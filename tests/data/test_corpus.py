@@ -1,4 +1,4 @@
-"""A corpus: codes, split, round trips, and every way in which a text can be wrong."""
+"""Corpora: codes, split, round trips, and every way in which a text can be wrong."""
 
 import hashlib
 import os
@@ -93,7 +93,7 @@ def test_the_first_wrong_byte_is_named() -> None:
 
 
 class Making:
-    """Makes a corpus of a file with some bytes; `made` and `manifest` are what comes out."""
+    """Makes a corpus of a file with some bytes; `made` and `manifest` are the files written."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "mine.txt"
@@ -112,7 +112,7 @@ def making(tmp_path: Path) -> Making:
     return Making(tmp_path)
 
 
-def test_a_text_of_ones_own(making: Making) -> None:
+def test_a_users_text(making: Making) -> None:
     assert making(TEXT.encode(), symbols=len(set(TEXT))) == TEXT
     assert read_json(making.manifest) == {
         "corpus": "mine",

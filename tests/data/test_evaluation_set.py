@@ -1,4 +1,4 @@
-"""The evaluation set's promises, for any text and context, and the baselines by hand."""
+"""Properties of the evaluation set for any text and context, and the baselines by hand."""
 
 import os
 from collections import Counter
@@ -38,8 +38,8 @@ SETS = st.tuples(
 def test_each_character_of_the_test_half_is_scored_once(
     drawn: tuple[Corpus, int, int | None],
 ) -> None:
-    corpus, block, test_characters = drawn
-    made = evaluation_set(corpus, block, test_characters)
+    corpus, context, test_characters = drawn
+    made = evaluation_set(corpus, context, test_characters)
     expected = len(corpus.test) if test_characters is None else test_characters
     stop = corpus.selection_end + min(expected, len(corpus.test))
     np.testing.assert_array_equal(made.positions, np.arange(corpus.selection_end, stop))
@@ -51,13 +51,13 @@ def test_each_character_of_the_test_half_is_scored_once(
 
 @settings(deadline=None)
 @given(SETS)
-def test_what_stands_before_a_target_is_its_context(
+def test_each_target_has_at_least_half_a_context(
     drawn: tuple[Corpus, int, int | None],
 ) -> None:
-    corpus, block, test_characters = drawn
-    made = evaluation_set(corpus, block, test_characters)
-    assert made.offset.min() + 1 >= block / 2
-    assert made.offset.max() < block
+    corpus, context, test_characters = drawn
+    made = evaluation_set(corpus, context, test_characters)
+    assert made.offset.min() + 1 >= context / 2
+    assert made.offset.max() < context
     for window, offset, position in zip(made.window, made.offset, made.positions, strict=True):
         np.testing.assert_array_equal(
             made.inputs[window, : offset + 1], corpus.codes[position - offset - 1 : position]
@@ -69,21 +69,21 @@ def test_what_stands_before_a_target_is_its_context(
 @settings(deadline=None)
 @given(SETS)
 def test_the_full_windows_lie_in_the_test_half(drawn: tuple[Corpus, int, int | None]) -> None:
-    corpus, block, test_characters = drawn
-    made = evaluation_set(corpus, block, test_characters)
-    count = min(1000, len(corpus.test) - block)
-    assert made.last_inputs.shape == (count, block)
-    windows = np.lib.stride_tricks.sliding_window_view(corpus.test, block + 1)
+    corpus, context, test_characters = drawn
+    made = evaluation_set(corpus, context, test_characters)
+    count = min(1000, len(corpus.test) - context)
+    assert made.last_inputs.shape == (count, context)
+    windows = np.lib.stride_tricks.sliding_window_view(corpus.test, context + 1)
     begins = np.arange(count) * len(windows) // count
     assert len(set(begins)) == count
     np.testing.assert_array_equal(made.last_inputs, windows[begins, :-1])
     np.testing.assert_array_equal(made.last_targets, windows[begins, -1])
 
 
-def test_the_fewest_windows_that_will_do() -> None:
+def test_there_are_no_more_windows_than_needed() -> None:
     corpus = _corpus(20_000)
-    for block, stride in ((32, 17), (33, 17)):
-        made = evaluation_set(corpus, block, None)
+    for context, stride in ((32, 17), (33, 17)):
+        made = evaluation_set(corpus, context, None)
         assert len(made.inputs) == -(-1000 // stride)
 
 
@@ -107,7 +107,7 @@ def test_save_and_load_are_inverse(tmp_path: Path, made: EvaluationSet) -> None:
     made.save(tmp_path / "a.npz")
     loaded = load_evaluation(tmp_path / "a.npz")
     assert loaded.sha256 == made.sha256
-    assert (loaded.block, loaded.symbols) == (16, "abcdefg")
+    assert (loaded.context, loaded.symbols) == (16, "abcdefg")
     assert loaded.inputs.dtype == np.uint8
     assert (loaded.window.dtype, loaded.offset.dtype) == (np.int32, np.int32)
     loaded.save(tmp_path / "b.npz")
@@ -135,7 +135,7 @@ def test_another_npz_is_no_evaluation_set(tmp_path: Path) -> None:
 
 
 def _by_hand(corpus: Corpus, order: int, smoothing: float) -> tuple[float, float]:
-    """Loss and accuracy over the test half, character by character."""
+    """Compute loss and accuracy over the test half, character by character."""
     text = corpus.decode(corpus.codes)
     back = order - 1
     train = text[: corpus.train_end]
@@ -157,8 +157,8 @@ def _by_hand(corpus: Corpus, order: int, smoothing: float) -> tuple[float, float
 def test_baselines_by_hand(order: int, symbols: int, smoothing: float) -> None:
     corpus = _corpus(2000, symbols)
     positions = np.arange(corpus.selection_end, len(corpus.codes))
-    found = ngram_baseline(corpus, positions, order, smoothing)
-    assert found == pytest.approx(_by_hand(corpus, order, smoothing))
+    scores = ngram_baseline(corpus, positions, order, smoothing)
+    assert scores == pytest.approx(_by_hand(corpus, order, smoothing))
 
 
 @given(st.integers(2, 30))
@@ -184,14 +184,14 @@ def test_the_manifest(tmp_path: Path) -> None:
     corpus.save(tmp_path / "corpus.npz")
     output, manifest = tmp_path / "evaluation-16.npz", tmp_path / "evaluation-16.json"
     make_evaluation(tmp_path / "corpus.npz", 16, 120, output, manifest)
-    told = read_json(manifest)
-    baselines = told.pop("baselines")
+    content = read_json(manifest)
+    baselines = content.pop("baselines")
     assert list(baselines) == ["unigram", "bigram", "trigram"]
     for order, scores in enumerate(baselines.values(), start=1):
         made = load_evaluation(output)
         expected = ngram_baseline(corpus, made.positions, order)
         assert (scores["loss"], scores["accuracy"]) == expected
-    assert told == {
+    assert content == {
         "block": 16,
         "characters": 120,
         "first_position": corpus.selection_end,
@@ -211,9 +211,13 @@ def test_tinyshakespeare(tmp_path: Path) -> None:
     corpus = default_study().corpora["tinyshakespeare"]
     make_corpus("tinyshakespeare", corpus, tmp_path / "c.npz", tmp_path / "c.json")
     make_evaluation(tmp_path / "c.npz", 256, None, tmp_path / "e.npz", tmp_path / "e.json")
-    told = read_json(tmp_path / "e.json")
-    assert (told["characters"], told["windows"], told["last_windows"]) == (55_770, 433, 1000)
-    assert told["baselines"] == {
+    content = read_json(tmp_path / "e.json")
+    assert (content["characters"], content["windows"], content["last_windows"]) == (
+        55_770,
+        433,
+        1000,
+    )
+    assert content["baselines"] == {
         "unigram": {
             "loss": pytest.approx(3.3620, abs=1e-4),
             "accuracy": pytest.approx(0.1460, abs=1e-4),

@@ -52,7 +52,7 @@ def requests_seen() -> list[str]:
 
 @pytest.fixture
 def server(requests_seen: list[str]) -> Iterator[str]:
-    """The address of a server on this machine."""
+    """Yield the address of a server on this machine."""
     handler = type("Answers", (_Answers,), {"requests": requests_seen})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
         thread = threading.Thread(target=running.serve_forever, args=(0.01,))
@@ -64,7 +64,7 @@ def server(requests_seen: list[str]) -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def _quick_and_tidy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No pause between attempts, no proxy, and no file left behind."""
+    """Remove pauses between attempts and proxies, and check that no file is left behind."""
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
@@ -174,7 +174,7 @@ def _sdist(sha256: str = "0" * 64) -> SdistCorpus:
 
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that is all of the package index that pip sees."""
+    """Make a folder the only package index that pip sees."""
     pytest.importorskip("setuptools", reason="pip would fetch it, and this index has none")
     folder = tmp_path / "index"
     folder.mkdir()
@@ -233,7 +233,9 @@ def test_no_member_matches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("limit", "value"), [("MAX_MEMBER_BYTES", 1), ("MAX_MEMBERS", 1)])
-def test_archives_beyond_measure(monkeypatch: pytest.MonkeyPatch, limit: str, value: int) -> None:
+def test_archives_that_are_too_large(
+    monkeypatch: pytest.MonkeyPatch, limit: str, value: int
+) -> None:
     monkeypatch.setattr(fetch, limit, value)
     _with_archive(monkeypatch, _archive(MEMBERS))
     with pytest.raises(ActreproError, match="expected at most"):
@@ -249,7 +251,7 @@ def test_archives_beyond_measure(monkeypatch: pytest.MonkeyPatch, limit: str, va
     ],
     ids=["no-archive", "truncated", "latin-1"],
 )
-def test_archives_that_are_none(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
+def test_files_that_are_no_archives(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
     _with_archive(monkeypatch, data)
     with pytest.raises(ActreproError, match=r"expected a tar\.gz archive of UTF-8 texts, found: "):
         sdist_members(_sdist())

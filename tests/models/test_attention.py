@@ -1,4 +1,4 @@
-"""Causal attention on a CPU: what it computes, its derivative, and what it may depend on."""
+"""Causal attention on a CPU: its values, its derivative, and its dependencies."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def _qkv(length: int, batch: int = 3, width: int = 8, dtype: torch.dtype = torch
 
 
 def _by_head(part: Tensor, heads: int) -> Tensor:
-    """`[batch, heads, time, d]`."""
+    """Split heads into `[batch, heads, time, d]`."""
     return part.unflatten(-1, (heads, -1)).transpose(1, 2)
 
 
 def _slowly(qkv: Tensor, heads: int, factors: Tensor | float = 1.0) -> Tensor:
-    """Attention as it is written in books, its weights times `factors` `[batch, heads, T, T]`."""
+    """Compute textbook attention, its weights times `factors` `[batch, heads, T, T]`."""
     q, k, v = (_by_head(part, heads) for part in qkv.chunk(3, dim=-1))
     scores = q @ k.mT / math.sqrt(q.shape[-1])
     future = torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1)
@@ -44,7 +44,7 @@ def _torchs(qkv: Tensor, heads: int) -> Tensor:
 
 
 def _gradient(out: Tensor, qkv: Tensor) -> Tensor:
-    """Of a sum that weighs every output in its own way."""
+    """Compute the gradient of a sum that weights every output differently."""
     weights = torch.arange(1.0, 1.0 + out.numel(), dtype=torch.float64).view_as(out).sin()
     (gradient,) = torch.autograd.grad(out, qkv, weights.to(out.dtype))
     return gradient
@@ -53,7 +53,7 @@ def _gradient(out: Tensor, qkv: Tensor) -> Tensor:
 @pytest.mark.parametrize("drop", DROPS)
 @pytest.mark.parametrize("heads", HEADS)
 @pytest.mark.parametrize("length", LENGTHS)
-def test_it_is_what_torch_computes(length: int, heads: int, drop: float) -> None:
+def test_values_are_torchs(length: int, heads: int, drop: float) -> None:
     qkv = _qkv(length).requires_grad_()
     out = attend(qkv, heads, drop)
     for reference in (_torchs(qkv, heads), _slowly(qkv, heads)):
@@ -64,7 +64,7 @@ def test_it_is_what_torch_computes(length: int, heads: int, drop: float) -> None
 
 @pytest.mark.parametrize("drop", DROPS)
 @pytest.mark.parametrize("length", LENGTHS)
-def test_in_single_precision_it_is_right_up_to_rounding(length: int, drop: float) -> None:
+def test_single_precision_is_right_up_to_rounding(length: int, drop: float) -> None:
     exact = _qkv(length).requires_grad_()
     rough = exact.detach().float().requires_grad_()
     out, expected = attend(rough, 2, drop), _torchs(exact, 2)
@@ -75,7 +75,7 @@ def test_in_single_precision_it_is_right_up_to_rounding(length: int, drop: float
 
 
 def _masks(like: Tensor, heads: int, drop: float, seed: int) -> Tensor:
-    """The factors `[batch, heads, T, T]` of attention that is as large as this after that seed.
+    """Return the dropout factors `[batch, heads, T, T]` that attention draws after a seed.
 
     Where each value is a unit vector of its own, the output shows what became of each weight.
     """
@@ -101,7 +101,7 @@ def test_with_dropout_weights_are_dropped_and_their_gradients_too(length: int, h
     torch.testing.assert_close(_gradient(out, qkv), expected, rtol=1e-6, atol=1e-6)
 
 
-def test_dropout_drops_as_many_weights_as_asked_for_and_none_alike() -> None:
+def test_dropout_drops_the_given_share_of_weights_independently() -> None:
     factors = _masks(_qkv(70, batch=8), heads=4, drop=0.25, seed=6)
     past = torch.ones(70, 70, dtype=torch.bool).tril()
     kept = factors[:, :, past]
@@ -127,7 +127,7 @@ def test_attention_takes_one_number_of_torchs_stream_with_dropout_and_none_witho
 
 @pytest.mark.parametrize("drop", [*DROPS, 0.3])
 @pytest.mark.parametrize("length", [1, 5, BLOCK + 1])
-def test_its_derivative_is_that_of_differences(length: int, drop: float) -> None:
+def test_the_derivative_matches_finite_differences(length: int, drop: float) -> None:
     qkv = _qkv(length, batch=2, width=4).requires_grad_()
 
     def attended(x: Tensor) -> Tensor:
@@ -177,7 +177,7 @@ def test_a_sequence_does_not_depend_on_those_beside_it(length: int, drop: float)
 
 @pytest.mark.parametrize("drop", [*DROPS, 0.3])
 @pytest.mark.parametrize(("batch", "length"), [(1, 1), (1, 40), (3, 1), (3, 40)])
-def test_it_leaves_its_input_as_it_was(batch: int, length: int, drop: float) -> None:
+def test_the_input_is_left_unchanged(batch: int, length: int, drop: float) -> None:
     for heads in (1, 2):
         qkv = _qkv(length, batch)
         kept = qkv.clone()
@@ -213,7 +213,7 @@ def test_how_the_gradient_lies_in_memory_does_not_matter(drop: float) -> None:
 
 
 @pytest.mark.parametrize("drop", [*DROPS, 0.3])
-def test_where_nothing_is_learned_it_gives_the_same(drop: float) -> None:
+def test_values_without_gradients_are_the_same(drop: float) -> None:
     qkv = _qkv(40)
 
     def attended() -> Tensor:
@@ -239,7 +239,7 @@ def test_a_derivative_of_the_derivative_is_refused_and_never_wrong() -> None:
 
 
 @pytest.mark.parametrize("drop", [*DROPS, 0.3])
-def test_in_bfloat16_it_stays_near_and_has_gradients(drop: float) -> None:
+def test_bfloat16_stays_near_and_has_gradients(drop: float) -> None:
     qkv = _qkv(40, dtype=torch.bfloat16).requires_grad_()
     exact = qkv.detach().double().requires_grad_()
     torch.manual_seed(4)

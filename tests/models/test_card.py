@@ -1,4 +1,4 @@
-"""What models are made of and what a step costs: counted from outside, exact, without training."""
+"""Model cards: parts and cost, counted from outside, exactly and without training."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ RELU = get_activation("relu")
 
 
 def asked(run: RunConfig, *others: RunConfig, symbols: int | None = None) -> CardRequest:
-    """A study of one scale, the first run's, with an ungated and a gated activation."""
+    """Return a study of the first run's scale, with an ungated and a gated activation."""
     return CardRequest([run, *others], ["relu", "swiglu"], [run.scale], {"words": symbols})
 
 
 def elsewhere(run: RunConfig, **changes: Any) -> RunConfig:
-    """The run at another scale, which is not the study's."""
+    """Return the run at a scale outside the study."""
     protocol = run.protocol.model_copy(update=changes)
     return run.model_copy(update={"scale": "other", "protocol": protocol})
 
@@ -49,7 +49,7 @@ def elsewhere(run: RunConfig, **changes: Any) -> RunConfig:
 
 @pytest.mark.parametrize("context", [4, 40])
 @pytest.mark.parametrize("model", model_names())
-def test_the_study_is_told_what_the_benchmark_counts(model: str, context: int) -> None:
+def test_cards_agree_with_the_benchmarks_counts(model: str, context: int) -> None:
     run = synthetic.request(model, context=context, layers=2, dropout=0.2)
     found = cards(asked(run), [WORDS])["scales"]["tiny"][model]
     for name in ("relu", "swiglu"):
@@ -65,14 +65,14 @@ def test_the_study_is_told_what_the_benchmark_counts(model: str, context: int) -
     st.tuples(*[st.integers(-(10**9), 10**9)] * 3),
     st.integers(1, 2000),
 )
-def test_three_points_tell_a_parabola(terms: tuple[int, int, int], x: int) -> None:
+def test_three_points_determine_a_parabola(terms: tuple[int, int, int], x: int) -> None:
     def value(at: int) -> int:
         return terms[0] + terms[1] * at + terms[2] * at * at
 
-    assert through(LENGTHS, [value(one) for one in LENGTHS], x) == pytest.approx(value(x))
+    assert through(LENGTHS, [value(at) for at in LENGTHS], x) == pytest.approx(value(x))
 
 
-def test_another_scale_has_what_a_study_there_would_cost_and_no_more() -> None:
+def test_another_scale_has_the_cost_of_a_study_and_no_more() -> None:
     run = synthetic.request()
     larger = elsewhere(run, layers=3, iterations=1000)
     found = cards(asked(run, larger), [WORDS])["scales"]["other"]["charlm"]
@@ -186,27 +186,27 @@ def outline_of(build: Callable[[ModelSpec], nn.Module], layers: int = 3) -> list
     return outline(built, RELU, CODES)
 
 
-def told(node: Node) -> str:
-    """A node on a line: `name:Kind×repeats*` with a star where the activation is."""
+def line_of(node: Node) -> str:
+    """Write a node on a line: `name:Kind×repeats*` with a star where the activation is."""
     repeats = f"×{node['repeats']}" if node["repeats"] > 1 else ""
     calls = f"@{node['calls']}" if node["calls"] != 1 else ""
-    inner = f"[{' '.join(map(told, node['children']))}]" if node["children"] else ""
+    inner = f"[{' '.join(map(line_of, node['children']))}]" if node["children"] else ""
     return f"{node['name']}:{node['kind']}{repeats}{calls}{'*' * node['activation']}{inner}"
 
 
 def test_parts_stand_in_the_order_of_the_forward_pass() -> None:
-    found = [told(node) for node in outline_of(Own)]
+    found = [line_of(node) for node in outline_of(Own)]
     block = "*[wide:Linear relu:activation* narrow:Linear]"
     assert found == [
         "table:Embedding",
         f"layers:OwnBlock×3{block}",
         f"last:OwnBlock@3{block}",
-        # Its weights are used and it is never entered: it stands where it is declared.
+        # Its weights are used but it is never entered, so it keeps the place of its declaration.
         "scale:Linear@0",
     ]
 
 
-def test_what_wraps_one_model_is_looked_through() -> None:
+def test_a_wrapper_of_one_model_is_skipped() -> None:
     class Wrapper(nn.Module):
         def __init__(self, spec: ModelSpec) -> None:
             super().__init__()
@@ -226,7 +226,7 @@ def test_unequal_parts_of_a_container_keep_their_numbers() -> None:
         net = nn.Sequential(*inner)
         return nn.Sequential(nn.Embedding(SYMBOLS, 8), net, nn.Linear(8, SYMBOLS))
 
-    found = [told(node) for node in outline_of(build)]
+    found = [line_of(node) for node in outline_of(build)]
     assert found == ["0:Embedding", "1.0:Linear×2", "1.2:Linear*", "1.3:Linear", "2:Linear"]
 
 
@@ -251,7 +251,7 @@ def test_built_in_models_are_whole(model: str) -> None:
 def test_a_transformers_block_shows_attention_and_mlp() -> None:
     run = synthetic.request("charlm", layers=3)
     nodes = cards(asked(run), [WORDS])["scales"]["tiny"]["charlm"]["outline"]
-    assert [told(node) for node in nodes] == [
+    assert [line_of(node) for node in nodes] == [
         "tokens:Embedding",
         "positions:Embedding",
         "blocks:Block×3*[norm_attention:LayerNorm attention:SeparateAttention "
@@ -293,14 +293,14 @@ def found_at(found: dict[str, Any], x: float) -> dict[str, float]:
     return {key: found[key][place] for key in ("y", "derivative")}
 
 
-def test_of_a_gated_one_the_gate_is_shown() -> None:
+def test_the_curve_of_a_gated_activation_is_its_gates() -> None:
     swish, swiglu = curve(get_activation("swish")), curve(get_activation("swiglu"))
     assert (swish["gated"], swiglu["gated"]) == (False, True)
     assert swiglu["y"] == swish["y"]
     assert swiglu["derivative"] == swish["derivative"]
 
 
-def test_what_is_no_number_is_null_and_what_has_no_gradient_is_flat() -> None:
+def test_values_that_are_not_finite_are_null_and_missing_gradients_zero() -> None:
     logarithm = curve(Activation("log", torch.log, gated=False))
     assert found_at(logarithm, -1.0)["y"] is None
     assert found_at(logarithm, 1.0) == {"y": 0.0, "derivative": 1.0}
@@ -309,7 +309,7 @@ def test_what_is_no_number_is_null_and_what_has_no_gradient_is_flat() -> None:
     assert set(curve(Activation("sign", torch.sign, gated=False))["derivative"]) == {0.0}
 
 
-def test_a_random_one_is_said_to_be_and_drawn_the_same_each_time() -> None:
+def test_a_random_activation_is_marked_and_drawn_the_same_each_time() -> None:
     noisy = Activation("noisy", lambda x: x * torch.rand_like(x), gated=False)
     before = torch.get_rng_state()
     found = curve(noisy)

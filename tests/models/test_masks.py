@@ -1,4 +1,4 @@
-"""Dropout masks on a CPU: what they are made of, and what they take of torch's random stream."""
+"""Dropout masks on a CPU: their distribution, and their use of torch's random stream."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _zeros(mask: torch.Tensor) -> np.ndarray:
 
 
 @pytest.mark.parametrize("drop", [0.5, 0.2, 0.1, 1 / 3, 0.003, 0.99, 1 / LEVELS])
-def test_as_many_are_dropped_as_asked_for(drop: float) -> None:
+def test_the_given_share_is_dropped(drop: float) -> None:
     torch.manual_seed(1)
     dropped = _zeros(Masks(drop).draw((400, 1000)))
     exact = round(drop * LEVELS) / LEVELS
@@ -31,7 +31,7 @@ def test_as_many_are_dropped_as_asked_for(drop: float) -> None:
 
 
 @pytest.mark.parametrize("drop", [0.5, 0.2, 1 / 3, 0.9, 1e-5, 1 / LEVELS, 1 - 1 / LEVELS])
-def test_what_is_kept_makes_up_for_what_is_dropped(drop: float) -> None:
+def test_kept_elements_are_scaled_up(drop: float) -> None:
     torch.manual_seed(1)
     mask = Masks(drop).draw((300, 1001))
     assert mask.dtype == torch.float32
@@ -41,7 +41,7 @@ def test_what_is_kept_makes_up_for_what_is_dropped(drop: float) -> None:
 
 
 @pytest.mark.parametrize(("drop", "factor"), [(0.0, 1.0), (1e-9, 1.0), (1.0, 0.0), (1 - 1e-9, 0.0)])
-def test_a_share_too_near_its_end_is_that_end(drop: float, factor: float) -> None:
+def test_a_probability_near_zero_or_one_is_rounded_to_it(drop: float, factor: float) -> None:
     mask = Masks(drop).draw((7, 9))
     assert torch.equal(mask, torch.full((7, 9), factor))
 
@@ -83,7 +83,7 @@ def test_the_masks_of_a_layer_are_independent() -> None:
 def test_the_masks_of_layers_and_of_steps_are_independent() -> None:
     torch.manual_seed(5)
     drawn = [_zeros(Masks(0.3).draw((20_000,))) for _ in range(5)]
-    # Seeds that stand side by side are no less far apart.
+    # Adjacent seeds give masks that are just as independent.
     for seed in (6, 7):
         torch.manual_seed(seed)
         drawn.append(_zeros(Masks(0.3).draw((20_000,))))
@@ -169,7 +169,7 @@ def test_dropout_of_everything_leaves_nothing() -> None:
 
 
 @pytest.mark.parametrize("drop", [-0.1, 1.1])
-def test_a_share_that_is_none_is_refused(drop: float) -> None:
+def test_a_probability_out_of_range_is_refused(drop: float) -> None:
     with pytest.raises(ValueError, match="dropout probability has to be between 0 and 1"):
         Dropout(drop)
 

@@ -112,7 +112,7 @@ def test_logits_have_a_row_per_character(name: str, activation: str) -> None:
 
 
 def _leaks(model: nn.Module, length: int) -> bool:
-    """Whether changing all later characters changes a bit of any earlier logit."""
+    """Check whether changing all later characters changes a bit of any earlier logit."""
     model.eval()
     codes = _codes(4, length)
     with torch.no_grad():
@@ -187,18 +187,17 @@ def test_the_causal_convolution_is_torchs_padded_on_the_left(dilation: int) -> N
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_every_activation_changes_what_a_model_says(name: str) -> None:
+def test_every_activation_changes_the_logits(name: str) -> None:
     codes = _codes()
     with torch.no_grad():
-        said = [_built(name, activation).eval()(codes) for activation in activation_names()]
-    for i, one in enumerate(said):
-        for other in said[:i]:
-            assert not torch.allclose(one, other, atol=1e-6)
+        logits = [_built(name, activation).eval()(codes) for activation in activation_names()]
+    for a, b in itertools.combinations(logits, 2):
+        assert not torch.allclose(a, b, atol=1e-6)
 
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[torch.Size]]:
-    """A registered activation, `counted`, that notes what it is called with."""
+    """A registered activation, `counted`, that records the shapes it is called with."""
     shapes: list[torch.Size] = []
 
     def counted(x: Tensor) -> Tensor:
@@ -403,7 +402,7 @@ Own = Callable[[str, str], nn.Module]
 
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Own:
-    """Writes a module and builds the model `mine` from its dotted path."""
+    """Write a module and build the model `mine` from its dotted path."""
     monkeypatch.syspath_prepend(tmp_path)
 
     def build(path: str, source: str) -> nn.Module:
@@ -418,7 +417,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Own:
 
 
 @pytest.mark.parametrize("path", ["own_folder.own_model", "own_lone_model"])
-def test_a_model_of_ones_own_is_a_modules_path(own: Own, path: str) -> None:
+def test_a_users_model_is_a_modules_path(own: Own, path: str) -> None:
     model = own(path, MINE)
     assert model(torch.tensor([[1, 2]])).shape == (1, 2, 7)
 

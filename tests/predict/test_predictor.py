@@ -211,12 +211,12 @@ def test_text_is_always_the_most_probable_next_character(
 ) -> None:
     model = _model(name)
     written = write_on(model, evaluation, CPU)
-    assert written.shape == (32, evaluation.block // 2)
+    assert written.shape == (32, evaluation.context // 2)
     assert written.dtype == evaluation.last_inputs.dtype
     windows = evaluation.last_inputs
     chosen = np.linspace(0, len(windows) - 1, 32).astype(int)
     for place in (0, 7, 31):
-        text = windows[chosen[place], : evaluation.block // 2].astype(np.int64).tolist()
+        text = windows[chosen[place], : evaluation.context // 2].astype(np.int64).tolist()
         for code in written[place]:
             with torch.no_grad():
                 logits = model(torch.tensor([text]))[0, -1]

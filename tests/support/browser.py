@@ -1,4 +1,4 @@
-"""A real browser for the tests of pages: headless Chromium of the system's packages."""
+"""A real browser for tests of pages: the system's headless Chromium."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WIDTHS = (1440, 800, 390)
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """A browser; Chromium's own sandbox does not work for root in a container."""
+    """Start a browser, without Chromium's sandbox, which fails for root in a container."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
@@ -28,7 +28,7 @@ def chromium() -> Iterator[Browser]:
 
 @contextmanager
 def opened(browser: Browser, path: Path, width: int = 1440, **context: Any) -> Iterator[Page]:
-    """A page opened from disk; messages on its console, errors and requests fail the test."""
+    """Open a page from disk; console messages, errors and requests fail the test."""
     with browser.new_context(viewport={"width": width, "height": 900}, **context) as tab:
         page = tab.new_page()
         page.set_default_timeout(15_000)
@@ -43,18 +43,18 @@ def opened(browser: Browser, path: Path, width: int = 1440, **context: Any) -> I
 
 
 def _outside(url: str, own: str) -> list[str]:
-    """A request that is not for the page itself."""
+    """Check whether a request is for something other than the page itself."""
     if url.partition("#")[0] == own or url.startswith("data:"):
         return []
     return [f"request: {url}"]
 
 
 def accessibility(page: Page) -> list[str]:
-    """What axe finds wrong with a page, a line each."""
+    """Return the violations that axe finds in a page, a line each."""
     found = Axe().run(page).response["violations"]
     return [f"{one['id']}: {node['html'][:120]}" for one in found for node in one["nodes"][:3]]
 
 
 def too_wide(page: Page) -> int:
-    """By how many pixels a page is wider than its window."""
+    """Return the number of pixels by which a page is wider than its window."""
     return int(page.evaluate("document.documentElement.scrollWidth - innerWidth"))

@@ -28,7 +28,7 @@ DAEMONS = ("munged", "slurmctld", "slurmd")
 COMMANDS = (*DAEMONS, "sbatch", "squeue", "srun", "scontrol", "scancel")
 PATIENCE = 30.0  # seconds, for a daemon to start or to end
 
-# Memory and cores are as many as a test says, whatever the machine has.
+# Memory and cores are those that a test declares, not the machine's.
 SLURM_CONF = """\
 ClusterName=actrepro
 SlurmctldHost={host}(127.0.0.1)
@@ -72,7 +72,7 @@ GRES_CONF = "NodeName={host} Name=gpu File=/dev/null\n"
 
 
 def obstacle() -> str | None:
-    """Why no cluster can be started here; None when one can."""
+    """Return the reason why no cluster can be started here; None when one can."""
     missing = [command for command in COMMANDS if shutil.which(command, path=_path()) is None]
     if missing:
         return f"needs Slurm, which is not installed (no {missing[0]}; Debian: slurm-wlm, munge)"
@@ -85,7 +85,7 @@ def obstacle() -> str | None:
 
 @contextmanager
 def running(folder: Path, cores: int = 4) -> Iterator[None]:
-    """A cluster that runs until the block ends."""
+    """Run a cluster until the block ends."""
     try:
         start(folder, cores)
         yield
@@ -120,7 +120,7 @@ def start(folder: Path, cores: int = 4) -> None:
 
 
 def stop(folder: Path) -> None:
-    """End the jobs and daemons that were started with this folder, and take the links away."""
+    """End the jobs and daemons that were started with this folder, and remove the links."""
     if all(_is_link_into(SYSTEM / name, folder) for name in FILES):
         with suppress(subprocess.SubprocessError):
             _run("scancel", "--full", "--user=root")
@@ -147,7 +147,7 @@ def _path() -> str:
 
 
 def _in_use(path: Path) -> bool:
-    """Whether that file is somebody else's, or of a cluster of ours that still runs."""
+    """Check whether a file belongs to somebody else, or to a running cluster of ours."""
     if not path.is_symlink():
         return path.exists()
     return path.exists() and any(_process(path.resolve().parent, daemon) for daemon in DAEMONS)
@@ -181,7 +181,7 @@ def _wait_for(condition: Callable[[], object], what: str, folder: Path) -> None:
 
 
 def _process(folder: Path, daemon: str) -> int | None:
-    """The process of a daemon that was started with this folder, as far as it lives."""
+    """Return the process of a daemon that was started with this folder; None when it has ended."""
     with suppress(OSError, ValueError):
         process = int((folder / f"{daemon}.pid").read_text())
         # The number may be another's by now.

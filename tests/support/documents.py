@@ -1,4 +1,4 @@
-"""What documents say that can be tried: commands, headings and links."""
+"""Parts of documents that can be tested: commands, headings and links."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
 def name_of(page: Path) -> str:
-    """A page as one names it in the repository."""
+    """Return a page's path in the repository."""
     return page.relative_to(REPOSITORY).as_posix()
 
 
 def commands(page: Path) -> Iterator[str]:
-    """Whatever a page shows to be typed: in blocks, in tables, in the midst of a sentence."""
+    """Yield all commands that a page shows: in blocks, in tables, within sentences."""
     text = page.read_text(encoding="utf-8")
     blocks = [block for language, block in FENCE.findall(text) if language in ("", "sh")]
     others = FENCE.sub("", text)
@@ -45,35 +45,35 @@ def commands(page: Path) -> Iterator[str]:
 
 
 def options(page: Path) -> Iterator[str]:
-    """Options that a page names alone, with what follows them."""
+    """Yield options that a page names by themselves, with their values."""
     text = INDENTED.sub("", FENCE.sub("", page.read_text(encoding="utf-8")))
     yield from (" ".join(code.split()) for code in CODE.findall(text) if code.startswith("--"))
 
 
 def files(page: Path, language: str) -> dict[str, str]:
-    """The files that a page shows whole: blocks that begin with a comment, their name."""
+    """Return the files that a page shows in full: blocks that begin with a comment, the name."""
     blocks = [block for found, block in FENCE.findall(page.read_text("utf-8")) if found == language]
     named = {block: re.match(r"# (\S+\.\w+)\n", block) for block in blocks}
     return {name[1]: block for block, name in named.items() if name}
 
 
 def anchor(heading: str) -> str:
-    """Where GitHub puts a heading, to be linked to."""
+    """Return the anchor that GitHub gives a heading."""
     text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).strip().lower()
     return re.sub(r"[^\w\- ]", "", text).replace(" ", "-")
 
 
 def anchors(page: Path) -> set[str]:
-    """Of all of a page's headings; of some that are alike, the later ones are numbered."""
-    found: list[str] = []
+    """Return the anchors of a page's headings; later ones of equal headings are numbered."""
+    names: list[str] = []
     for heading in HEADING.findall(FENCE.sub("", page.read_text(encoding="utf-8"))):
-        one = anchor(heading)
-        found.append(f"{one}-{found.count(one)}" if one in found else one)
-    return set(found)
+        name = anchor(heading)
+        names.append(f"{name}-{names.count(name)}" if name in names else name)
+    return set(names)
 
 
 def links(page: Path) -> Iterator[str]:
-    """What a page's links and pictures name."""
+    """Yield the targets of a page's links and pictures."""
     text = FENCE.sub("", page.read_text(encoding="utf-8"))
     yield from LINK.findall(CODE.sub("", INDENTED.sub("", text)))
 
@@ -82,7 +82,7 @@ RECIPE = re.compile(r"<!-- recipe: (.+?) -->\n```\w+\n(.*?)```", re.DOTALL)
 
 
 def recipes(kind: str) -> list[tuple[str, str]]:
-    """(target, code) of the recipes of a kind: append to, create, study."""
+    """Return (target, code) of the recipes of a kind: append to, create, study."""
     text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
     found = [(what, code) for what, code in RECIPE.findall(text) if what.startswith(kind)]
     return [(what.removeprefix(kind).strip(), code) for what, code in found]

@@ -1,4 +1,4 @@
-"""Processes that a test may kill: forked, since starting Python and torch anew takes seconds."""
+"""Processes that a test may kill: forked, since starting Python and torch again takes seconds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ needs_forks = pytest.mark.skipif(
 
 
 def started(work: Callable[[], object]) -> int:
-    """The process that has begun the work."""
+    """Start a process that does the work; return its id."""
     sys.stdout.flush()
     sys.stderr.flush()
     process = os.fork()
@@ -29,12 +29,12 @@ def started(work: Callable[[], object]) -> int:
 
 
 def ended(process: int) -> int:
-    """How a process ended: its exit code, or minus the signal that killed it."""
+    """Return a process's exit code, or minus the signal that killed it."""
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 
 def forked(work: Callable[[], object]) -> int:
-    """How a process ended that did the work."""
+    """Do the work in a process; return its exit code, or minus the signal that killed it."""
     return ended(started(work))
 
 
@@ -55,7 +55,10 @@ def kill() -> None:
 
 
 def kill_at(moment: int) -> Callable[[], None]:
-    """In a process: end it at its n-th call of or return from any function, Python's or C's."""
+    """Return a function that makes its process end at the n-th call of or return from a function.
+
+    Functions of C count as well.
+    """
     count = itertools.count()
 
     def look(*_: object) -> None:
@@ -66,7 +69,7 @@ def kill_at(moment: int) -> Callable[[], None]:
 
 
 def moments(work: Callable[[], object]) -> int:
-    """How many of these moments the work has."""
+    """Count these moments in the work."""
     count = itertools.count()
     sys.setprofile(lambda *_: next(count) and None)
     try:

@@ -8,14 +8,14 @@ from html.parser import HTMLParser
 
 
 def rows_of(text: str) -> dict[str, str]:
-    """The markup of each row of the page by the claim's id."""
+    """Return the markup of each row of the page, by the claim's id."""
     found = re.findall(r'<tr id="claim-([^"]+)".*?</tr>', text, re.DOTALL)
     rows = re.findall(r'<tr id="claim-[^"]+".*?</tr>', text, re.DOTALL)
     return dict(zip(found, rows, strict=True))
 
 
 def words_of(markup: str) -> str:
-    """The text that a reader sees."""
+    """Return the text that a reader sees."""
     return " ".join(entities.unescape(re.sub(r"<[^>]+>", " ", markup)).split())
 
 

@@ -1,4 +1,4 @@
-"""A copy of this repository in which documented commands run as they are typed."""
+"""A copy of this repository in which documented commands run as typed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ STARTS = {"python": "{python}", "snakemake": "{python} -m snakemake"}
 
 
 class Checkout:
-    """A checkout with an environment; its texts are made up, and its scale `quick` is small."""
+    """A checkout with an environment, synthetic texts, and a small scale `quick`."""
 
     def __init__(self, folder: Path, study: dict[str, object] | None = None) -> None:
         self.folder = folder
@@ -45,7 +45,7 @@ class Checkout:
         self._make_up_texts(study or {})
 
     def _set_up(self) -> None:
-        """`.venv` as `make` leaves it, with the Python of this process in it."""
+        """Create `.venv` as `make` does, with this process's Python in it."""
         place = self.folder / ".venv/bin"
         place.mkdir(parents=True)
         for name, start in STARTS.items():
@@ -57,7 +57,7 @@ class Checkout:
             (self.folder / ".venv" / stamp).touch()
 
     def _make_up_texts(self, study: dict[str, object]) -> None:
-        """No package index and no network: the built-in corpora are one text of invented words."""
+        """Replace the built-in corpora by one synthetic text; allow no package index or network."""
         file = self.folder / "config/config.yaml"
         config = yaml.safe_load(file.read_text(encoding="utf-8"))
         text = synthetic_text()
@@ -69,11 +69,11 @@ class Checkout:
         (self.folder / "made-up.txt").write_text(text, encoding="utf-8")
 
     def environment(self) -> dict[str, str]:
-        """Where Python finds this checkout's library, not that of the environment."""
+        """Variables with which Python finds this checkout's library, not the environment's."""
         return {**os.environ, "PYTHONPATH": str(self.folder / "src")}
 
     def run(self, script: str) -> tuple[int, str]:
-        """The exit code of a shell's script in the checkout, and what it printed."""
+        """Run a shell script in the checkout; return its exit code and output."""
         done = subprocess.run(
             ["bash", "-c", script],
             cwd=self.folder,

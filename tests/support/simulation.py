@@ -1,4 +1,4 @@
-"""Studies whose truth is known: runs drawn from a law, then judged as real ones are.
+"""Studies whose truth is known: runs drawn from a law and evaluated like real ones.
 
 A run's loss is a block of text's, plus its seed's (shared by all activations),
 plus its activation's, plus noise of its own. A run's predictions are a point in
@@ -29,7 +29,7 @@ BLOCKS, DIMENSIONS = 40, 60
 
 @dataclass(frozen=True)
 class Law:
-    """What studies are drawn from.
+    """The distribution that studies are drawn from.
 
     `losses` and `spreads` are each activation's mean loss and the scale of its
     differences between seeds; `noise` is a loss's standard deviation from run to
@@ -47,7 +47,7 @@ class Law:
 
 
 def study(law: Law, generator: np.random.Generator) -> ModelRuns:
-    """One study: `bad` adds to a run's loss, `lost` runs diverged, cells `copied` onto others."""
+    """Draw a study; `bad` adds to a loss, `lost` runs diverge, `copied` cells equal others."""
     k, n = len(law.losses), law.seeds
     text = generator.normal(0, 0.3, BLOCKS)
     blocks = np.array(law.losses)[:, None, None] + text
@@ -92,7 +92,7 @@ def _model_runs(law: Law, blocks: np.ndarray, points: np.ndarray) -> ModelRuns:
 def _gates(
     names: Sequence[str], order: Sequence[tuple[str, int]], points: np.ndarray
 ) -> dict[str, Any]:
-    """All passed, but *distinct* as it is."""
+    """Return gates that all passed, except *distinct*, which is computed."""
     digest = [str(hash(point.tobytes())) for point in points]
     facts = {
         run: {"weights_sha256": one, "predictions_sha256": one}
@@ -112,7 +112,7 @@ def _gates(
 def verdicts(
     law: Law, metric: str, studies: int, seed: int = 0
 ) -> list[dict[tuple[str, str], str]]:
-    """By study, the verdict on each two activations."""
+    """Return each study's verdicts on pairs of activations."""
     generator = np.random.default_rng(seed)
     found = []
     for _ in range(studies):
@@ -126,13 +126,13 @@ def share(
     verdict: str,
     among: Callable[[Pair], bool] = lambda pair: True,
 ) -> float:
-    """Studies in which any contrast among some has this verdict."""
+    """Compute the share of studies in which any of some contrasts has this verdict."""
     hits = [any(one == verdict for pair, one in each.items() if among(pair)) for each in found]
     return float(np.mean(hits))
 
 
 def mean_difference(spread: float, uneven: float, draws: int = 200_000) -> float:
-    """The expected difference between two seeds of a cell, for a law's spread and unevenness.
+    """Compute the expected difference between two seeds, for a law's spread and unevenness.
 
     Of two points with scales s and t, one coordinate's distance is normal with
     variance s² + t², so its mean is √(2(s² + t²)/π).
@@ -142,7 +142,7 @@ def mean_difference(spread: float, uneven: float, draws: int = 200_000) -> float
 
 
 def spread_for(difference: float, uneven: float) -> float:
-    """The spread at which the expected difference between two seeds is this."""
+    """Find the spread at which two seeds have this expected difference."""
     return difference / mean_difference(1.0, uneven)
 
 

@@ -20,7 +20,7 @@ TINY = "config/test/tiny.yaml"
 
 
 class Study:
-    """A working directory in which to call snakemake; `workflow` may be a copy of ours."""
+    """A working directory in which to call snakemake; `workflow` may be a copy of this one."""
 
     def __init__(self, folder: Path, workflow: Path = REPOSITORY) -> None:
         self.folder = folder
@@ -29,7 +29,7 @@ class Study:
         (folder / "made-up.txt").write_text(synthetic_text(), encoding="utf-8")
 
     def started(self, *arguments: str, group: bool = True) -> subprocess.Popen[str]:
-        """A snakemake at work; in a process group of its own, it can be killed with its jobs."""
+        """Start snakemake in a process group of its own, so that it can be killed with its jobs."""
         command = [sys.executable, "-m", "snakemake", "--snakefile", self.workflow / "Snakefile"]
         command += ["--directory", self.folder, "--cores", "2", *arguments]
         return subprocess.Popen(
@@ -46,7 +46,7 @@ class Study:
         return {**os.environ, "PYTHONPATH": f"{self.folder}:{self.workflow / 'src'}"}
 
     def explained(self, output: str) -> str:
-        """What `make explain` makes of a dry run's output."""
+        """Return the explanation that `make explain` gives of a dry run."""
         command = [sys.executable, "-m", "actrepro.provenance.explain"]
         done = subprocess.run(
             command,
@@ -70,11 +70,11 @@ class Study:
         return self.snakemake(*arguments, "--configfile", str(self.workflow / TINY), ok=ok)
 
     def planned(self, *arguments: str) -> dict[str, int]:
-        """How often each rule would run."""
+        """Count the jobs of each rule in a dry run."""
         return counted(self.tiny("--dry-run", *arguments))
 
     def snakemakes_report(self, *targets: str) -> tuple[dict[str, list[str]], dict[str, dict]]:
-        """Its results by category and subcategory, and what it says of each file."""
+        """Return the report's results by category and subcategory, and its text on each file."""
         with tempfile.TemporaryDirectory() as folder:
             self.tiny(*targets, "--report", f"{folder}/report.zip")
             with zipfile.ZipFile(f"{folder}/report.zip") as archive:
@@ -102,13 +102,13 @@ class Study:
 
 
 def counted(output: str) -> dict[str, int]:
-    """How often each rule runs, in what a dry run printed."""
+    """Count the jobs of each rule in a dry run's output."""
     table = re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE)
     return {rule: int(count) for rule, count in table if rule != "total"}
 
 
 def copied_workflow(folder: Path) -> Path:
-    """The workflow with its library, to be edited; its config is there already."""
+    """Copy the workflow and its library, to be edited; the config is there already."""
     ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
     for name in ("rules", "workflow", "src", "resources", "profiles", "envs"):
         shutil.copytree(REPOSITORY / name, folder / name, ignore=ignore)
@@ -117,14 +117,14 @@ def copied_workflow(folder: Path) -> Path:
 
 
 def _variable(page: str, name: str) -> dict:
-    """What a page's script sets a variable to."""
+    """Return the value that a page's script gives a variable."""
     start = f"var {name} = "
     value, _ = json.JSONDecoder().raw_decode(page, page.index(start + "{") + len(start))
     return value
 
 
 def synthetic_text() -> str:
-    """Sentences of invented words, about 12,000 characters."""
+    """Draw sentences of invented words, about 12,000 characters."""
     generator = random.Random(0)
     syllables = ["ka", "lo", "mi", "tu", "ren", "sha", "vo", "pil"]
     words = ["".join(generator.choices(syllables, k=generator.randint(1, 3))) for _ in range(60)]

@@ -43,7 +43,7 @@ SETTINGS = Settings(0.95, {"loss": 0.01, "accuracy": 0.005, "total_variation": 0
 
 
 def text(length: int = 4000, seed: int = 0) -> str:
-    """Sentences of invented words; a few words are frequent, as in a language."""
+    """Draw sentences of invented words; a few words are frequent, as in a language."""
     generator = np.random.default_rng(seed)
     words = ["".join(generator.choice(list(LETTERS), generator.integers(2, 6))) for _ in range(20)]
     shares = 1 / np.arange(1, 21)
@@ -53,12 +53,12 @@ def text(length: int = 4000, seed: int = 0) -> str:
 
 
 def corpus() -> Corpus:
-    """200 characters of the text are for selection, 200 for the test."""
+    """Return a corpus with 200 characters for selection and 200 for the test."""
     return Corpus.of_text(text())
 
 
 def protocol(**changes: Any) -> Protocol:
-    """A scale that trains in a tenth of a second."""
+    """Return a scale that trains in a tenth of a second."""
     tiny: dict[str, Any] = {
         "corpus": "words",
         "layers": 2,
@@ -82,7 +82,7 @@ def request(
     custom_models: Mapping[str, str] | None = None,
     **changes: Any,
 ) -> RunConfig:
-    """A run at the tiny scale, on the CPU whatever the machine has."""
+    """Return a run at the tiny scale, always on the CPU."""
     return RunConfig(
         scale="tiny",
         model=model,
@@ -97,12 +97,12 @@ def request(
 def probabilities(
     generator: np.random.Generator, rows: int, symbols: int, spread: float = 2.0
 ) -> np.ndarray:
-    """`[rows, symbols]` distributions; a larger spread makes them more certain."""
+    """Draw `[rows, symbols]` distributions; a larger spread makes them more certain."""
     return normalised(np.exp(spread * generator.standard_normal((rows, symbols))))
 
 
 def normalised(weights: np.ndarray) -> np.ndarray:
-    """Rows that sum to one, as they are stored."""
+    """Divide rows by their sums, and round as in storage."""
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
@@ -113,7 +113,7 @@ def predictions(
     lost: str | None = None,
     rules: Sequence[str] = OWN_RULES,
 ) -> Predictions:
-    """What a run of that seed might have predicted, a little like what is true; nothing if lost."""
+    """Draw the predictions of a run, better than chance; none for a lost run."""
     same = {"best": "final"} if best_is_final else {}
     hashes = {rule: f"{same.get(rule, rule)}-{seed}" for rule in rules}
     if lost:
@@ -124,13 +124,13 @@ def predictions(
         generator = np.random.default_rng([seed, RULES.index(same.get(rule, rule))])
         for positions, targets in targets_of(evaluation).items():
             drawn[rule, positions] = informed(generator, targets, len(evaluation.symbols))
-        shape = (4, evaluation.block // 2)
+        shape = (4, evaluation.context // 2)
         written[rule] = generator.integers(len(evaluation.symbols), size=shape, dtype=np.uint8)
     return Predictions(drawn, written, evaluation.sha256, hashes)
 
 
 def informed(generator: np.random.Generator, targets: np.ndarray, symbols: int) -> np.ndarray:
-    """`[N, V]` distributions that favour the true symbols: like a model that has learned."""
+    """Draw `[N, V]` distributions that favour the true symbols, as a trained model's do."""
     weights = np.exp(1.5 * generator.standard_normal((len(targets), symbols)))
     weights[np.arange(len(targets)), targets] += 60 * generator.random(len(targets))
     return normalised(weights)
@@ -138,7 +138,7 @@ def informed(generator: np.random.Generator, targets: np.ndarray, symbols: int) 
 
 @dataclass
 class Model:
-    """The files of one model at the tiny scale, made of made-up predictions.
+    """The files of one model at the tiny scale, made from synthetic predictions.
 
     `scale` is its scale's name. `changed` are predictions, and `records` parts of
     `run.json`, that a test puts in place of the made-up ones; `failed` are gates before
@@ -178,7 +178,7 @@ class Model:
         return predictions(self.evaluation, own, self.best_is_final, self.lost(run), rules)
 
     def lost(self, run: Run) -> str | None:
-        """How a run was lost; None for one that finished."""
+        """Return the status of a lost run; None for a finished one."""
         if run in set(self.diverged):
             return DIVERGED
         return FAILED if run in set(self.out_of_memory) else None
@@ -187,11 +187,11 @@ class Model:
         return self.folder.joinpath(self.name, *map(str, parts))
 
     def of_runs(self, file: str) -> dict[Run, Path]:
-        """A file of every run."""
+        """Return the path of a file of each run."""
         return {run: self.path(*run, file) for run in self.runs}
 
     def of_cells(self, file: str) -> dict[str, Path]:
-        """A file of every cell."""
+        """Return the path of a file of each cell."""
         return {activation: self.path(activation, file) for activation in self.activations}
 
     @property
@@ -207,7 +207,7 @@ class Model:
         return self.path("stats.json")
 
     def write(self, settings: Settings = SETTINGS) -> None:
-        """Go from predictions to the model's statistics."""
+        """Write everything from predictions to the model's statistics."""
         self.write_runs()
         for activation in self.activations:
             self.write_cell(activation)
@@ -216,7 +216,7 @@ class Model:
         self.write_statistics(settings)
 
     def write_statistics(self, settings: Settings = SETTINGS) -> None:
-        """Write the model's statistics from what stands in its files."""
+        """Write the model's statistics from its files."""
         model_statistics(
             self.names,
             settings,
@@ -234,7 +234,7 @@ class Model:
         )
 
     def write_runs(self) -> None:
-        """Write predictions, records, and which steps are matched."""
+        """Write predictions, records, and the matched steps."""
         for run in self.runs:
             made = self.predictions[run]
             save_predictions(self.path(*run, "predictions.npz"), made)
@@ -271,7 +271,7 @@ class Model:
         )
 
     def write_gates(self) -> None:
-        """Write the gates: before training as the test says, after training as they are."""
+        """Write the gates: before training as the test sets them, after training as computed."""
         before = {
             activation: {
                 gate: Outcome(
@@ -298,7 +298,7 @@ class Model:
 
 
 def record(model: str, activation: str, seed: int, made: Predictions) -> dict[str, Any]:
-    """A `run.json`, as far as gates and statistics read it."""
+    """Return the parts of a `run.json` that gates and statistics read."""
     asked = request(model="charlm", activation=activation, seed=seed).model_dump(mode="json")
     status = made.lost or FINISHED
     step, train_loss, selection_loss = ENDS[status]

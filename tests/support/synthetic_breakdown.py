@@ -1,4 +1,4 @@
-"""Synthetic predictions of a text that is long enough for a page of the breakdown."""
+"""Synthetic predictions of a text long enough for a page of the breakdown."""
 
 from __future__ import annotations
 

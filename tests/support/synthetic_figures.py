@@ -1,4 +1,4 @@
-"""What figures of a made-up scale are made from besides its statistics, and drawing them."""
+"""Inputs of a synthetic scale's figures besides its statistics, and drawing them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from actrepro.measures.breakdown import model_breakdown
 
 
 def histories(scale: Scale, name: str) -> list[Path]:
-    """The histories that a figure shows."""
+    """Return the histories that a figure shows."""
     need, (_, shown) = figure_need(name), figure_kind(name)
     if need == OF_MODEL:
         return scale.histories(shown)
@@ -34,7 +34,7 @@ def histories(scale: Scale, name: str) -> list[Path]:
 
 
 def breakdowns(scale: Scale) -> list[Path]:
-    """`breakdown.json` of every model, made of what its runs predicted."""
+    """Write `breakdown.json` of every model from its runs' predictions."""
     made = scale.folder / "made"
     runs = list(product(scale.numbers["activations"], scale.numbers["seeds"]))
     found = []
@@ -52,13 +52,13 @@ def breakdowns(scale: Scale) -> list[Path]:
 
 
 def models(scale: Scale) -> Path:
-    """`models.json`, as far as figures read it; the second activation is gated."""
+    """Write the parts of `models.json` that figures read; the second activation is gated."""
     path = scale.folder / paths.MODELS
     x = [step / 10 for step in range(-40, 41)]
     curve: dict[str, Any] = {
         "x": x,
-        "y": [math.tanh(one) for one in x],
-        "derivative": [1 - math.tanh(one) ** 2 for one in x],
+        "y": [math.tanh(at) for at in x],
+        "derivative": [1 - math.tanh(at) ** 2 for at in x],
     }
     names = scale.numbers["activations"]
     write_json(
@@ -69,17 +69,17 @@ def models(scale: Scale) -> Path:
 
 
 def sources(scale: Scale, name: str) -> Sources:
-    """What `compose` wants of a figure."""
+    """Return a figure's sources, the argument of `compose`."""
     of_activation = figure_need(name) == OF_ACTIVATION
     return Sources(
         read_histories(histories(scale, name), of_activation),
-        {one["model"]: one for one in map(read_json, breakdowns(scale))},
+        {found["model"]: found for found in map(read_json, breakdowns(scale))},
         read_json(models(scale))["activations"],
     )
 
 
 def draw(scale: Scale, name: str) -> tuple[Path, Path]:
-    """Draw a figure where it belongs."""
+    """Draw a figure to its path in the study."""
     svg, png = scale.figure(name)
     draw_figure(
         name,

@@ -1,4 +1,4 @@
-"""Two results folders with made-up runs, as two machines would leave them."""
+"""Two results folders with synthetic runs, as two machines would leave them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GPU = {"device": "NVIDIA H100", "packages": {"python": "3.11", "torch": "2.7"}}
 
 
 def certain(evaluation: EvaluationSet, share: float, name: str) -> Predictions:
-    """What a run predicts that gives each true symbol `share`, and all others alike.
+    """Return predictions that give each true symbol `share` and all others equal parts.
 
     Two of them have the total variation |share - share'|, and the loss -ln(share).
     """
@@ -39,7 +39,7 @@ def certain(evaluation: EvaluationSet, share: float, name: str) -> Predictions:
 
 
 class Folders:
-    """A results folder here and one there."""
+    """Our results folder and theirs."""
 
     def __init__(self, folder: Path) -> None:
         self.here = folder / "results"
@@ -51,7 +51,7 @@ class Folders:
         self.evaluation.save(self.evaluation_path)
 
     def add(self, run: RunName, here: Predictions, there: Predictions) -> None:
-        """Write a run on both sides; there it ran on a GPU, under another torch."""
+        """Write a run to both folders; theirs ran on a GPU, with another torch."""
         self.runs.append(run)
         write(self.here, run, here)
         write(self.there, run, there, **GPU)
@@ -80,6 +80,6 @@ def change_record(folder: Path, run: RunName, **changes: Any) -> None:
 
 
 def asked(folder: Path, run: RunName, **protocol: Any) -> Mapping[str, Any]:
-    """What a run was asked, with parts of its protocol replaced."""
+    """Return a run's request, with parts of its protocol replaced."""
     config = read_json(files_of_run(folder, SCALE, run)[0])["config"]
     return {**config, "protocol": config["protocol"] | protocol}

@@ -1,4 +1,4 @@
-"""A made-up scale for figures and report: everything from predictions to `stats.json`."""
+"""A synthetic scale for figures and report: everything from predictions to `stats.json`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PACKAGES = {"python": "3.11", "torch": "2.6"}
 
 @dataclass(frozen=True)
 class Scale:
-    """The files of a scale, and its statistics as they were written."""
+    """The files of a scale, and its statistics as written."""
 
     folder: Path
     numbers: dict[str, Any]
@@ -39,13 +39,13 @@ class Scale:
         return self.folder / paths.at(paths.CORPUS_MANIFEST, corpus="words")
 
     def figure(self, name: str) -> tuple[Path, Path]:
-        """Where a figure's SVG and PNG belong."""
+        """Return the paths of a figure's SVG and PNG."""
         patterns = (paths.FIGURE_SVG, paths.FIGURE_PNG)
         svg, png = (self.folder / paths.at(p, scale="tiny", figure=name) for p in patterns)
         return svg, png
 
     def histories(self, model: str) -> list[Path]:
-        """The training histories of a model's runs."""
+        """Return the training histories of a model's runs."""
         return sorted((self.folder / "results/tiny" / model).glob("*/seed*/history.csv"))
 
 
@@ -60,7 +60,7 @@ def make_scale(
     changed_runs: Mapping[tuple[str, int], synthetic.Predictions] | None = None,
     out_of_memory: Iterable[tuple[str, int]] = (),
 ) -> Scale:
-    """Write a scale; lost runs, `failed` and `changed_runs` are of every model."""
+    """Write a scale; lost runs, `failed` and `changed_runs` apply to every model."""
     made = [
         synthetic.Model(
             folder / "made",
@@ -85,13 +85,13 @@ def make_scale(
 
 
 def unusable(folder: Path, seed: int) -> synthetic.Predictions:
-    """What a run predicted that was given another text: no number is made of it."""
+    """Return predictions of another text, which are excluded from every number."""
     evaluation = synthetic.Model(folder / "made", ACTIVATIONS, [seed]).evaluation
     return dataclasses.replace(synthetic.predictions(evaluation, seed), evaluation_sha256="other")
 
 
 def ignorant(folder: Path, seed: int) -> synthetic.Predictions:
-    """What a run predicts that has learned nothing, not even how frequent symbols are."""
+    """Return predictions of a run that has learned nothing, not even symbol frequencies."""
     evaluation = synthetic.Model(folder / "made", ACTIVATIONS, [seed]).evaluation
     predicted = synthetic.predictions(evaluation, seed)
     drawn = {
@@ -104,7 +104,7 @@ def ignorant(folder: Path, seed: int) -> synthetic.Predictions:
 
 
 def changed(scale: Scale, change: Any, folder: Path | None = None) -> Scale:
-    """The scale with its statistics changed and written, to another folder if one is named."""
+    """Change a scale's statistics and write them, to another folder if one is given."""
     numbers = copy.deepcopy(read_json(scale.stats))
     change(numbers)
     written = Scale(folder or scale.folder, numbers)

@@ -12,6 +12,6 @@ BLOCK = re.compile(r"(?:<!-- (file|append): (\S+) -->\n)?```(\w+)\n(.*?)```", re
 
 
 def typed() -> list[str]:
-    """The lines that the tutorial's blocks tell to type."""
+    """Return the lines that the tutorial's blocks show to type."""
     blocks = [block for what, _, _, block in BLOCK.findall(PAGE.read_text("utf-8")) if not what]
     return [line for block in blocks for line in block.splitlines()]

@@ -1,5 +1,5 @@
-"""How fast training is, and against what: `snakemake benchmark`.
+"""Speed of training, compared with the machine's peak and a plain loop: `snakemake benchmark`.
 
-Everything that is timed runs in processes of its own (`python -m actrepro.benchmark.programs.…`,
-one line of JSON each), so that memory is its own and jobs can stand side by side.
+Everything timed runs in processes of its own (`python -m actrepro.benchmark.programs.…`, which
+print one line of JSON each), so that each has its own memory and jobs can run side by side.
 """

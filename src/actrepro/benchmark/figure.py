@@ -34,7 +34,7 @@ HEADING = 0.42  # inches for the name of what follows
 ROW = 0.27  # inches of a panel's row
 BELOW = 0.6  # inches for a panel's scale
 BLUE, ORANGE = "#0072B2", "#D55E00"
-# Whether other programs took so much of the machine that the figure must say it.
+# Share of the machine taken by other programs above which the figure warns.
 DISTURBED = 0.05
 UNIT = "characters/s"
 COLUMN = 0.72  # inches of a column of numbers beside a panel
@@ -67,38 +67,38 @@ def draw_benchmark(numbers: Path, svg: Path, png: Path) -> None:
     ActreproError
         When the file is missing or damaged.
     """
-    found = read_json(numbers)
+    benchmark = read_json(numbers)
     with style():
-        compose(found).save(svg, png)
+        compose(benchmark).save(svg, png)
 
 
-def compose(found: Entry) -> Sheet:
-    """The figure as a page of matplotlib's, inside `drawing.sheet.style()`."""
-    scales = list(dict.fromkeys(cell["scale"] for cell in found["cells"]))
-    speeds = [_speed_height(found, scale) for scale in scales]
-    ratios = _ratio_grid(found, scales)
+def compose(benchmark: Entry) -> Sheet:
+    """Compose the figure; call it inside `actrepro.figures.sheet.style()`."""
+    scales = list(dict.fromkeys(cell["scale"] for cell in benchmark["cells"]))
+    speeds = [_speed_height(benchmark, scale) for scale in scales]
+    ratios = _ratio_grid(benchmark, scales)
     growth = HEADING + 0.28 + 1.7 + BELOW + 0.15
     height = HEADING + sum(speeds) + HEADING + ratios.height + 0.25 + growth
-    sheet = Sheet((TITLE, note(found)), WIDTH, height)
-    top = _draw_speeds(sheet, found, scales, speeds)
-    top = _draw_ratios(sheet, found, scales, ratios, top)
-    _draw_growth(sheet, found, top)
+    sheet = Sheet((TITLE, note(benchmark)), WIDTH, height)
+    top = _draw_speeds(sheet, benchmark, scales, speeds)
+    top = _draw_ratios(sheet, benchmark, scales, ratios, top)
+    _draw_growth(sheet, benchmark, top)
     return sheet
 
 
-def note(found: Entry) -> str:
-    """What the figure must say of itself: on what, how often, and against which peak."""
-    machine, packages = found["provenance"]["machine"], found["provenance"]["packages"]
-    rounds = found["settings"]["rounds"]
-    gpu = f", {found['device_name'] or 'a GPU'}" if found["device"] == "cuda" else ""
+def note(benchmark: Entry) -> str:
+    """Write the figure's note: the machine, the number of rounds, and the peaks."""
+    machine, packages = benchmark["provenance"]["machine"], benchmark["provenance"]["packages"]
+    rounds = benchmark["settings"]["rounds"]
+    gpu = f", {benchmark['device_name'] or 'a GPU'}" if benchmark["device"] == "cuda" else ""
     parts = [
-        f"{machine['processor']}, {counted(found['cores'], 'core')}{gpu}, "
-        f"torch {packages['torch']}; {counted(found['jobs_at_once'], 'job')} at once.",
+        f"{machine['processor']}, {counted(benchmark['cores'], 'core')}{gpu}, "
+        f"torch {packages['torch']}; {counted(benchmark['jobs_at_once'], 'job')} at once.",
         f"Median of {counted(rounds, 'round')}; small rings are single rounds.",
-        *(_peak_note(precision, peak) for precision, peak in found["peak"].items()),
+        *(_peak_note(precision, peak) for precision, peak in benchmark["peak"].items()),
         "Outside: of a job, before and after training. Memory: of all jobs together.",
     ]
-    others = found["share_of_others"]
+    others = benchmark["share_of_others"]
     if others is not None and others > DISTURBED:
         parts.append(
             f"Other programs took {percent(others, 0)} of the machine meanwhile: measure again."
@@ -113,29 +113,31 @@ def _peak_note(precision: str, peak: Entry) -> str:
     )
 
 
-def _first_cells(found: Entry, scale: str) -> list[Entry]:
-    """A scale's models, each with the first of the activations."""
-    first = found["settings"]["activations"][0]
+def _first_cells(benchmark: Entry, scale: str) -> list[Entry]:
+    """Return a scale's models, each with the first of the activations."""
+    first = benchmark["settings"]["activations"][0]
     return [
-        cell for cell in found["cells"] if cell["scale"] == scale and cell["activation"] == first
+        cell
+        for cell in benchmark["cells"]
+        if cell["scale"] == scale and cell["activation"] == first
     ]
 
 
-def _speed_height(found: Entry, scale: str) -> float:
-    return 0.28 + ROW * len(_first_cells(found, scale)) + BELOW
+def _speed_height(benchmark: Entry, scale: str) -> float:
+    return 0.28 + ROW * len(_first_cells(benchmark, scale)) + BELOW
 
 
 def _draw_speeds(
-    sheet: Sheet, found: Entry, scales: Sequence[str], heights: Sequence[float]
+    sheet: Sheet, benchmark: Entry, scales: Sequence[str], heights: Sequence[float]
 ) -> float:
-    """A panel per scale, a row per model; returns where the next part begins."""
-    activation = found["settings"]["activations"][0]
+    """Draw a panel per scale, a row per model; return the top of the next part."""
+    activation = benchmark["settings"]["activations"][0]
     sheet.heading(f"Models, with {activation}: characters/s of all runs together", HEADING / 2)
-    left = MARGIN + label_width([cell["model"] for cell in found["cells"]])
+    left = MARGIN + label_width([cell["model"] for cell in benchmark["cells"]])
     width = WIDTH - MARGIN - left - COLUMN * len(COLUMNS)
     top = HEADING
     for scale, height in zip(scales, heights, strict=True):
-        cells = _first_cells(found, scale)
+        cells = _first_cells(benchmark, scale)
         panel = sheet.panel(left, top + 0.28, width, ROW * len(cells))
         _dress_rows(panel, scale, [cell["model"] for cell in cells])
         panel.set_xlabel(UNIT)
@@ -144,7 +146,7 @@ def _draw_speeds(
             speed = ours["training_characters_per_second"]
             _draw_values(panel, place, speed, BLUE, {"marker": "o", "markersize": 6})
             if speed["median"] is None:
-                _say(panel, place, ours["why"])
+                _write_reason(panel, place, ours["why"])
             else:
                 _write_columns(panel, place, ours, width)
         _name_columns(panel, width)
@@ -165,7 +167,7 @@ def _dress_rows(panel: Axes, title: str, labels: Sequence[str]) -> None:
 
 
 def _draw_values(panel: Axes, height: float, values: Entry, colour: str, look: Look) -> None:
-    """Single rounds as small rings behind their median."""
+    """Draw single rounds as small rings behind their median."""
     singles = [value for value in values["rounds"] if value is not None]
     ring: Look = {"markeredgecolor": colour, "markerfacecolor": "none", "markeredgewidth": 0.7}
     panel.plot(singles, [height] * len(singles), "o", markersize=2.8, alpha=0.8, zorder=2, **ring)
@@ -174,7 +176,7 @@ def _draw_values(panel: Axes, height: float, values: Entry, colour: str, look: L
         panel.plot([values["median"]], [height], linestyle="none", zorder=3, alpha=0.85, **filled)
 
 
-def _say(panel: Axes, height: float, why: str) -> None:
+def _write_reason(panel: Axes, height: float, why: str) -> None:
     text = textwrap.shorten(f"not measured: {why}", 60, placeholder=" …")
     look: Look = {"transform": panel.get_yaxis_transform(), "va": "center", "style": "italic"}
     panel.text(0.02, height, text, fontsize=7, color=SOFT, **look)
@@ -193,7 +195,7 @@ def _name_columns(panel: Axes, width: float) -> None:
 
 
 def _column(index: int, width: float) -> float:
-    """The right end of a column, in widths of the panel."""
+    """Return the right end of a column, in widths of the panel."""
     return 1 + (index + 1) * COLUMN / width
 
 
@@ -201,25 +203,27 @@ def _thousands(value: float, _: int) -> str:
     return f"{value:,.0f}"
 
 
-def _peers(found: Entry, scale: str) -> list[Entry]:
-    """A scale's cells that the plain loop trains too."""
-    return [cell for cell in found["cells"] if cell["scale"] == scale and cell["ratio"] is not None]
+def _peers(benchmark: Entry, scale: str) -> list[Entry]:
+    """Return a scale's cells that the plain loop trains too."""
+    return [
+        cell for cell in benchmark["cells"] if cell["scale"] == scale and cell["ratio"] is not None
+    ]
 
 
-def _ratio_grid(found: Entry, scales: Sequence[str]) -> Grid:
-    names = found["settings"]["activations"]
+def _ratio_grid(benchmark: Entry, scales: Sequence[str]) -> Grid:
+    names = benchmark["settings"]["activations"]
     return Grid(label_width(names), 0.1, len(scales), (ROW + 0.08) * len(names) + 0.1)
 
 
 def _draw_ratios(
-    sheet: Sheet, found: Entry, scales: Sequence[str], grid: Grid, top: float
+    sheet: Sheet, benchmark: Entry, scales: Sequence[str], grid: Grid, top: float
 ) -> float:
-    """How many times as fast as the plain loop, by activation; a panel per scale."""
+    """Draw speeds as multiples of the plain loop's, by activation; a panel per scale."""
     sheet.heading("CharLM: times as fast as the plain loop on the same cores", top + HEADING / 2)
-    colours = activation_colours(found["settings"]["activations"])
+    colours = activation_colours(benchmark["settings"]["activations"])
     panels = grid.panels(sheet, top + HEADING)
     for index, (scale, panel) in enumerate(zip(scales, panels, strict=True)):
-        cells = _peers(found, scale)
+        cells = _peers(benchmark, scale)
         labels = [cell["activation"] for cell in cells]
         _dress_rows(panel, scale, labels if index % grid.columns == 0 else [""] * len(labels))
         panel.axvline(1, color=SOFT, linewidth=0.7, zorder=1)
@@ -229,14 +233,14 @@ def _draw_ratios(
                 colour = colours[cell["activation"]]
                 _draw_values(panel, place + shift, cell["ratio"][kind], colour, look)
             if cell["ratio"]["training"]["median"] is None:
-                _say(panel, place, cell["plain"]["why"] or cell["ours"]["why"])
+                _write_reason(panel, place, cell["plain"]["why"] or cell["ours"]["why"])
         _widen(panel)
     _draw_legend(sheet, top + HEADING + grid.height)
     return top + HEADING + grid.height + 0.25
 
 
 def _widen(panel: Axes) -> None:
-    """From zero to a little more than what is drawn, one at least."""
+    """Let the scale reach from zero to a little beyond the data, at least beyond 1."""
     panel.set_xlim(0, max(1.1, 1.02 * panel.get_xlim()[1]))
 
 
@@ -253,9 +257,9 @@ def _legend_look(look: Look) -> Look:
     return {"markerfacecolor": SOFT, "markeredgecolor": SOFT, **look}
 
 
-def _draw_growth(sheet: Sheet, found: Entry, top: float) -> None:
-    """A step's time by width, depth and context, and the speed of several runs at once."""
-    growth = found["growth"]
+def _draw_growth(sheet: Sheet, benchmark: Entry, top: float) -> None:
+    """Draw a step's time by width, depth and context, and the speed of simultaneous runs."""
+    growth = benchmark["growth"]
     base = growth["base"]
     sheet.heading(
         f"Growth: {base['model']} with {base['activation']} at {base['scale']} "
@@ -289,7 +293,7 @@ def _draw_growth(sheet: Sheet, found: Entry, top: float) -> None:
 
 
 def _step_limits(growth: Entry) -> tuple[float, float]:
-    """One scale for the milliseconds of all sizes."""
+    """Return the limits of one scale for the milliseconds of all sizes."""
     steps = [
         value * 1000
         for size in VARIED
@@ -301,7 +305,7 @@ def _step_limits(growth: Entry) -> tuple[float, float]:
 
 
 def _draw_curve(panel: Axes, entries: Sequence[Entry], key: str, unit: float) -> None:
-    """Medians joined, single rounds as rings, and beside each point its share of the peak."""
+    """Draw medians joined by a line, single rounds as rings, and each point's share of the peak."""
     panel.set_xscale("log")
     drawn = [entry for entry in entries if entry[key]["median"] is not None]
     x = [entry["value"] for entry in drawn]

@@ -1,7 +1,7 @@
-"""Timing: rounds in which everything has its turn, so that a slow minute hits all alike.
+"""Timing in rounds, each of which measures everything, so that a slow minute affects all alike.
 
-Nothing here imports torch. A process inherits the peak memory of the one that starts it,
-so that one has to be small.
+Nothing here imports torch: a process inherits the peak memory of the process that starts it,
+so the latter has to be small.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ from actrepro.config.study import RunConfig
 LOG = logging.getLogger("actrepro")
 PRODUCT_SECONDS = 0.25
 
-# How runs are timed together.
+# The side that trains a run: this library or the plain loop.
 OURS, PLAIN = "ours", "plain loop"
 
 
 @dataclass(frozen=True)
 class Timing:
-    """What runs took that were started together.
+    """Time and memory of processes that were started together.
 
     Attributes
     ----------
     device
-        A GPU's name, or `cpu`.
+        The GPU's name, or `cpu`.
     parameters
-        Of the model.
+        Parameters of the model.
     characters
         Training text of all runs.
     training_seconds
-        In the training loop, evaluation included: of the slowest process.
+        Time of the slowest process in the training loop, with evaluation.
     job_seconds
-        From the start of the processes until the last had left.
+        Time from the start of the processes until the last one had ended.
     outside_seconds
-        Of a process outside the training loop, the mean of all.
+        Time of a process outside the training loop, the mean over processes.
     peak_memory_bytes, peak_gpu_memory_bytes
-        Of all processes together; the second is None where none has a GPU.
+        Memory of all processes together; the second is None on a CPU.
     selection_loss
-        At the end, nats per character, the mean of all processes.
+        Loss at the end, nats per character, the mean over processes.
     """
 
     device: str
@@ -60,26 +60,26 @@ class Timing:
 
     @classmethod
     def of(cls, ended: Sequence[Finished]) -> Timing:
-        """From what the processes said."""
-        said = [one.said for one in ended]
-        gpus = [one["peak_gpu_memory_bytes"] for one in said]
-        outside = [one.seconds - one.said["training_seconds"] for one in ended]
+        """Combine what the processes printed with the times that they took."""
+        outputs = [process.output for process in ended]
+        gpu_memory = [output["peak_gpu_memory_bytes"] for output in outputs]
+        outside = [process.seconds - process.output["training_seconds"] for process in ended]
         return cls(
-            device=said[0]["device"],
-            parameters=said[0]["parameters"],
-            characters=sum(one["characters"] for one in said),
-            training_seconds=max(one["training_seconds"] for one in said),
-            job_seconds=max(one.seconds for one in ended),
+            device=outputs[0]["device"],
+            parameters=outputs[0]["parameters"],
+            characters=sum(output["characters"] for output in outputs),
+            training_seconds=max(output["training_seconds"] for output in outputs),
+            job_seconds=max(process.seconds for process in ended),
             outside_seconds=sum(outside) / len(outside),
-            peak_memory_bytes=sum(one["peak_memory_bytes"] for one in said),
-            peak_gpu_memory_bytes=None if None in gpus else sum(gpus),
-            selection_loss=sum(one["selection_loss"] for one in said) / len(said),
+            peak_memory_bytes=sum(output["peak_memory_bytes"] for output in outputs),
+            peak_gpu_memory_bytes=None if None in gpu_memory else sum(gpu_memory),
+            selection_loss=sum(output["selection_loss"] for output in outputs) / len(outputs),
         )
 
 
 @dataclass(frozen=True)
 class Timed:
-    """What is timed: a run, of which side, in how many processes at once, how often in each."""
+    """Something to time: a run, the side that trains it, the processes, and the runs in each."""
 
     run: RunConfig
     side: str
@@ -88,23 +88,23 @@ class Timed:
 
     @property
     def key(self) -> str:
-        """The same for what need not be timed twice."""
+        """A key that is equal for equal timings, which are made once."""
         return f"{self.side} {self.jobs} × {self.runs_per_job} {key_of(self.run)}"
 
 
 def key_of(run: RunConfig) -> str:
-    """The same for equal runs; a run itself cannot be looked up, since it holds mappings."""
+    """Return a key that is equal for equal runs; a run is not hashable, since it holds mappings."""
     return run.model_dump_json()
 
 
 Outcome = Timing | Lost
-# By mode and product: GFLOP/s of all processes together.
+# GFLOP/s of all processes together, by mode and product.
 Peak = dict[str, dict[str, float]]
 
 
 @dataclass
 class Measurements:
-    """All that was measured.
+    """All measurements.
 
     Attributes
     ----------
@@ -122,17 +122,17 @@ class Measurements:
 
 
 def timed_of(plan: Plan) -> list[Timed]:
-    """Everything that is timed in a round, once, in its order."""
+    """Return everything to time in a round, once, in order."""
     every = [
-        *(one for run in plan.cells() for one in sides(plan, run)),
+        *(timed for run in plan.cells() for timed in sides(plan, run)),
         *(Timed(run, OURS, 1) for runs in plan.grown().values() for run in runs),
         *(Timed(plan.base(), OURS, jobs) for jobs in plan.crowds()),
     ]
-    return list({one.key: one for one in every}.values())
+    return list({timed.key: timed for timed in every}.values())
 
 
 def sides(plan: Plan, run: RunConfig) -> list[Timed]:
-    """A cell's run, and right after it the plain loop's, where it has the model."""
+    """Return a cell's run and, where the plain loop has the model, its run right after."""
     both = (OURS, PLAIN) if has_peer(run) else (OURS,)
     return [Timed(run, side, plan.jobs_at_once, plan.runs_per_job(run)) for side in both]
 
@@ -143,33 +143,34 @@ def measure(plan: Plan) -> Measurements:
     Raises
     ------
     ActreproError
-        When the operations cannot be counted or the machine's peak not be measured. A run
-        that fails is recorded with its reason instead.
+        When the operations cannot be counted, or the machine's peak cannot be measured.
+        A run that fails is recorded with its reason instead.
     """
-    timed = timed_of(plan)
-    found = Measurements(flops=_count(plan, [one.run for one in timed]))
+    every = timed_of(plan)
+    measured = Measurements(flops=_count(plan, [timed.run for timed in every]))
     for number in range(plan.config.settings.rounds):
         LOG.info("round %d of %d", number + 1, plan.config.settings.rounds)
         for precision in plan.precisions():
-            found.peaks.setdefault(precision, []).append(_peak(plan, precision))
-        for one in timed:
-            outcome = time_together(plan, one)
-            found.outcomes.setdefault(one.key, []).append(outcome)
-            _tell(one, outcome)
-    return found
+            measured.peaks.setdefault(precision, []).append(_peak(plan, precision))
+        for timed in every:
+            outcome = time_together(plan, timed)
+            measured.outcomes.setdefault(timed.key, []).append(outcome)
+            _log(timed, outcome)
+    return measured
 
 
 def _count(plan: Plan, runs: Iterable[RunConfig]) -> dict[str, float]:
-    asked = {
+    """Count operations per character, by `key_of` the run."""
+    requests = {
         key_of(run): {"run": run.model_dump(mode="json"), "corpus": plan.corpus(run)}
         for run in runs
     }
-    [counts] = ask([Program("flops", (), plan.cores, json.dumps(list(asked.values())))])
-    return dict(zip(asked, counts, strict=True))
+    [counts] = ask([Program("flops", (), plan.cores, json.dumps(list(requests.values())))])
+    return dict(zip(requests, counts, strict=True))
 
 
 def _peak(plan: Plan, precision: str) -> Peak:
-    """Products in one process alone; on a CPU also in one per core, and on all as threads."""
+    """Time products in a single process; on a CPU also in one per core, and with all threads."""
     modes = {"alone": (1, 1)}
     if plan.device == "cpu":
         modes |= {"processes": (plan.cores, 1), "threads": (1, plan.cores)}
@@ -179,15 +180,15 @@ def _peak(plan: Plan, precision: str) -> Peak:
 def _products(plan: Plan, precision: str, processes: int, threads: int) -> dict[str, float]:
     names = plan.products()
     arguments = (plan.device, precision, str(threads), str(PRODUCT_SECONDS), *names)
-    said = ask([Program("gemm", arguments, threads)] * processes)
-    return {name: sum(one[name] for one in said) for name in names}
+    outputs = ask([Program("gemm", arguments, threads)] * processes)
+    return {name: sum(output[name] for output in outputs) for name in names}
 
 
-def _tell(one: Timed, outcome: Outcome) -> None:
-    sizes = one.run.protocol
+def _log(timed: Timed, outcome: Outcome) -> None:
+    sizes = timed.run.protocol
     what = (
-        f"{one.run.name} ({sizes.layers} × {sizes.width}, context {sizes.context}), "
-        f"{one.side}: {one.jobs} × {one.runs_per_job}"
+        f"{timed.run.name} ({sizes.layers} × {sizes.width}, context {sizes.context}), "
+        f"{timed.side}: {timed.jobs} × {timed.runs_per_job}"
     )
     if isinstance(outcome, Lost):
         LOG.warning("%s: not measured: %s", what, outcome.why)
@@ -196,40 +197,40 @@ def _tell(one: Timed, outcome: Outcome) -> None:
     LOG.info("%s: %s characters/s", what, f"{speed:,.0f}")
 
 
-def time_together(plan: Plan, one: Timed) -> Outcome:
-    """Start the runs, wait for their end, and say what they took."""
+def time_together(plan: Plan, timed: Timed) -> Outcome:
+    """Start the processes at once, wait for the last, and return time and memory."""
     with tempfile.TemporaryDirectory() as scratch:
-        start = {OURS: _ours, PLAIN: _plain}[one.side]
-        ended = side_by_side(start(plan, one, Path(scratch)))
+        programs = {OURS: _ours, PLAIN: _plain}[timed.side]
+        ended = side_by_side(programs(plan, timed, Path(scratch)))
     return ended if isinstance(ended, Lost) else Timing.of(ended)
 
 
-def _ours(plan: Plan, one: Timed, scratch: Path) -> list[Program]:
-    """A process and a thread for each job, as the workflow has them."""
-    # One GPU is to take them all.
-    fixed = (str(scratch), str(one.jobs), str(plan.config.save_state_seconds))
-    seeds = range(one.jobs * one.runs_per_job)
-    jobs = [seeds[job :: one.jobs] for job in range(one.jobs)]
+def _ours(plan: Plan, timed: Timed, scratch: Path) -> list[Program]:
+    """Return a process with one thread for each job, as in the workflow."""
+    # A GPU may be shared by all of them, so that they start at once.
+    fixed = (str(scratch), str(timed.jobs), str(plan.config.save_state_seconds))
+    seeds = range(timed.jobs * timed.runs_per_job)
+    jobs = [seeds[job :: timed.jobs] for job in range(timed.jobs)]
     return [
         Program(
             "ours",
             (
-                plan.corpus(one.run),
+                plan.corpus(timed.run),
                 *fixed,
-                *(run.model_dump_json() for run in of_seeds(one.run, own)),
+                *(run.model_dump_json() for run in of_seeds(timed.run, job_seeds)),
             ),
             threads=1,
         )
-        for own in jobs
+        for job_seeds in jobs
     ]
 
 
-def _plain(plan: Plan, one: Timed, scratch: Path) -> list[Program]:
-    """One process with all cores as threads, and in it run after run."""
-    protocol = one.run.protocol
+def _plain(plan: Plan, timed: Timed, scratch: Path) -> list[Program]:
+    """Return one process with all cores as threads, which trains the runs one by one."""
+    protocol = timed.run.protocol
     options = {
-        "corpus": plan.corpus(one.run),
-        "activation": one.run.activation,
+        "corpus": plan.corpus(timed.run),
+        "activation": timed.run.activation,
         "layers": protocol.layers,
         "width": protocol.width,
         "heads": protocol.heads,
@@ -240,7 +241,7 @@ def _plain(plan: Plan, one: Timed, scratch: Path) -> list[Program]:
         "dropout": protocol.dropout,
         "evaluate-every": protocol.evaluate_every,
         "windows": protocol.history_windows,
-        "runs": one.jobs * one.runs_per_job,
+        "runs": timed.jobs * timed.runs_per_job,
         "threads": plan.cores,
         "device": plan.device,
         "precision": protocol.precision,

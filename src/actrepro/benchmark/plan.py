@@ -1,4 +1,4 @@
-"""Which runs are timed: cut to the text that the benchmark is given, or to another size."""
+"""The runs to time: shortened to the benchmark's amount of text, or changed in size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SQUARES = {"cpu": (512, 1024), "cuda": (2048, 4096, 8192)}
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured, and on what.
+    """The measurements to make, and the machine's part that they may use.
 
     Attributes
     ----------
@@ -23,7 +23,7 @@ class Plan:
     corpora
         Corpus files by name.
     cores
-        How many may be kept busy.
+        Number of cores that may be kept busy.
     """
 
     config: BenchmarkConfig
@@ -32,26 +32,26 @@ class Plan:
 
     @property
     def device(self) -> str:
-        """Where runs compute: `cpu` or `cuda`."""
-        asked = self.config.base.device
-        return asked if asked != "auto" else ("cuda" if cuda_usable() else "cpu")
+        """Device of the runs: `cpu` or `cuda`."""
+        device = self.config.base.device
+        return device if device != "auto" else ("cuda" if cuda_usable() else "cpu")
 
     @property
     def jobs_at_once(self) -> int:
-        """Processes side by side, as in the workflow: one per core, or as many as a GPU takes."""
+        """Number of simultaneous processes, as in the workflow: one per core, or a GPU's share."""
         return self.cores if self.device == "cpu" else self.config.jobs_per_gpu
 
     def runs_per_job(self, run: RunConfig) -> int:
-        """How many runs a process trains, as the workflow has them."""
+        """Return the number of runs that a process trains, as in the workflow."""
         together = run.scale in self.config.trained_together
         return self.config.settings.runs_per_job if together else 1
 
     def cells(self) -> list[RunConfig]:
-        """A run of each scale, model and activation, no longer than it need be."""
+        """Return a run of each scale, model and activation, cut to the benchmark's length."""
         return [cut(run, self.config.settings.characters) for run in self.config.runs]
 
     def grown(self) -> dict[str, list[RunConfig]]:
-        """CharLM with one size changed, by which; evaluated as little as can be."""
+        """Return runs of CharLM by the size that is changed, evaluated as little as possible."""
         growth = self.config.settings.growth
         return {
             size: [
@@ -62,29 +62,29 @@ class Plan:
         }
 
     def base(self) -> RunConfig:
-        """The run whose sizes are varied, as it is timed."""
+        """Return the run whose sizes are varied, as it is timed."""
         return unwatched(cut(self.config.base, self.config.settings.growth.characters))
 
     def crowds(self) -> list[int]:
-        """How many runs stand side by side, to see what they cost each other."""
-        asked = self.config.settings.growth.runs
+        """Return the numbers of simultaneous runs, which show how they slow each other down."""
+        numbers = self.config.settings.growth.runs
         if self.device == "cuda":
-            return sorted(asked)
-        return sorted({min(runs, self.cores) for runs in asked})
+            return sorted(numbers)
+        return sorted({min(runs, self.cores) for runs in numbers})
 
     def precisions(self) -> list[str]:
-        """In which runs multiply: each has a peak of its own."""
+        """Return the precisions of the runs; each has a peak of its own."""
         return list(dict.fromkeys(run.protocol.precision for run in self._all()))
 
     def products(self) -> list[str]:
-        """The matrix products that tell the peak: squares, and the first of each scale's MLP."""
+        """Return the products that measure the peak: squares, and the first of each scale's MLP."""
         squares = [(size, size, size) for size in SQUARES[self.device]]
         protocols = [run.protocol for run in self._all()]
         layers = [(p.batch * p.context, p.width, 4 * p.width) for p in protocols]
         return [",".join(map(str, size)) for size in dict.fromkeys([*squares, *layers])]
 
     def corpus(self, run: RunConfig) -> str:
-        """The path of a run's corpus."""
+        """Return the path of a run's corpus."""
         return str(self.corpora[run.protocol.corpus])
 
     def _all(self) -> tuple[RunConfig, ...]:
@@ -92,15 +92,15 @@ class Plan:
 
 
 def has_peer(run: RunConfig) -> bool:
-    """Whether the plain loop trains the same model."""
+    """Check whether the plain loop can train the same model."""
     return run.model == PEER_OF
 
 
 def cut(run: RunConfig, characters: int) -> RunConfig:
-    """The run with no more steps than this text takes, one at least, nor than it had.
+    """Shorten a run to the steps that a number of characters takes, at least one.
 
-    It evaluates as often as before and less in proportion, so that evaluation has the share
-    of the time that it has in the whole run.
+    It evaluates as many times as before, on proportionally fewer windows, so that evaluation
+    takes the same share of the time as in the whole run.
     """
     protocol = run.protocol
     steps = max(1, min(protocol.iterations, characters // (protocol.batch * protocol.context)))
@@ -114,17 +114,17 @@ def cut(run: RunConfig, characters: int) -> RunConfig:
 
 
 def resized(run: RunConfig, size: str, value: int) -> RunConfig:
-    """The run with one of its sizes changed."""
+    """Change one of a run's sizes."""
     return _changed(run, **{size: value})
 
 
 def unwatched(run: RunConfig) -> RunConfig:
-    """The run with one window evaluated at its start and end, so that steps are all it does."""
+    """Reduce a run's evaluation to one window at its start and end, so that only steps count."""
     return _changed(run, evaluate_every=run.protocol.iterations, history_windows=1)
 
 
 def of_seeds(run: RunConfig, seeds: Iterable[int]) -> list[RunConfig]:
-    """The run from each of these seeds."""
+    """Return the run with each of these seeds."""
     return [run.model_copy(update={"seed": seed}) for seed in seeds]
 
 

@@ -1,4 +1,4 @@
-"""Programs of this package as processes side by side, and the line of JSON each prints."""
+"""Running programs of this package as simultaneous processes, which print one line of JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from actrepro.core.errors import ActreproError
 
 @dataclass(frozen=True)
 class Program:
-    """A module of this package with its arguments, and how many threads it computes with."""
+    """A module of this package with its arguments and its number of threads."""
 
     module: str
     arguments: Sequence[str]
@@ -27,25 +27,25 @@ class Program:
 
 @dataclass(frozen=True)
 class Finished:
-    """What a program printed, and its seconds from its start until it had left."""
+    """A program's output, and the seconds from its start until it had ended."""
 
-    said: Any
+    output: Any
     seconds: float
 
 
 @dataclass(frozen=True)
 class Lost:
-    """Why a measurement could not be made."""
+    """A measurement that could not be made, with the reason."""
 
     why: str
 
 
 def side_by_side(programs: Sequence[Program]) -> list[Finished] | Lost:
-    """Start all at once and wait for the last; when one fails, what it said of that."""
+    """Start all programs at once and wait for the last; if any fails, return its error."""
     with ThreadPoolExecutor(len(programs)) as waiting:
         ended = list(waiting.map(_run, programs))
-    lost = [one for one in ended if isinstance(one, Lost)]
-    return lost[0] if lost else [one for one in ended if isinstance(one, Finished)]
+    lost = [process for process in ended if isinstance(process, Lost)]
+    return lost[0] if lost else [process for process in ended if isinstance(process, Finished)]
 
 
 def _run(program: Program) -> Finished | Lost:
@@ -66,9 +66,10 @@ def _run(program: Program) -> Finished | Lost:
 
 def _settings(program: Program) -> dict[str, str]:
     return {
-        # As Snakemake sets it for a job of so many threads.
+        # As Snakemake sets it for a job with this number of threads.
         "OMP_NUM_THREADS": str(program.threads),
-        # This package may be here by Snakemake's search path alone, which children do not get.
+        # Snakemake may have put this package on its own search path only, which children of a
+        # job do not inherit.
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
     }
 
@@ -85,12 +86,12 @@ def _signal(status: int) -> str:
 
 
 def ask(programs: Sequence[Program]) -> list[Any]:
-    """What programs say that the benchmark cannot do without, run side by side.
+    """Run programs side by side whose output the benchmark cannot do without, and return it.
 
     Raises
     ------
     ActreproError
-        When one fails.
+        When a program fails.
     """
     ended = side_by_side(programs)
     if isinstance(ended, Lost):
@@ -99,4 +100,4 @@ def ask(programs: Sequence[Program]) -> list[Any]:
             f"{__package__}.programs.{module}: expected a measurement, found: {ended.why}; "
             "correct that and run the benchmark again"
         )
-    return [one.said for one in ended]
+    return [process.output for process in ended]

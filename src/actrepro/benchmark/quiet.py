@@ -1,4 +1,4 @@
-"""Whether the machine was the benchmark's own: what other programs did on it meanwhile."""
+"""Load of other programs on the machine while the benchmark ran."""
 
 from __future__ import annotations
 
@@ -7,36 +7,39 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+# The first line of /proc/stat has ticks of all cores by kind: user, nice, system, idle, iowait, …
 STAT = Path("/proc/stat")
-IDLE = slice(3, 5)  # in its first line: idle, and waiting for a disk
-ALL = slice(8)  # guests' time, which follows, is counted among users' already
+IDLE = slice(3, 5)  # idle, and waiting for a disk
+ALL = slice(8)  # without the guests' times that follow, which user time includes already
 
 
 @dataclass(frozen=True)
 class Moment:
-    """Seconds until now: by the clock, of all cores at work, and of this program's share."""
+    """Seconds until now: of the clock, of all busy cores, and of this process and its children."""
 
     clock: float
     busy: float | None
-    own: float
+    ours: float
 
     @classmethod
     def now(cls) -> Moment:
-        """Children that have ended are this program's; they are what is timed."""
+        """Read the times; children count once they have ended, and the timed programs have."""
         times = os.times()
-        own = times.user + times.system + times.children_user + times.children_system
-        return cls(time.monotonic(), _busy(), own)
+        ours = times.user + times.system + times.children_user + times.children_system
+        return cls(time.monotonic(), _busy(), ours)
 
 
 def share_of_others(start: Moment, end: Moment) -> float | None:
-    """Which share of the machine's cores others kept busy; None where no system tells."""
+    """Compute the share of the machine's cores that others kept busy; None where unknown."""
     if start.busy is None or end.busy is None:
         return None
-    others = (end.busy - start.busy) - (end.own - start.own)
+    others = (end.busy - start.busy) - (end.ours - start.ours)
+    # Not below 0: the kernel counts both times in ticks, and rounds them separately.
     return max(0.0, others) / ((end.clock - start.clock) * (os.cpu_count() or 1))
 
 
 def _busy() -> float | None:
+    """Return the seconds that all cores have been busy since the machine started."""
     try:
         first = STAT.read_text(encoding="ascii").splitlines()[0]
     except OSError:

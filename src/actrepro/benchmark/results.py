@@ -1,4 +1,4 @@
-"""The benchmark's file: medians over rounds, and every single value beside them."""
+"""The benchmark's file: medians over rounds, and the value of each round."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Number = Callable[[Timing], float | None]
 def make_benchmark(
     config: BenchmarkConfig, corpora: Iterable[Path], output: Path, cores: int
 ) -> None:
-    """Measure everything and write it down.
+    """Measure everything and write the results.
 
     Parameters
     ----------
@@ -46,9 +46,9 @@ def make_benchmark(
         `…/{corpus}/corpus.npz` of each corpus that its runs need.
     output
         JSON, described in `docs/benchmark.md`. A number that could not be measured is null,
-        and the reason stands beside it.
+        with the reason beside it.
     cores
-        How many may be kept busy.
+        Number of cores that may be kept busy.
 
     Raises
     ------
@@ -57,11 +57,10 @@ def make_benchmark(
     """
     plan = Plan(config, {path.parent.name: path for path in corpora}, cores)
     start = Moment.now()
-    found = measure(plan)
+    measured = measure(plan)
     others = share_of_others(start, Moment.now())
-    write_json(
-        output, {**assembled(plan, found), "share_of_others": others, "provenance": _provenance()}
-    )
+    content = assembled(plan, measured)
+    write_json(output, {**content, "share_of_others": others, "provenance": _provenance()})
 
 
 def _provenance() -> Entry:
@@ -72,31 +71,31 @@ def _provenance() -> Entry:
     }
 
 
-def assembled(plan: Plan, found: Measurements) -> Entry:
-    """All of the file but where it came from."""
-    peaks = {precision: _peak(rounds) for precision, rounds in found.peaks.items()}
+def assembled(plan: Plan, measured: Measurements) -> Entry:
+    """Return the file's content without its provenance."""
+    peaks = {precision: _peak(rounds) for precision, rounds in measured.peaks.items()}
     return {
         "version": VERSION,
         "settings": plan.config.settings.model_dump(mode="json"),
         "device": plan.device,
-        "device_name": _device_name(found),
+        "device_name": _device_name(measured),
         "cores": plan.cores,
         "jobs_at_once": plan.jobs_at_once,
         "peak": peaks,
-        "cells": [_cell(plan, run, found, peaks) for run in plan.cells()],
-        "growth": _growth(plan, found, peaks),
+        "cells": [_cell(plan, run, measured, peaks) for run in plan.cells()],
+        "growth": _growth(plan, measured, peaks),
     }
 
 
-def _device_name(found: Measurements) -> str | None:
-    every = (one for outcomes in found.outcomes.values() for one in outcomes)
-    return next((one.device for one in every if isinstance(one, Timing)), None)
+def _device_name(measured: Measurements) -> str | None:
+    every = (outcome for outcomes in measured.outcomes.values() for outcome in outcomes)
+    return next((outcome.device for outcome in every if isinstance(outcome, Timing)), None)
 
 
 def _peak(rounds: Sequence[Peak]) -> Entry:
-    """By mode and product the median of the rounds; a peak is the best product's."""
+    """Compute medians over rounds by mode and product; the peak is the best product's."""
     modes = {
-        mode: {name: statistics.median(one[mode][name] for one in rounds) for name in products}
+        mode: {name: statistics.median(peak[mode][name] for peak in rounds) for name in products}
         for mode, products in rounds[0].items()
     }
     best = {mode: max(products.values()) for mode, products in modes.items()}
@@ -109,41 +108,41 @@ def _peak(rounds: Sequence[Peak]) -> Entry:
 
 
 def spread(values: Sequence[float | None]) -> Entry:
-    """Median, least and greatest of the values there are, and the value of each round."""
-    there = [value for value in values if value is not None]
+    """Return median, least and greatest of the measured values, and the value of each round."""
+    measured = [value for value in values if value is not None]
     return {
-        "median": statistics.median(there) if there else None,
-        "low": min(there, default=None),
-        "high": max(there, default=None),
+        "median": statistics.median(measured) if measured else None,
+        "low": min(measured, default=None),
+        "high": max(measured, default=None),
         "rounds": list(values),
     }
 
 
 def _quantity(outcomes: Sequence[Outcome], number: Number) -> Entry:
-    return spread([None if isinstance(one, Lost) else number(one) for one in outcomes])
+    return spread([None if isinstance(outcome, Lost) else number(outcome) for outcome in outcomes])
 
 
-def _training_speed(one: Timing) -> float:
-    return one.characters / one.training_seconds
+def _training_speed(timing: Timing) -> float:
+    return timing.characters / timing.training_seconds
 
 
-def _job_speed(one: Timing) -> float:
-    return one.characters / one.job_seconds
+def _job_speed(timing: Timing) -> float:
+    return timing.characters / timing.job_seconds
 
 
 QUANTITIES: Mapping[str, Number] = {
     "training_characters_per_second": _training_speed,
     "job_characters_per_second": _job_speed,
-    "seconds_outside_training": lambda one: one.outside_seconds,
-    "peak_memory_bytes": lambda one: one.peak_memory_bytes,
-    "peak_gpu_memory_bytes": lambda one: one.peak_gpu_memory_bytes,
-    "selection_loss": lambda one: one.selection_loss,
+    "seconds_outside_training": lambda timing: timing.outside_seconds,
+    "peak_memory_bytes": lambda timing: timing.peak_memory_bytes,
+    "peak_gpu_memory_bytes": lambda timing: timing.peak_gpu_memory_bytes,
+    "selection_loss": lambda timing: timing.selection_loss,
 }
 
 
-def _cell(plan: Plan, run: RunConfig, found: Measurements, peaks: Mapping[str, Entry]) -> Entry:
-    ours, *peers = (found.outcomes[one.key] for one in sides(plan, run))
-    flops, peak = found.flops[key_of(run)], peaks[run.protocol.precision]["machine"]
+def _cell(plan: Plan, run: RunConfig, measured: Measurements, peaks: Mapping[str, Entry]) -> Entry:
+    ours, *peers = (measured.outcomes[timed.key] for timed in sides(plan, run))
+    flops, peak = measured.flops[key_of(run)], peaks[run.protocol.precision]["machine"]
     entry = {
         **_named(run),
         **_sizes(run, flops),
@@ -173,7 +172,7 @@ def _sizes(run: RunConfig, flops: float) -> Entry:
 
 
 def _parameters(outcomes: Sequence[Outcome]) -> int | None:
-    return next((one.parameters for one in outcomes if isinstance(one, Timing)), None)
+    return next((timing.parameters for timing in outcomes if isinstance(timing, Timing)), None)
 
 
 def _timed(outcomes: Sequence[Outcome]) -> Entry:
@@ -182,23 +181,23 @@ def _timed(outcomes: Sequence[Outcome]) -> Entry:
 
 
 def _why(outcomes: Sequence[Outcome]) -> str | None:
-    """The reasons of the rounds without a number."""
-    reasons = dict.fromkeys(one.why for one in outcomes if isinstance(one, Lost))
+    """Join the reasons of the rounds without a number."""
+    reasons = dict.fromkeys(lost.why for lost in outcomes if isinstance(lost, Lost))
     return "; ".join(reasons) or None
 
 
 def _share(outcomes: Sequence[Outcome], flops: float, peak: float) -> Entry:
-    def gflops(one: Timing) -> float:
-        return _training_speed(one) * flops / 1e9
+    def gflops(timing: Timing) -> float:
+        return _training_speed(timing) * flops / 1e9
 
     return {
         "gflops": _quantity(outcomes, gflops),
-        "share_of_peak": _quantity(outcomes, lambda one: gflops(one) / peak),
+        "share_of_peak": _quantity(outcomes, lambda timing: gflops(timing) / peak),
     }
 
 
 def _ratio(ours: Sequence[Outcome], plain: Sequence[Outcome]) -> Entry:
-    """How many times as fast ours is, round by round."""
+    """Compute our speed as a multiple of the plain loop's, round by round."""
     pairs = list(zip(ours, plain, strict=True))
     return {
         "training": spread([_times_as_fast(*pair, _training_speed) for pair in pairs]),
@@ -206,20 +205,20 @@ def _ratio(ours: Sequence[Outcome], plain: Sequence[Outcome]) -> Entry:
     }
 
 
-def _times_as_fast(one: Outcome, peer: Outcome, speed: Callable[[Timing], float]) -> float | None:
-    if isinstance(one, Lost) or isinstance(peer, Lost):
+def _times_as_fast(ours: Outcome, peer: Outcome, speed: Callable[[Timing], float]) -> float | None:
+    if isinstance(ours, Lost) or isinstance(peer, Lost):
         return None
-    return speed(one) / speed(peer)
+    return speed(ours) / speed(peer)
 
 
-def _growth(plan: Plan, found: Measurements, peaks: Mapping[str, Entry]) -> Entry:
+def _growth(plan: Plan, measured: Measurements, peaks: Mapping[str, Entry]) -> Entry:
     base = plan.base()
-    peak, flops = peaks[base.protocol.precision], found.flops[key_of(base)]
-    crowds = {jobs: found.outcomes[Timed(base, OURS, jobs).key] for jobs in plan.crowds()}
+    peak, flops = peaks[base.protocol.precision], measured.flops[key_of(base)]
+    crowds = {jobs: measured.outcomes[Timed(base, OURS, jobs).key] for jobs in plan.crowds()}
     return {
         "base": {**_named(base), **_sizes(base, flops)},
         **{
-            size: [_grown(run, size, found, peak["one_process"]) for run in runs]
+            size: [_grown(run, size, measured, peak["one_process"]) for run in runs]
             for size, runs in plan.grown().items()
         },
         "runs": [
@@ -229,16 +228,16 @@ def _growth(plan: Plan, found: Measurements, peaks: Mapping[str, Entry]) -> Entr
     }
 
 
-def _grown(run: RunConfig, size: str, found: Measurements, peak: float) -> Entry:
-    """A run by itself, of another size: what a step takes, and its share of one process's peak."""
-    outcomes = found.outcomes[Timed(run, OURS, 1).key]
-    flops, steps = found.flops[key_of(run)], run.protocol.iterations
+def _grown(run: RunConfig, size: str, measured: Measurements, peak: float) -> Entry:
+    """Describe a single run of another size: its time per step and share of a process's peak."""
+    outcomes = measured.outcomes[Timed(run, OURS, 1).key]
+    flops, steps = measured.flops[key_of(run)], run.protocol.iterations
     return {
         "value": getattr(run.protocol, size),
         "steps": steps,
         "flops_per_character": flops,
         "parameters": _parameters(outcomes),
-        "seconds_per_step": _quantity(outcomes, lambda one: one.training_seconds / steps),
+        "seconds_per_step": _quantity(outcomes, lambda timing: timing.training_seconds / steps),
         **_timed(outcomes),
         **_share(outcomes, flops, peak),
     }

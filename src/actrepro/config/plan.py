@@ -34,7 +34,7 @@ class Plan:
     def files(self, pattern: str, **named: str) -> list[str]:
         """Return a path for each scale, model, activation and seed that is not named.
 
-        Wildcards that the pattern does not have multiply nothing.
+        Only wildcards that the pattern has are filled in.
 
         Parameters
         ----------
@@ -45,12 +45,12 @@ class Plan:
         """
         if "scale" not in named:
             scales = self.study.scales
-            return [path for one in scales for path in self.files(pattern, scale=one, **named)]
+            return [path for scale in scales for path in self.files(pattern, scale=scale, **named)]
         part = self.study_at(named["scale"])
         values = {"model": part.models, "activation": part.activations, "seed": part.seeds}
         missing = {
-            name: found
-            for name, found in values.items()
+            name: choices
+            for name, choices in values.items()
             if name not in named and f"{{{name}}}" in pattern
         }
         return paths.each(paths.at(pattern, **named), **missing)

@@ -65,7 +65,7 @@ class BenchmarkConfig(Part):
 
     @property
     def models(self) -> list[str]:
-        """The names of the models that it trains, sorted."""
+        """Names of the models that it trains, sorted."""
         return sorted({run.model for run in (*self.runs, self.base)})
 
     @property

@@ -34,10 +34,10 @@ class Gpu:
 
 
 def visible_gpus() -> tuple[Gpu, ...]:
-    """The CUDA devices that the driver shows this process; asked without importing torch.
+    """Return the CUDA devices that the driver shows this process, without importing torch.
 
-    The driver leaves out what CUDA_VISIBLE_DEVICES leaves out, and counts as torch does.
-    None where there is no driver, or one that fails.
+    The driver hides the devices that CUDA_VISIBLE_DEVICES hides, and numbers the others as
+    torch does. The result is empty without a driver, or with one that fails.
     """
     try:
         driver = ctypes.CDLL("libcuda.so.1")
@@ -74,46 +74,50 @@ def hold_gpu(jobs_per_gpu: int, folder: Path | None = None) -> Iterator[int]:
     Parameters
     ----------
     jobs_per_gpu
-        How many jobs may share a GPU, at least 1. They share one only when each GPU has a job.
+        Number of jobs that may share a GPU, at least 1. They share one only when each GPU has
+        a job.
     folder
-        Where the locks lie, the same for all processes that share the GPUs. By default one
-        per user, among the machine's temporary files.
+        The folder of the locks, the same for all processes that share the GPUs. By default
+        one per user, among the machine's temporary files.
 
     Raises
     ------
     ActreproError
-        When no GPU is visible; when the folder is somebody else's.
+        When no GPU is visible, or the folder belongs to somebody else.
     """
-    found = visible_gpus()
-    if not found:
+    gpus = visible_gpus()
+    if not gpus:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "not set")
         raise ActreproError(
             f"expected a CUDA device, found none (CUDA_VISIBLE_DEVICES: {visible}); see whether "
             "nvidia-smi shows one and unset the variable, or set device: cpu in the config"
         )
-    folder = _own(folder or Path(tempfile.gettempdir()) / f"actrepro-gpus-{os.getuid()}")
+    folder = _made(folder or Path(tempfile.gettempdir()) / f"actrepro-gpus-{os.getuid()}")
     with ExitStack() as lock:
-        gpu = _claim(found, jobs_per_gpu, folder, lock)
+        gpu = _claim(gpus, jobs_per_gpu, folder, lock)
         if gpu is None:
             LOG.info(
                 "waiting for a GPU: all are taken (GPUs: %d, jobs on each: %d)",
-                len(found),
+                len(gpus),
                 jobs_per_gpu,
             )
         while gpu is None:
             time.sleep(POLL)
-            gpu = _claim(found, jobs_per_gpu, folder, lock)
+            gpu = _claim(gpus, jobs_per_gpu, folder, lock)
         LOG.info("computing on GPU %d (GPU-%s)", gpu.index, gpu.uuid)
         yield gpu.index
 
 
-def _own(folder: Path) -> Path:
-    """The folder, made where it is missing; its name is known, so others may have been there."""
+def _made(folder: Path) -> Path:
+    """Make the folder where it is missing, and check that it is the user's.
+
+    Its name is predictable, so another user may have made it first.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = folder.lstat()
-    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode):
+    info = folder.lstat()
+    if info.st_uid != os.getuid() or not stat.S_ISDIR(info.st_mode):
         raise ActreproError(
-            f"{folder}: expected a folder of your own, found one of user {found.st_uid} or a link; "
+            f"{folder}: expected a folder of your own, found one of user {info.st_uid} or a link; "
             "have it removed, or set TMPDIR to another folder"
         )
     return folder

@@ -121,9 +121,10 @@ class _Holder:
 def _holder(path: Path) -> str:
     """Name the holder of a lock, as far as the file does."""
     try:
-        found = json.loads(path.read_bytes())
-        slurm = f" (Slurm job {found['slurm_job']})" if found["slurm_job"] else ""
-        return f"process {found['process']} on host {found['host']}{slurm} since {found['since']}"
+        holder = json.loads(path.read_bytes())
+        slurm = f" (Slurm job {holder['slurm_job']})" if holder["slurm_job"] else ""
+        where = f"process {holder['process']} on host {holder['host']}{slurm}"
+        return f"{where} since {holder['since']}"
     except (OSError, ValueError, KeyError, TypeError):
         # Damaged, not yet written, or removed just now.
         return f"another process (which one, {path} does not say)"

@@ -107,13 +107,13 @@ def each(pattern: str, **values: Sequence[object]) -> list[str]:
     ['relu/seed1', 'relu/seed2', 'gelu/seed1', 'gelu/seed2']
     """
     combinations = product(*values.values())
-    return [at(pattern, **dict(zip(values, one, strict=True))) for one in combinations]
+    return [at(pattern, **dict(zip(values, chosen, strict=True))) for chosen in combinations]
 
 
 def folders_beside_scales() -> frozenset[str]:
     """Return the names of the results folders that a scale cannot have."""
     constants = [value for name, value in globals().items() if name.isupper()]
-    patterns = [PurePosixPath(one).parts for one in constants if isinstance(one, str)]
+    patterns = [PurePosixPath(path).parts for path in constants if isinstance(path, str)]
     below = [parts for parts in patterns if parts[0] == RESULTS and len(parts) > 2]
     return frozenset(parts[1] for parts in below if "{" not in parts[1])
 

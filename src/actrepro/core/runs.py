@@ -55,7 +55,7 @@ def _by_name(
     files: Iterable[str], name_of: Callable[[str], _Name], names: Sequence[_Name]
 ) -> dict[_Name, Path]:
     all_files = list(files)
-    found = {name_of(file): Path(file) for file in all_files}
-    if not len(all_files) == len(names) == len(found) or found.keys() != set(names):
+    named = {name_of(file): Path(file) for file in all_files}
+    if not len(all_files) == len(names) == len(named) or named.keys() != set(names):
         raise ValueError(f"expected a file for each of {names}, found {all_files}")
-    return {name: found[name] for name in names}
+    return {name: named[name] for name in names}

@@ -1,7 +1,7 @@
 """A corpus: one text as codes of its characters, cut into train, selection and test.
 
-Training text is the first 90%. Of the rest, the first half selects checkpoints, and
-only the second half is reported.
+The first 90% is training text. The first half of the rest selects checkpoints; only
+the second half is reported.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class Corpus:
     Attributes
     ----------
     codes
-        [characters], each an index into `symbols`.
+        `[characters]`, each an index into `symbols`.
     symbols
         The text's distinct characters, sorted.
     train_end, selection_end
-        Where the training text ends and where the test half begins.
+        End of the training text, and start of the test half.
     sha256
         Hash of the text as UTF-8.
     """
@@ -44,7 +44,7 @@ class Corpus:
 
     @classmethod
     def of_text(cls, text: str) -> Self:
-        """Number the characters of a text and split it."""
+        """Encode the characters of a text and split it."""
         points = code_points(text)
         symbols, codes = np.unique(points, return_inverse=True)
         train_end = int(0.9 * len(points))
@@ -72,12 +72,12 @@ class Corpus:
         return self.codes[self.selection_end :]
 
     def encode(self, text: str) -> Codes:
-        """Codes of a text's characters.
+        """Return the codes of a text's characters.
 
         Raises
         ------
         ActreproError
-            For a character that the corpus does not have.
+            For a character that the corpus lacks.
         """
         points, symbols = code_points(text), code_points(self.symbols)
         codes = np.searchsorted(symbols, points).clip(max=len(symbols) - 1)
@@ -89,27 +89,27 @@ class Corpus:
         return _narrow(codes, len(symbols))
 
     def decode(self, codes: NDArray[Any]) -> str:
-        """The text that codes stand for."""
+        """Return the text that codes stand for."""
         return text_of(code_points(self.symbols)[codes])
 
-    def require_context(self, block: int) -> None:
-        """Refuse a context that a part of the split cannot fill.
+    def require_context(self, context: int) -> None:
+        """Check that every part of the split can fill a context.
 
-        A window takes `block` characters and the one after them. Training cuts windows
+        A window takes `context` characters and the one after them. Training cuts windows
         from the training text, the history from the selection half, and the evaluation
         set's full windows from the test half.
 
         Raises
         ------
         ActreproError
-            When a part is shorter than `block` + 1 characters.
+            When a part is shorter than `context` + 1 characters.
         """
         parts = {"train": self.train, "selection": self.selection, "test": self.test}
         name, part = min(parts.items(), key=lambda item: len(item[1]))
-        if len(part) < block + 1:
+        if len(part) < context + 1:
             raise ActreproError(
-                f"context {block} needs {block + 1} characters in each part of the corpus, and "
-                f"the {name} part has {len(part)}; choose a shorter context or a longer text"
+                f"context {context} needs {context + 1} characters in each part of the corpus, "
+                f"and the {name} part has {len(part)}; choose a shorter context or a longer text"
             )
 
     def save(self, path: str | Path) -> None:
@@ -128,17 +128,17 @@ def _narrow(codes: NDArray[np.intp], symbols: int) -> Codes:
 
 
 def code_points(text: str) -> NDArray[np.uint32]:
-    """[characters] Unicode code points of a text."""
+    """Return the Unicode code points of a text, `[characters]`."""
     return np.frombuffer(text.encode("utf-32-le"), np.dtype("<u4"))
 
 
 def text_of(points: NDArray[np.uint32]) -> str:
-    """The text with these Unicode code points."""
+    """Return the text with these Unicode code points."""
     return points.astype("<u4").tobytes().decode("utf-32-le")
 
 
 def load_corpus(path: str | Path) -> Corpus:
-    """The corpus that `Corpus.save` wrote.
+    """Read a corpus that `Corpus.save` wrote.
 
     Raises
     ------

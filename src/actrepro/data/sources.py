@@ -1,4 +1,4 @@
-"""A corpus made from where its text is: a source distribution, an address, or a user's file."""
+"""Making a corpus from its source: a source distribution, an address, or a user's file."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ MIN_CHARACTERS = 2000
 
 
 def decode_text(data: bytes, name: str) -> str:
-    """Bytes as UTF-8 text.
+    """Decode bytes as UTF-8.
 
     Raises
     ------
     ActreproError
-        Naming the first byte that is not UTF-8.
+        When they are not UTF-8; the message names the first wrong byte.
     """
     try:
         return data.decode("utf-8")
@@ -43,7 +43,7 @@ def make_corpus(name: str, corpus: CorpusConfig, output: Path, manifest: Path) -
     Raises
     ------
     ActreproError
-        When the text cannot be had, or is not the expected one, or is too short.
+        When the text cannot be fetched, differs from the expected one, or is too short.
     """
     text, origin = _fetched(corpus)
     made = Corpus.of_text(text)
@@ -66,7 +66,7 @@ def make_corpus(name: str, corpus: CorpusConfig, output: Path, manifest: Path) -
 
 
 def _fetched(corpus: CorpusConfig) -> tuple[str, str]:
-    """The text and its origin."""
+    """Return the text and its origin."""
     if corpus.source == "file":
         return _file_text(corpus), f"file {corpus.path.name}"
     if corpus.source == "sdist":
@@ -80,7 +80,7 @@ def _plays_text(corpus: SdistCorpus) -> str:
 
 
 def _file_text(corpus: FileCorpus) -> str:
-    """A user's text, without a byte order mark and with `\\n` as its only line end."""
+    """Read a user's text, without a byte order mark and with `\\n` as its only line end."""
     try:
         data = corpus.path.read_bytes()
     except OSError as error:
@@ -88,10 +88,10 @@ def _file_text(corpus: FileCorpus) -> str:
             f"{corpus.path}: expected a readable text, found: {error.strerror}; "
             "correct the corpus's `path` in the config"
         ) from None
-    found = hashlib.sha256(data).hexdigest()
-    if corpus.sha256 not in (None, found):
+    sha256 = hashlib.sha256(data).hexdigest()
+    if corpus.sha256 not in (None, sha256):
         raise ActreproError(
-            f"{corpus.path} has sha256 {found}, expected {corpus.sha256}; "
+            f"{corpus.path} has sha256 {sha256}, expected {corpus.sha256}; "
             "restore the file, or correct the corpus's `sha256` in the config"
         )
     text = decode_text(data, str(corpus.path)).removeprefix("\ufeff")
@@ -99,12 +99,12 @@ def _file_text(corpus: FileCorpus) -> str:
 
 
 def _check(name: str, corpus: CorpusConfig, made: Corpus) -> None:
-    """Hold a text against its config."""
+    """Check a text against its config."""
     expected = corpus.text_sha256 if corpus.source == "sdist" else None
     if expected not in (None, made.sha256):
         raise ActreproError(
             f"corpora.{name}: the cleaned text has sha256 {made.sha256}, expected {expected}; the "
-            "cleaning has changed: correct `text_sha256` if that is wanted"
+            "cleaning has changed: correct `text_sha256` if that is intended"
         )
     if len(made.codes) < MIN_CHARACTERS:
         raise ActreproError(

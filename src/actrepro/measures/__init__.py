@@ -5,8 +5,8 @@ The id of a difference reads `what-norm-over.positions`, for example
 every scored character. All measures compare probabilities of *the same* characters
 given *the same* context, `p` `[M, N, V]` of M models on N positions.
 
-A measure called with whole arrays gives values; larger predictions are measured
-chunk by chunk: `sums` of each chunk, added, then `finish`.
+A measure called with whole arrays returns values. Larger predictions are measured
+chunk by chunk: add the `sums` of all chunks, then call `finish`.
 """
 
 from __future__ import annotations

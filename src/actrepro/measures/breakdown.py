@@ -1,10 +1,10 @@
-"""Where a model's runs disagree, how rightly sure they are, and what their mean is worth.
+"""Breakdown of a model's runs: where they disagree, their calibration, and their ensembles.
 
-All of it is of the final checkpoint and of every scored character. A table's row is a
-mean over some of the characters, of what the measures in `stats.json` are means of over
-all of them: rows weighted by their characters give the cell's own numbers.
+Everything is computed for the final checkpoint and every scored character. The measures in
+`stats.json` are means over all characters, and a row is the mean over some of them: the mean
+of the rows, weighted by their numbers of characters, is the cell's own number.
 
-Predictions are read in pieces; what stays in memory is five numbers per character.
+Predictions are read in pieces; five numbers per character stay in memory.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ from actrepro.predict.validity import inspect
 SCHEMA = 1
 CONFIDENCE_BINS = 10
 STRETCHES = 32
-# Of one size; of more there are, so many drawn ones are as good.
+# Ensembles of one size that are evaluated; of more, a sample of this size is drawn.
 MOST_SUBSETS = 64
 
-# The page of text that is shown character by character.
+# The page of text that the report shows character by character.
 PAGE_CHARACTERS = 480
 CONTEXT_CHARACTERS = 40
 PAGE_ACTIVATIONS = 6
@@ -64,7 +64,7 @@ Subset = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Characters:
-    """What a cell's runs predict at each of N scored characters, `[N]` each.
+    """Scores of a cell's runs at each of N scored characters, `[N]` each.
 
     Loss (nats), accuracy and confidence (the largest probability) are means over runs;
     churn and total variation are means over pairs of runs, NaN of a single run.
@@ -78,7 +78,7 @@ class Characters:
 
     @classmethod
     def of(cls, p: Probabilities, targets: Targets) -> Self:
-        """Of predictions `[M, N, V]` and true symbols `[N]`."""
+        """Score predictions `[M, N, V]` against true symbols `[N]`."""
         pairs = all_pairs(len(p))
         return cls(
             loss=losses(p, targets),
@@ -90,18 +90,18 @@ class Characters:
 
     @classmethod
     def joined(cls, pieces: Iterable[Self]) -> Self:
-        """Pieces of a text, one after the other."""
+        """Join the pieces of a text in order."""
         parts = list(pieces)
         names = [field.name for field in fields(cls)]
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
     def means(self, names: Sequence[str], groups: Groups, count: int) -> list[dict[str, Any]]:
-        """Means over the characters of each of `count` groups; null where there is none."""
+        """Average over the characters of each of `count` groups; None for an empty group."""
         sizes = np.bincount(groups, minlength=count)
         sums = {name: np.bincount(groups, getattr(self, name), count) for name in names}
         return [
-            {name: _number(sums[name][one] / size) if size else None for name in names}
-            for one, size in enumerate(sizes.tolist())
+            {name: _number(sums[name][group] / size) if size else None for name in names}
+            for group, size in enumerate(sizes.tolist())
         ]
 
 
@@ -134,8 +134,8 @@ def model_breakdown(
         run = open_predictions(path)
         if inspect(run, FINAL, evaluation).usable:
             cells[activation][seed] = run
-    found = breakdown(cells, load_corpus(corpus_path), evaluation)
-    write_json(output, {"schema": SCHEMA, **model, **found})
+    content = breakdown(cells, load_corpus(corpus_path), evaluation)
+    write_json(output, {"schema": SCHEMA, **model, **content})
 
 
 def breakdown(
@@ -143,22 +143,22 @@ def breakdown(
     corpus: Corpus,
     evaluation: EvaluationSet,
 ) -> dict[str, Any]:
-    """What each cell's usable runs, by seed, do where; and a page of text with it.
+    """Break down each cell's usable runs, by seed, and add a page of text.
 
-    The page shows the first cells asked for that have runs to compare.
+    The page shows the study's first cells that have two or more runs.
     """
     start, stop = page_bounds(corpus, evaluation)
-    found: dict[str, Any] = {}
+    summaries: dict[str, Any] = {}
     shown: dict[str, Any] = {}
     for activation, runs in cells.items():
         at, summary = _cell(list(runs.values()), evaluation)
-        found[activation] = {"n": len(runs), **summary}
+        summaries[activation] = {"n": len(runs), **summary}
         if at and len(runs) > 1 and len(shown) < PAGE_ACTIVATIONS:
             shown[activation] = _shown(runs, at, start, stop, evaluation.symbols)
     return {
         "evaluation_sha256": evaluation.sha256,
         "characters": len(evaluation.targets),
-        "cells": found,
+        "cells": summaries,
         "page": _page(corpus, evaluation, start, stop, shown),
     }
 
@@ -166,7 +166,7 @@ def breakdown(
 def _cell(
     runs: Sequence[StoredPredictions], evaluation: EvaluationSet
 ) -> tuple[Characters | None, dict[str, Any]]:
-    """Each character's numbers, and what becomes of them; nothing without runs."""
+    """Return the scores of each character, and the cell's summary of them, null without runs."""
     if not runs:
         return None, NOTHING
     calibration = BY_ID["calibration"]
@@ -193,7 +193,7 @@ def _cell(
 
 
 def by_symbol(at: Characters, evaluation: EvaluationSet) -> list[dict[str, Any]]:
-    """The characters by their true symbol, the most frequent first."""
+    """Group the characters by their true symbol, the most frequent first."""
     targets, symbols = evaluation.targets, evaluation.symbols
     counts = np.bincount(targets, minlength=len(symbols))
     names = ("churn", "total_variation", "loss", "accuracy")
@@ -206,20 +206,20 @@ def by_symbol(at: Characters, evaluation: EvaluationSet) -> list[dict[str, Any]]
 
 
 def by_confidence(at: Characters) -> list[dict[str, Any]]:
-    """The characters by how sure the runs are on average, in ten bins, open below."""
+    """Group the characters by the runs' mean confidence, in ten bins (low, high]."""
     bins = np.ceil(at.confidence * CONFIDENCE_BINS).astype(np.int64) - 1
     # A confidence may pass 1 by a rounding error.
     bins = bins.clip(0, CONFIDENCE_BINS - 1)
     shares = np.bincount(bins, minlength=CONFIDENCE_BINS) / len(bins)
     means = at.means(("churn", "total_variation"), bins, CONFIDENCE_BINS)
     return [
-        {**_bin(one, CONFIDENCE_BINS), "share": float(shares[one]), **mean}
-        for one, mean in enumerate(means)
+        {**_bin(place, CONFIDENCE_BINS), "share": float(shares[place]), **mean}
+        for place, mean in enumerate(means)
     ]
 
 
 def by_position(at: Characters) -> list[dict[str, Any]]:
-    """Stretches of the scored text in order, nearly equal in length."""
+    """Group the characters into consecutive stretches of text, nearly equal in length."""
     characters = len(at.loss)
     edges = np.linspace(0, characters, min(STRETCHES, characters) + 1).astype(np.int64)
     lengths = np.diff(edges)
@@ -232,27 +232,27 @@ def by_position(at: Characters) -> list[dict[str, Any]]:
 
 
 def reliability(sums: Floats) -> list[dict[str, Any]]:
-    """Bins of confidence with their accuracy, from the sums of the measure `calibration`, `[3 B]`.
+    """Compute a reliability diagram from the sums of the measure `calibration`, `[3 B]`.
 
-    A reliability diagram (Guo et al. 2017, arXiv:1706.04599, figure 1), all runs' predictions
-    pooled.
+    Bins of confidence with their accuracy, the predictions of all runs pooled
+    (Guo et al. 2017, arXiv:1706.04599, figure 1).
     """
     counts, confidences, right = sums.reshape(3, -1)
     return [
         {
-            **_bin(one, len(counts)),
+            **_bin(place, len(counts)),
             "share": float(count / counts.sum()),
-            "confidence": float(confidences[one] / count) if count else None,
-            "accuracy": float(right[one] / count) if count else None,
+            "confidence": float(confidences[place] / count) if count else None,
+            "accuracy": float(right[place] / count) if count else None,
         }
-        for one, count in enumerate(counts)
+        for place, count in enumerate(counts)
     ]
 
 
 def subsets_by_size(runs: int) -> list[list[Subset]]:
-    """Subsets of so many runs, by size from 1: all of a size, or a sample where they are many.
+    """List subsets of runs by size, from 1: all subsets of a size, or a sample of many.
 
-    The sample is the same every time. Every run by itself is always there.
+    The sample is the same every time. Size 1 always has every run.
     """
     return [
         list(itertools.combinations(range(runs), size))
@@ -263,55 +263,56 @@ def subsets_by_size(runs: int) -> list[list[Subset]]:
 
 
 def _drawn(runs: int, size: int) -> list[Subset]:
-    """Different subsets of one size, drawn with equal chances."""
+    """Draw distinct subsets of one size with equal probabilities."""
     generator = np.random.default_rng([runs, size])
-    found: dict[Subset, None] = {}
-    while len(found) < MOST_SUBSETS:
+    subsets: dict[Subset, None] = {}
+    while len(subsets) < MOST_SUBSETS:
         chosen = generator.choice(runs, size, replace=False)
-        found[tuple(sorted(chosen.tolist()))] = None
-    return list(found)
+        subsets[tuple(sorted(chosen.tolist()))] = None
+    return list(subsets)
 
 
 def ensemble_sums(p: Probabilities, targets: Targets, subsets: Sequence[Subset]) -> Floats:
-    """Σ −ln p̄_y and the number of hits of the mean of each subset of `[M, N, V]`, `[S, 2]`.
+    """Compute Σ −ln p̄_y and the number of hits of each subset's mean of `[M, N, V]`, `[S, 2]`.
 
-    The mean of probabilities is what Lakshminarayanan et al. 2017 (arXiv:1612.01474) call
-    a deep ensemble; its loss is at most the mean loss of its members (Jensen).
+    The mean of probabilities is a deep ensemble (Lakshminarayanan et al. 2017,
+    arXiv:1612.01474); its loss is at most the mean loss of its members (Jensen).
     """
     true = p[:, np.arange(len(targets)), targets].astype(np.float64)
 
-    def of_one(subset: Subset) -> tuple[float, float]:
+    def sums(subset: Subset) -> tuple[float, float]:
         loss = -np.log(true[list(subset)].mean(axis=0)).sum()
-        # Dividing by the size would not change which symbol is the most probable.
+        # The sum has the same most probable symbol as the mean.
         best = reduce(np.add, (p[run] for run in subset)).argmax(axis=1)
         return float(loss), float((best == targets).sum())
 
-    return np.array([of_one(subset) for subset in subsets])
+    return np.array([sums(subset) for subset in subsets])
 
 
 def of_sizes(scores: Floats, subsets: Sequence[Subset]) -> dict[str, Any]:
-    """Mean loss and accuracy of ensembles of each size, and what all together gain on one.
+    """Average loss and accuracy of ensembles by size, and compute the gain of the largest.
 
-    `scores` `[S, 2]` has loss and accuracy of each subset.
+    `scores` `[S, 2]` has loss and accuracy of each subset. The gain is the loss of single runs
+    minus that of all runs together, None for a single run.
     """
     sizes = np.array([len(subset) for subset in subsets])
-    found = []
+    rows = []
     for size in range(1, int(sizes.max()) + 1):
         loss, accuracy = scores[sizes == size].mean(axis=0).tolist()
-        found.append({"k": size, "loss": loss, "accuracy": accuracy})
-    gain = found[0]["loss"] - found[-1]["loss"] if len(found) > 1 else None
-    return {"sizes": found, "gain": gain}
+        rows.append({"k": size, "loss": loss, "accuracy": accuracy})
+    gain = rows[0]["loss"] - rows[-1]["loss"] if len(rows) > 1 else None
+    return {"sizes": rows, "gain": gain}
 
 
 def page_bounds(corpus: Corpus, evaluation: EvaluationSet) -> tuple[int, int]:
-    """Where the page begins and ends in the scored text.
+    """Return the start and the end of the page in the scored text.
 
-    It begins with the first line, not an empty one, that leaves a full page, or with the text
-    where none does: nobody chooses it.
+    The page begins with the first line, not an empty one, after which a full page follows, or
+    with the text where there is none. So nobody can pick a favourable page.
     """
     characters = len(evaluation.targets)
     newline = corpus.symbols.find("\n")
-    # A text without line ends has no code -1.
+    # In a text without line ends, `newline` is -1, which is no code.
     before = corpus.codes[evaluation.positions - 1].astype(np.int64)
     begins = np.flatnonzero((before == newline) & (evaluation.targets != newline))
     fitting = begins[begins <= characters - PAGE_CHARACTERS]
@@ -326,7 +327,7 @@ def _page(
     stop: int,
     shown: Mapping[str, dict[str, Any]],
 ) -> dict[str, Any] | None:
-    """The page's text with what its cells predict; None where no cell has runs to compare."""
+    """Return the page's text with the predictions of its cells; None without any cell."""
     if not shown:
         return None
     place = int(evaluation.positions[start])
@@ -345,24 +346,24 @@ def _shown(
     stop: int,
     symbols: str,
 ) -> dict[str, Any]:
-    """A cell on the page: differences of all its runs, and what the first seeds expect."""
+    """Return a cell's part of the page: differences of all runs, predictions of the first seeds."""
     seeds = list(runs)[:PAGE_SEEDS]
-    likeliest = [_likeliest(runs[seed], start, stop, symbols) for seed in seeds]
+    predictions = [_most_probable(runs[seed], start, stop, symbols) for seed in seeds]
     return {
         "seeds": seeds,
         "total_variation": at.total_variation[start:stop].round(3).tolist(),
         "churn": at.churn[start:stop].round(3).tolist(),
-        "top": [top for top, _ in likeliest],
-        "share": [share for _, share in likeliest],
+        "top": [top for top, _ in predictions],
+        "share": [share for _, share in predictions],
     }
 
 
-def _likeliest(
+def _most_probable(
     run: StoredPredictions, start: int, stop: int, symbols: str
 ) -> tuple[list[str], list[list[int]]]:
-    """By rank, the likeliest symbol at every character of the page, and its per cent.
+    """Return, by rank, the most probable symbols along the page, and their per cent.
 
-    The lower of equals first.
+    Of equally probable symbols, the one with the lower code comes first.
     """
     p = _rows(run, start, stop)
     ranked = np.argsort(-p, axis=1, kind="stable")[:, :RANKS]
@@ -372,7 +373,7 @@ def _likeliest(
 
 
 def _rows(run: StoredPredictions, start: int, stop: int) -> Probabilities:
-    """Rows of a run's predictions, `[stop - start, V]`, read no further than needed."""
+    """Read rows of a run's predictions, `[stop - start, V]`, and no further."""
     pieces, place = [], 0
     for p in run.rows(FINAL, "all", CHUNK):
         pieces.append(p[max(0, start - place) : max(0, stop - place)])
@@ -382,10 +383,10 @@ def _rows(run: StoredPredictions, start: int, stop: int) -> Probabilities:
     return np.concatenate(pieces)
 
 
-def _bin(one: int, bins: int) -> dict[str, float]:
-    return {"low": one / bins, "high": (one + 1) / bins}
+def _bin(place: int, bins: int) -> dict[str, float]:
+    return {"low": place / bins, "high": (place + 1) / bins}
 
 
 def _number(value: float) -> float | None:
-    """JSON has no NaN: what a single run has no number of is written as null."""
+    """Replace NaN, which JSON lacks, by None: a single run has no differences."""
     return float(value) if math.isfinite(value) else None

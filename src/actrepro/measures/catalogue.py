@@ -1,4 +1,4 @@
-"""Every measure by its id, with what results files say of it."""
+"""All measures by id, with their descriptions in results files."""
 
 from __future__ import annotations
 
@@ -15,42 +15,42 @@ PRIMARY = "tv-half_l1-pairs.all"
 
 OF_TEXT: tuple[Measure, ...] = (*RUN_MEASURES, *PAIR_MEASURES, *GROUP_MEASURES)
 BY_ID: dict[str, Measure] = {measure.id: measure for measure in OF_TEXT}
-# From the second run to the first, a good change is a bad one.
+# Seen from the second run to the first, a good change is a bad one.
 MIRRORED = {"churn-good-pairs": "churn-bad-pairs", "churn-bad-pairs": "churn-good-pairs"}
 
 
 def run_measure_ids() -> list[str]:
-    """Every measure of one run on every set of positions."""
+    """Return the ids of all measures of one run, on every set of positions."""
     return [f"{measure.id}.{positions}" for measure in RUN_MEASURES for positions in POSITIONS]
 
 
 def measure_ids() -> list[str]:
-    """Every measure of two runs on every set of positions, and of what they write."""
+    """Return the ids of all measures of two runs, on every set of positions and generated text."""
     of_text = [f"{measure.id}.{positions}" for measure in PAIR_MEASURES for positions in POSITIONS]
     return [*of_text, GENERATED_ID]
 
 
 def group_measure_ids() -> list[str]:
-    """Every measure of several runs on every set of positions."""
+    """Return the ids of all measures of several runs, on every set of positions."""
     return [f"{measure.id}.{positions}" for measure in GROUP_MEASURES for positions in POSITIONS]
 
 
 def mirror(id_: str) -> str:
-    """The measure from b to a that has the value of `id_` from a to b."""
+    """Return the id of the measure that has from b to a the value that `id_` has from a to b."""
     measure, _, positions = id_.partition(".")
     return f"{MIRRORED.get(measure, measure)}.{positions}"
 
 
 def is_agreement(id_: str) -> bool:
-    """Whether more of a measure means more alike."""
+    """Check whether larger values of a measure mean more similar runs."""
     measure = BY_ID.get(id_.partition(".")[0])
     return measure is not None and measure.agreement
 
 
 def measure_descriptions() -> dict[str, dict[str, Any]]:
-    """Name, formula, range and source of every measure, as `stats.json` has them.
+    """Return name, formula, range and source of every measure, as in `stats.json`.
 
-    An end of a range that is infinite is null.
+    An infinite end of a range is None.
     """
     of_text = {
         measure.id: {

@@ -55,13 +55,14 @@ Sums = Callable[[Probabilities, npt.NDArray[Any]], Floats]
 # A run's name: its seed, or its activation and seed.
 _R = TypeVar("_R", int, Run)
 
-# Blocks of text that the bootstrap draws: as many as are of use, none shorter than a context.
+# Largest number of blocks of text that the bootstrap draws from.
 MOST_BLOCKS = 200
 
 
 def run_scores(runs: Sequence[StoredPredictions], rule: str, evaluation: EvaluationSet) -> Values:
-    """Every measure of single runs, `[M]` each."""
-    return _over_text(runs, rule, evaluation, {one.id: one.sums for one in RUN_MEASURES})
+    """Compute all measures of single runs, `[M]` each."""
+    sums: dict[str, Sums] = {measure.id: measure.sums for measure in RUN_MEASURES}
+    return _over_text(runs, rule, evaluation, sums)
 
 
 def pair_differences(
@@ -71,11 +72,11 @@ def pair_differences(
     pairs: Pairs,
     measures: Sequence[PairMeasure] = PAIR_MEASURES,
 ) -> Values:
-    """Measures of two runs, `[P]` each, for pairs `[P, 2]` of indices into `runs`.
+    """Compute measures of two runs, `[P]` each, for pairs `[P, 2]` of indices into `runs`.
 
-    The edit distance of what they write is always among them.
+    The edit distance of generated text is always included.
     """
-    sums: dict[str, Sums] = {one.id: partial(one.sums, pairs=pairs) for one in measures}
+    sums: dict[str, Sums] = {measure.id: partial(measure.sums, pairs=pairs) for measure in measures}
     values = _over_text(runs, rule, evaluation, sums)
     texts = [run.generated(rule) for run in runs]
     return {**values, GENERATED_ID: edit_differences(texts, pairs)}
@@ -84,11 +85,13 @@ def pair_differences(
 def group_differences(
     runs: Sequence[StoredPredictions], rule: str, evaluation: EvaluationSet
 ) -> Values:
-    """Every measure of a group, `[M + 1]` each: of all runs, then without each of them.
+    """Compute all measures of a group, `[M + 1]` each: of all runs, then without each of them.
 
-    Of two runs only the first: without one there is no group.
+    For two runs, only the first: a single run is no group.
     """
-    sums: dict[str, Sums] = {one.id: partial(leave_one_out_sums, one) for one in GROUP_MEASURES}
+    sums: dict[str, Sums] = {
+        measure.id: partial(leave_one_out_sums, measure) for measure in GROUP_MEASURES
+    }
     return _over_text(runs, rule, evaluation, sums)
 
 
@@ -98,7 +101,7 @@ def _over_text(
     evaluation: EvaluationSet,
     sums: Mapping[str, Sums],
 ) -> Values:
-    """Sums over all positions, finished to values, in one pass over the predictions."""
+    """Sum over all positions and finish to values, in one pass over the predictions."""
     values: Values = {}
     for positions, targets in targets_of(evaluation).items():
         totals = dict.fromkeys(sums, np.zeros(()))
@@ -156,17 +159,18 @@ def cell_under(
     facts: Mapping[int, Validity],
     evaluation: EvaluationSet,
 ) -> dict[str, Any]:
-    """A cell under one checkpoint rule: runs with their scores, pairs, the group.
+    """Compare a cell's runs under one checkpoint rule: scores of runs, pairs, the group.
 
-    Only runs that can be compared have numbers; the others say why not.
+    Only runs that can be compared have numbers; the others have a reason.
     """
-    seeds = [seed for seed, one in facts.items() if one.usable]
+    seeds = [seed for seed, validity in facts.items() if validity.usable]
     usable = [runs[seed] for seed in seeds]
     scores = run_scores(usable, rule, evaluation) if usable else {}
     by_seed = {seed: _at(scores, place) for place, seed in enumerate(seeds)}
     return {
         "runs": [
-            {"seed": seed, **asdict(one), **by_seed.get(seed, {})} for seed, one in facts.items()
+            {"seed": seed, **asdict(validity), **by_seed.get(seed, {})}
+            for seed, validity in facts.items()
         ],
         "pairs": _pairs(seeds, usable, rule, evaluation),
         "group": _group(seeds, usable, rule, evaluation),
@@ -199,21 +203,22 @@ def _group(
     values = group_differences(usable, rule, evaluation)
     return {
         id_: {
-            "value": _number(found[0]),
+            "value": _number(numbers[0]),
+            # Empty for two runs, whose `numbers` end here.
             "without": {
-                str(seed): _number(left) for seed, left in zip(seeds, found[1:], strict=False)
+                str(seed): _number(rest) for seed, rest in zip(seeds, numbers[1:], strict=False)
             },
         }
-        for id_, found in values.items()
+        for id_, numbers in values.items()
     }
 
 
 def _at(values: Values, place: int) -> dict[str, float | None]:
-    return {id_: _number(found[place]) for id_, found in values.items()}
+    return {id_: _number(numbers[place]) for id_, numbers in values.items()}
 
 
 def _number(value: float) -> float | None:
-    """JSON has no NaN or infinity: what is no number is written as null, never imputed."""
+    """Replace NaN and infinity, which JSON lacks, by None; nothing is imputed."""
     return float(value) if math.isfinite(value) else None
 
 
@@ -247,10 +252,10 @@ class DifferencesFiles:
 def model_differences(files: DifferencesFiles) -> None:
     """Write every measure between every two of a model's runs."""
     evaluation = load_evaluation(files.evaluation)
-    own = {run: open_predictions(path) for run, path in files.predictions.items()}
-    matched = {run: open_predictions(files.matched[run]) for run in own}
-    stored = {**dict.fromkeys(OWN_RULES, own), MATCHED: matched}
-    edges = text_blocks(len(evaluation.targets), evaluation.block)
+    predictions = {run: open_predictions(path) for run, path in files.predictions.items()}
+    matched = {run: open_predictions(files.matched[run]) for run in predictions}
+    stored = {**dict.fromkeys(OWN_RULES, predictions), MATCHED: matched}
+    edges = text_blocks(len(evaluation.targets), evaluation.context)
     arrays: dict[str, npt.NDArray[Any]] = {}
     known: _Known = {}
     inspected: dict[str, dict[Run, Validity]] = {}
@@ -264,8 +269,8 @@ def model_differences(files: DifferencesFiles) -> None:
         arrays |= {f"{rule}.blocks.{id_}": values for id_, values in scores.items()}
     write_npz(
         files.matrices,
-        activation=np.array([activation for activation, _ in own]),
-        seed=np.array([seed for _, seed in own]),
+        activation=np.array([activation for activation, _ in predictions]),
+        seed=np.array([seed for _, seed in predictions]),
         evaluation_sha256=np.array(evaluation.sha256),
         block_characters=np.diff(edges),
         **arrays,
@@ -274,18 +279,19 @@ def model_differences(files: DifferencesFiles) -> None:
 
 
 def read_cells(differences_paths: Iterable[Path], matched_path: Path) -> dict[str, dict[str, Any]]:
-    """A model's cells by checkpoint rule and activation, from `differences.json` of each cell
-    and `differences-matched.json` of the model.
+    """Read a model's cells by checkpoint rule and activation.
+
+    They come from `differences.json` of each cell and `differences-matched.json` of the model.
     """
-    own = {cell["activation"]: cell["rules"] for cell in map(read_json, differences_paths)}
-    by_rule = {rule: {name: rules[rule] for name, rules in own.items()} for rule in OWN_RULES}
+    cells = {cell["activation"]: cell["rules"] for cell in map(read_json, differences_paths)}
+    by_rule = {rule: {name: rules[rule] for name, rules in cells.items()} for rule in OWN_RULES}
     return {**by_rule, MATCHED: read_json(matched_path)}
 
 
 def _matched_cells(
     runs: Mapping[Run, StoredPredictions], facts: Mapping[Run, Validity], evaluation: EvaluationSet
 ) -> dict[str, Any]:
-    """The cells of a model under the rule `matched`, by activation."""
+    """Compare the cells of a model under the rule `matched`, by activation."""
     cells: dict[str, list[Run]] = {}
     for run in runs:
         cells.setdefault(run[0], []).append(run)
@@ -300,7 +306,8 @@ def _matched_cells(
     }
 
 
-# By the hashes of two runs' predictions: rules that chose the same steps share their differences.
+# Differences by the hashes of two runs' predictions: checkpoint rules that chose the same steps
+# share them, so each pair of predictions is compared once.
 _Known = dict[tuple[str | None, str | None], dict[str, float]]
 
 
@@ -311,8 +318,8 @@ def _matrices(
     evaluation: EvaluationSet,
     known: _Known,
 ) -> dict[str, Matrix]:
-    """Measure id → `[R, R]`; `known` is read and added to."""
-    usable = [place for place, one in enumerate(facts) if one.usable]
+    """Compute `[R, R]` matrices by measure id; pairs in `known` are reused, new ones are added."""
+    usable = [place for place, validity in enumerate(facts) if validity.usable]
     pairs = all_pairs(len(usable))
     digests = [facts[place].predictions_sha256 for place in usable]
     names = [(digests[i], digests[j]) for i, j in pairs]
@@ -320,7 +327,7 @@ def _matrices(
     if new:
         values = pair_differences([runs[at] for at in usable], rule, evaluation, pairs[new])
         for place, pair in enumerate(new):
-            known[names[pair]] = {id_: float(found[place]) for id_, found in values.items()}
+            known[names[pair]] = {id_: float(numbers[place]) for id_, numbers in values.items()}
     matrices = {id_: _empty(id_, len(runs), usable) for id_ in measure_ids()}
     for (i, j), name in zip(pairs, names, strict=True):
         for id_, value in known[name].items():
@@ -330,17 +337,17 @@ def _matrices(
 
 
 def _empty(id_: str, runs: int, usable: Sequence[int]) -> Matrix:
-    """NaN, but for what each usable run has with itself."""
+    """Return a matrix of NaN, except each usable run's value with itself."""
     matrix = np.full((runs, runs), np.nan)
     matrix[usable, usable] = float(is_agreement(id_))
     return matrix
 
 
 def text_blocks(characters: int, context: int) -> npt.NDArray[np.int64]:
-    """Where contiguous blocks of text begin and end, `[B + 1]`: nearly equal in length.
+    """Return the edges of contiguous blocks of text, `[B + 1]`, nearly equal in length.
 
-    No block is shorter than a context (but for a text that is): what is nearer
-    depends on the same characters.
+    No block is shorter than a context (unless the text is), since scores closer to each
+    other depend on the same characters.
     """
     count = max(1, min(MOST_BLOCKS, characters // context))
     return np.linspace(0, characters, count + 1).astype(np.int64)
@@ -353,11 +360,11 @@ def _block_scores(
     evaluation: EvaluationSet,
     edges: npt.NDArray[np.int64],
 ) -> dict[str, Matrix]:
-    """Mean loss and accuracy `[R, B]` of each run in each block of text."""
+    """Compute mean loss and accuracy `[R, B]` of each run in each block of text."""
     scores = {id_: np.full((len(runs), len(edges) - 1), np.nan) for id_ in ("loss", "accuracy")}
     rows = np.arange(CHUNK)
-    for place, (run, one) in enumerate(zip(runs, facts, strict=True)):
-        if not one.usable:
+    for place, (run, validity) in enumerate(zip(runs, facts, strict=True)):
+        if not validity.usable:
             continue
         start, losses, hits = 0, [], []
         for p in run.rows(rule, "all", CHUNK):

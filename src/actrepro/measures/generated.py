@@ -1,4 +1,4 @@
-"""Agreement of generated text: what two runs write after the same prompts."""
+"""Agreement of the texts that two runs generate after the same prompts."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ GENERATED = {
 
 
 def edit_differences(texts: Sequence[Codes], pairs: Pairs) -> Floats:
-    """Mean normalised edit distance of each pair of runs, `[P]`, by rapidfuzz.
+    """Compute the mean normalised edit distance of each pair of runs, `[P]`, by rapidfuzz.
 
     Parameters
     ----------
     texts
-        Per run, codes `[prompts, length]`.
+        Codes `[prompts, length]` of each run.
     pairs
         `[P, 2]` indices of runs.
     """

@@ -30,20 +30,20 @@ SubsetSums = Callable[[Probabilities, Targets, Subsets], Floats]
 
 
 def leave_one_out_sums(measure: GroupMeasure, p: Probabilities, targets: Targets) -> Floats:
-    """Sums for a jackknife over models, `[M + 1, K]`: of all models, then without each.
+    """Compute sums for a jackknife over models, `[M + 1, K]`: of all models, then without each.
 
-    Row 1 + m is without model m. Of two models only the first row: one model is no
-    group. `measure.finish` takes the rows together or one by one.
+    Row 1 + m is without model m. For two models there is only the first row, since one
+    model is no group. `measure.finish` takes the rows together or one by one.
     """
     models = list(range(len(p)))
-    without = [[other for other in models if other != m] for m in models]
+    without = [[rest for rest in models if rest != m] for m in models]
     return measure.subset_sums(p, targets, [models, *(without if len(p) > 2 else [])])
 
 
 def l1_sums(p: Probabilities, targets: Targets, subsets: Subsets) -> Floats:
     """Σ 1/M Σₘ Σᵥ |pₘᵥ − p̄ᵥ|, `[S, 1]`; the mean is in [0, 2(1 − 1/M)].
 
-    The L1 prediction difference D₁ (Shamir et al. 2020, arXiv:2010.09931); of two
+    The L1 prediction difference D₁ (Shamir et al. 2020, arXiv:2010.09931); for two
     models, their total variation.
     """
 
@@ -57,7 +57,7 @@ def l2_sums(p: Probabilities, targets: Targets, subsets: Subsets) -> Floats:
     """Σ 1/M Σₘ √(Σᵥ (pₘᵥ − p̄ᵥ)²), `[S, 1]`; the mean is in [0, 1].
 
     The L2 prediction difference (Shamir et al. 2020), the mean over models outside
-    the root. The bound: the squares' mean over models is mean ‖pₘ‖² − ‖p̄‖² ≤ 1.
+    the root. Bound: the mean of the squares over models is mean ‖pₘ‖² − ‖p̄‖² ≤ 1.
     """
 
     def norm(apart: Probabilities) -> float:
@@ -76,6 +76,7 @@ def relative_sums(p: Probabilities, targets: Targets, subsets: Subsets) -> Float
     """
 
     def to_mean(models: list[int], mean: Probabilities) -> float:
+        # Where p̄ᵥ is 0, all pₘᵥ are 0 too, and 0 / TINY is 0.
         inverse = 1 / np.maximum(mean, TINY)
         sums = (np.vecdot(distance(p[m], mean), inverse).sum(dtype=np.float64) for m in models)
         return float(sum(sums)) / len(models)
@@ -102,23 +103,23 @@ def mutual_information_sums(p: Probabilities, targets: Targets, subsets: Subsets
     """Σ H(p̄) − 1/M Σₘ H(pₘ) in nats, `[S, 1]`; the mean is in [0, ln min(M, V)].
 
     Mutual information of prediction and model: the mean Kullback–Leibler divergence
-    from p̄ (Houlsby et al. 2011, arXiv:1112.5745); of two models, Jensen–Shannon.
+    from p̄ (Houlsby et al. 2011, arXiv:1112.5745); for two models, Jensen–Shannon.
     """
-    own = np.array([entropy(one).sum() for one in p])
+    entropies = np.array([entropy(model).sum() for model in p])
 
     def to_mean(models: list[int], mean: Probabilities) -> float:
-        return float(entropy(mean).sum() - own[models].mean())
+        return float(entropy(mean).sum() - entropies[models].mean())
 
     return _of_each(p, subsets, to_mean)
 
 
 def fleiss_sums(p: Probabilities, targets: Targets, subsets: Subsets) -> Floats:
-    """Agreeing pairs of models, and how often each symbol is the most probable, `[S, 1 + V]`."""
+    """Count agreeing pairs of models, and how often each symbol is chosen, `[S, 1 + V]`."""
     top = top_symbols(p)
     agreeing = np.zeros((len(p), len(p)))
     for i, j in all_pairs(len(p)).tolist():
         agreeing[i, j] = count(top[i] == top[j])
-    chosen = np.array([np.bincount(one, minlength=p.shape[2]) for one in top])
+    chosen = np.array([np.bincount(symbols, minlength=p.shape[2]) for symbols in top])
     return np.array(
         [
             [agreeing[np.ix_(models, models)].sum(), *chosen[models].sum(axis=0)]
@@ -130,9 +131,9 @@ def fleiss_sums(p: Probabilities, targets: Targets, subsets: Subsets) -> Floats:
 def fleiss_kappa(sums: Floats, n: int) -> Floats:
     """(A − E)/(1 − E), in [−1, 1]: agreement of the most probable symbols beyond chance.
 
-    A is the share of agreeing pairs of models, E = Σᵥ sᵥ² what independent choices
-    with the symbols' shares sᵥ would agree on (Fleiss 1971, equations 3 to 7). NaN
-    where all models always choose one and the same symbol, 0/0: constant predictions
+    A is the share of agreeing pairs of models, E = Σᵥ sᵥ² the share expected of
+    independent choices with the symbols' shares sᵥ (Fleiss 1971, equations 3 to 7).
+    NaN (0/0) where all models always choose the same symbol: constant predictions
     agree perfectly and show nothing.
     """
     chosen = sums[..., 1:]
@@ -147,12 +148,12 @@ def fleiss_kappa(sums: Floats, n: int) -> Floats:
 def _of_each(
     p: Probabilities, subsets: Subsets, sum_of: Callable[[list[int], Probabilities], float]
 ) -> Floats:
-    """One sum of each subset and its mean model, `[S, 1]`."""
+    """Compute one sum of each subset and its mean model, `[S, 1]`."""
     return np.array([[sum_of(models, _mean(p, models))] for models in subsets])
 
 
 def _mean(p: Probabilities, models: list[int]) -> Probabilities:
-    """The mean model `[N, V]`, added up in place: choosing models by index would copy them."""
+    """Compute the mean model `[N, V]`, in place, since indexing with a list copies all models."""
     mean: Probabilities = p[models[0]].copy()
     for m in models[1:]:
         mean += p[m]

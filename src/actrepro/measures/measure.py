@@ -1,4 +1,4 @@
-"""What a measure is: sums that add up over positions, and what becomes of them at the end."""
+"""Definition of a measure: sums that add up over positions, and a function that finishes them."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ Symbols = npt.NDArray[np.unsignedinteger[Any]]
 Pairs = npt.NDArray[np.intp]
 Subsets = list[list[int]]
 
-# Probabilities are 0 or at least this: dividing by it instead of by 0 makes 0 of 0 / 0.
+# Probabilities are 0 or at least this. As a divisor in place of 0, it turns 0 / 0 into 0.
 TINY = np.finfo(np.float32).tiny
 
 
 def mean_over_positions(sums: Floats, n: int) -> Floats:
-    """The sum over `n` positions, the last axis of `[..., 1]`, as a mean `[...]`."""
+    """Divide sums `[..., 1]` over `n` positions, which gives means `[...]`."""
     mean: Floats = sums[..., 0] / n
     return mean
 
 
 def divergence_over_positions(sums: Floats, n: int) -> Floats:
-    """As `mean_over_positions`, of what only rounding can bring below 0."""
+    """Compute `mean_over_positions` of a divergence, which only rounding can make negative."""
     return np.maximum(mean_over_positions(sums, n), 0.0)
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A number made of predictions, `p` `[M, N, V]` of M models on the same N positions.
+    """A number computed from predictions, `p` `[M, N, V]` of M models on the same N positions.
 
-    Sums over positions add up: over a file's chunks, over the files of a text.
-    So predictions larger than memory can be measured piece by piece.
+    Sums over positions add up, over the chunks of a file and the files of a text, so
+    that predictions larger than memory can be measured in pieces.
 
     Attributes
     ----------
@@ -53,15 +53,15 @@ class Measure:
     source
         Where the definition is published.
     sums
-        Additive over positions: sums of two pieces of a text, added, are the
-        sums of both. Float64, `[..., K]`.
+        Sums over positions, float64 `[..., K]`: those of two pieces of a text add
+        up to those of both.
     finish
-        From the sums over all positions, `[..., K]`, and the number of positions
-        to values `[...]`.
+        Turns the sums over all positions, `[..., K]`, and the number of positions
+        into values `[...]`.
     symmetric
-        Of pairs: whether the order of the two models is of no consequence.
+        For pairs: true if the order of the two models does not matter.
     agreement
-        Whether more means more alike, as with overlap and kappa.
+        True if larger values mean more similar models, as for overlap and kappa.
     """
 
     id: str
@@ -75,7 +75,7 @@ class Measure:
     agreement: bool = False
 
     def _of_all(self, p: Probabilities, targets: Targets, *more: Any) -> Floats:
-        """Values of predictions that are whole in memory; what is made on the way stays small."""
+        """Compute values of whole predictions, chunk by chunk, to keep temporary arrays small."""
         _check(p, targets)
         chunks = [slice(start, start + CHUNK) for start in range(0, len(targets), CHUNK)]
         sums = (self.sums(p[:, chunk], targets[chunk], *more) for chunk in chunks)
@@ -87,7 +87,7 @@ class RunMeasure(Measure):
     """A measure of each model: `sums(p, targets)` is `[M, K]`."""
 
     def __call__(self, p: Probabilities, targets: Targets) -> Floats:
-        """Values `[M]`; raises ActreproError where `p` and `targets` do not fit."""
+        """Compute values `[M]`; raise ActreproError where `p` and `targets` do not fit."""
         return self._of_all(p, targets)
 
 
@@ -96,9 +96,9 @@ class PairMeasure(Measure):
     """A measure of two models: `sums(p, targets, pairs)` is `[P, K]`, of pairs `[P, 2]`."""
 
     def __call__(self, p: Probabilities, targets: Targets) -> Floats:
-        """Values `[M, M]`, at `[i, j]` with i first and j second.
+        """Compute values `[M, M]`, at `[i, j]` with model i first and j second.
 
-        A model differs from itself by 0 and agrees with itself by 1. Raises
+        A model differs from itself by 0 and agrees with itself by 1. Raise
         ActreproError where `p` and `targets` do not fit.
         """
         models = len(p)
@@ -115,7 +115,7 @@ class PairMeasure(Measure):
 
 @dataclass(frozen=True)
 class GroupMeasure(Measure):
-    """A measure of all models together, two at the least: `sums(p, targets)` is `[K]`.
+    """A measure of all models together, at least two: `sums(p, targets)` is `[K]`.
 
     Attributes
     ----------
@@ -127,7 +127,7 @@ class GroupMeasure(Measure):
     subset_sums: Callable[[Probabilities, Targets, Subsets], Floats] = field(kw_only=True)
 
     def __call__(self, p: Probabilities, targets: Targets) -> float:
-        """One value; raises ActreproError where `p` and `targets` do not fit, or M < 2."""
+        """Compute the value; raise ActreproError where `p` and `targets` do not fit, or M < 2."""
         if len(p) < 2:
             raise ActreproError(
                 f"{self.id}: predictions of {len(p)} models, but a group has two or more; "
@@ -137,49 +137,51 @@ class GroupMeasure(Measure):
 
 
 def all_pairs(models: int) -> Pairs:
-    """The pairs i < j of so many models, `[P, 2]`, ordered by i, then j."""
+    """Return the pairs i < j of a number of models, `[P, 2]`, ordered by i, then j."""
     return np.stack(np.triu_indices(models, k=1), axis=1)
 
 
 def true_label(p: Probabilities, targets: Targets) -> Floats:
-    """The probability of the true symbol, `[M, N]`, in double precision."""
+    """Return the probability of the true symbol, `[M, N]`, in double precision."""
     return p[:, np.arange(len(targets)), targets].astype(np.float64)
 
 
 def top_symbols(p: Probabilities) -> Symbols:
-    """The most probable symbol, `[M, N]`, the lower of equals; small integers compare faster."""
+    """Return the most probable symbol, `[M, N]`; of equals, the one with the lower code."""
+    # Small integers compare faster.
     top: Symbols = p.argmax(axis=-1).astype(symbol_type(p))
     return top
 
 
 def symbol_type(p: Probabilities) -> np.dtype[Any]:
-    """The smallest unsigned integers that number the symbols of `p`."""
+    """Return the smallest unsigned integer type that can number the symbols of `p`."""
     return np.min_scalar_type(p.shape[-1] - 1)
 
 
 def total(values: Probabilities) -> float:
-    """The sum of `[N, V]`: over symbols in single, over positions in double precision."""
+    """Sum `[N, V]`: over symbols in single precision, over positions in double precision."""
+    # A matrix product sums rows faster than `sum` does.
     ones = np.ones(values.shape[-1], values.dtype)
     return float((values @ ones).sum(dtype=np.float64))
 
 
 def entropy(p: Probabilities) -> Floats:
-    """−Σᵥ pᵥ ln pᵥ in nats of `[..., V]`, `[...]`; 0 ln 0 is 0 (Shannon 1948)."""
+    """Compute −Σᵥ pᵥ ln pᵥ in nats of `[..., V]`, `[...]`; 0 ln 0 is 0 (Shannon 1948)."""
     logs = np.maximum(p, TINY)
     np.log(logs, out=logs)
-    # 0 − …: certainty has entropy 0, not −0.
+    # Subtracted from 0, so that certainty has entropy 0, not −0.
     nats: Floats = np.subtract(0.0, np.vecdot(p, logs), dtype=np.float64)
     return nats
 
 
 def distance(p: Probabilities, q: Probabilities) -> Probabilities:
-    """|p − q| of every entry."""
+    """Compute |p − q| of every entry."""
     apart: Probabilities = p - q
     return np.abs(apart, out=apart)
 
 
 def count(where: npt.NDArray[np.bool_]) -> int:
-    """How often it is so."""
+    """Count the true entries."""
     return int(np.count_nonzero(where))
 
 

@@ -1,4 +1,4 @@
-"""Measures of two runs: how far apart their predictions of the same characters are."""
+"""Measures of two runs: the distance between their predictions of the same characters."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TOP = 5
 def total_variation_sums(p: Probabilities, targets: Targets, pairs: Pairs) -> Floats:
     """Σ ½ Σᵥ |pᵥ − qᵥ|, `[P, 1]`; the mean is in [0, 1].
 
-    For two models it is the L1 prediction difference from their mean (Shamir et
+    For two models this is the L1 prediction difference from their mean (Shamir et
     al. 2020, arXiv:2010.09931).
     """
     return _of_each(pairs, lambda i, j: 0.5 * total(distance(p[i], p[j])))
@@ -66,7 +66,7 @@ def bad_churn_sums(p: Probabilities, targets: Targets, pairs: Pairs) -> Floats:
 def neutral_churn_sums(p: Probabilities, targets: Targets, pairs: Pairs) -> Floats:
     """Positions where both are wrong and differ, `[P, 1]`; the share is in [0, 1].
 
-    What is left of churn without wins and losses (Milani Fard et al. 2016).
+    Churn minus wins and losses (Milani Fard et al. 2016).
     """
     top = top_symbols(p)
     wrong = top != targets
@@ -81,66 +81,66 @@ def relative_true_label_sums(p: Probabilities, targets: Targets, pairs: Pairs) -
     """
     true = true_label(p, targets)
 
-    def one(i: int, j: int) -> float:
+    def pair_sum(i: int, j: int) -> float:
         both = true[i] + true[j]
         apart = np.abs(true[i] - true[j])
         return float(np.divide(apart, both, out=apart, where=both > 0).sum())
 
-    return _of_each(pairs, one)
+    return _of_each(pairs, pair_sum)
 
 
 def symmetric_relative_sums(p: Probabilities, targets: Targets, pairs: Pairs) -> Floats:
     """Σ 1/V Σᵥ 2|pᵥ − qᵥ| / (pᵥ + qᵥ), 0 where both are 0, `[P, 1]`; the mean is in [0, 2].
 
-    TensorFlow Model Analysis, SymmetricPredictionDifference, of each symbol.
-    Symbols count alike, so that improbable ones decide it.
+    TensorFlow Model Analysis, SymmetricPredictionDifference, of each symbol. All
+    symbols have the same weight, so improbable ones dominate.
     """
     scale: float = 2 / p.shape[2]
 
-    def one(i: int, j: int) -> float:
+    def pair_sum(i: int, j: int) -> float:
         apart = distance(p[i], p[j])
         both = p[i] + p[j]
         np.maximum(both, TINY, out=both)
         np.divide(apart, both, out=apart)
         return scale * total(apart)
 
-    return _of_each(pairs, one)
+    return _of_each(pairs, pair_sum)
 
 
 def jensen_shannon_sums(p: Probabilities, targets: Targets, pairs: Pairs) -> Floats:
     """Σ H((p + q)/2) − (H(p) + H(q))/2 in nats, `[P, 1]`; the mean is in [0, ln 2] (Lin 1991)."""
-    own = [float(entropy(one).sum()) for one in p]
+    entropies = [float(entropy(model).sum()) for model in p]
 
-    def one(i: int, j: int) -> float:
+    def pair_sum(i: int, j: int) -> float:
         mean = p[i] + p[j]
         mean *= np.float32(0.5)
-        return float(entropy(mean).sum() - (own[i] + own[j]) / 2)
+        return float(entropy(mean).sum() - (entropies[i] + entropies[j]) / 2)
 
-    return _of_each(pairs, one)
+    return _of_each(pairs, pair_sum)
 
 
 def overlap_sums(p: Probabilities, targets: Targets, pairs: Pairs) -> Floats:
     """Σ |top k ∩ top k| / k, k = min(5, V), `[P, 1]`; the mean is in [0, 1].
 
-    The k most probable symbols of each, the lower of equals first (Fagin, Kumar
+    The k most probable symbols of each; of equals, the lower code first (Fagin, Kumar
     & Sivakumar 2003).
     """
     k = min(TOP, p.shape[2])
-    # [M, k, N]: the long axis last, so that symbols are compared many at a time.
-    best = np.array([_most_probable(one, k) for one in p])
+    # [M, k, N]: with the long axis last, many symbols are compared at a time.
+    best = np.array([_most_probable(model, k) for model in p])
     return _of_each(pairs, lambda i, j: count(best[i][:, None] == best[j][None]) / k)
 
 
 def _of_each(pairs: Pairs, sum_of: Callable[[int, int], float]) -> Floats:
-    """One sum of each pair, `[P, 1]`."""
+    """Compute one sum of each pair, `[P, 1]`."""
     sums = [sum_of(i, j) for i, j in pairs.tolist()]
     return np.array(sums, dtype=np.float64).reshape(len(pairs), 1)
 
 
 def _most_probable(p: Probabilities, k: int) -> Symbols:
-    """The k most probable symbols of `[N, V]`, most probable first, `[k, N]`.
+    """Return the k most probable symbols of `[N, V]`, the most probable first, `[k, N]`.
 
-    One after the other: a partial sort says nothing about which of equals it takes.
+    They are found one after the other: a partial sort does not define the order of equals.
     """
     left = p.copy()
     rows = np.arange(len(p))

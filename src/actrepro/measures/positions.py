@@ -1,8 +1,8 @@
-"""What measures are means of: their values at every position.
+"""Values of measures at every position.
 
-The mean over positions of each is the measure itself, so a mean over some positions
-says what these have to do with it. `p` is `[M, N, V]`, of M models on N positions; `pairs`
-`[P, 2]` are pairs of these models.
+Their mean over all positions is the measure itself, so a mean over some positions shows how
+these contribute to it. `p` is `[M, N, V]`, of M models on N positions; `pairs` `[P, 2]` are
+pairs of these models.
 """
 
 from __future__ import annotations
@@ -21,28 +21,28 @@ from actrepro.predict.store import Probabilities
 
 
 def losses(p: Probabilities, targets: Targets) -> Floats:
-    """−ln p_y in nats, mean over models `[N]`; as `loss`."""
+    """Compute −ln p_y in nats, mean over models, `[N]`; averages to `loss`."""
     with np.errstate(divide="ignore"):
         mean: Floats = -np.log(true_label(p, targets)).mean(axis=0)
     return mean
 
 
 def hits(p: Probabilities, targets: Targets) -> Floats:
-    """The share `[N]` of models whose most probable symbol is the true one; as `accuracy`."""
+    """Compute the share of models whose top symbol is true, `[N]`; averages to `accuracy`."""
     share: Floats = (top_symbols(p) == targets).mean(axis=0)
     return share
 
 
 def confidences(p: Probabilities) -> Floats:
-    """The probability of the most probable symbol, mean over models `[N]`."""
+    """Compute the probability of the most probable symbol, mean over models, `[N]`."""
     mean: Floats = p.max(axis=2).mean(axis=0, dtype=np.float64)
     return mean
 
 
 def churns(p: Probabilities, pairs: Pairs) -> Floats:
-    """The share `[N]` of pairs whose most probable symbols differ; NaN without pairs.
+    """Compute the share of pairs whose top symbols differ, `[N]`; NaN without pairs.
 
-    As `churn-top1-pairs`.
+    It averages to `churn-top1-pairs`.
     """
     top = top_symbols(p)
     differing = np.zeros(top.shape[1])
@@ -52,9 +52,9 @@ def churns(p: Probabilities, pairs: Pairs) -> Floats:
 
 
 def total_variations(p: Probabilities, pairs: Pairs) -> Floats:
-    """½ Σᵥ |pᵥ − qᵥ|, mean over pairs `[N]`; NaN without pairs.
+    """Compute ½ Σᵥ |pᵥ − qᵥ|, mean over pairs, `[N]`; NaN without pairs.
 
-    As `tv-half_l1-pairs`.
+    It averages to `tv-half_l1-pairs`.
     """
     ones = np.ones(p.shape[2], p.dtype)
     apart = np.zeros(p.shape[1])

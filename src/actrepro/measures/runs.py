@@ -1,4 +1,4 @@
-"""Measures of one run: how good, how sure, and how rightly sure."""
+"""Measures of one run: quality, certainty and calibration."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ CALIBRATION_BINS = 15
 
 
 def loss(p: Probabilities, targets: Targets) -> float:
-    """Mean −ln p_y of one model `[N, V]`, nats; infinite where a true symbol has probability 0."""
+    """Compute mean −ln p_y of one model `[N, V]`, nats; infinite if any p_y is 0."""
     return float(LOSS(p[None], targets)[0])
 
 
 def accuracy(p: Probabilities, targets: Targets) -> float:
-    """Share of positions where one model's `[N, V]` most probable symbol is the true one."""
+    """Compute the share of positions where the top symbol of one model `[N, V]` is true."""
     return float(ACCURACY(p[None], targets)[0])
 
 
@@ -37,14 +37,17 @@ def loss_sums(p: Probabilities, targets: Targets) -> Floats:
 
 
 def accuracy_sums(p: Probabilities, targets: Targets) -> Floats:
-    """Number of positions where argmaxᵥ pᵥ = y, the lower of equals, `[M, 1]`; share in [0, 1]."""
+    """Count positions where argmaxᵥ pᵥ = y, `[M, 1]`; the share is in [0, 1].
+
+    Of equally probable symbols, the one with the lower code is the prediction.
+    """
     hits = p.argmax(axis=2) == targets
     counts: Floats = hits.sum(axis=1, keepdims=True, dtype=np.float64)
     return counts
 
 
 def calibration_sums(p: Probabilities, targets: Targets) -> Floats:
-    """Count, sum of confidences and number of hits of each bin, `[M, 3 · 15]`.
+    """Compute count, sum of confidences and number of hits of each bin, `[M, 3 · 15]`.
 
     The confidence is the probability of the most probable symbol; bin b of
     B = 15 holds confidences in ((b − 1)/B, b/B] (Guo et al. 2017,
@@ -74,8 +77,8 @@ def calibration_error(sums: Floats, n: int) -> Floats:
 
 
 def entropy_sums(p: Probabilities, targets: Targets) -> Floats:
-    """Σ H(p), `[M, 1]`: how blunt the predictions are; the mean is in [0, ln V] (Shannon 1948)."""
-    return np.array([[entropy(one).sum()] for one in p])
+    """Σ H(p), `[M, 1]`: the uncertainty of predictions; the mean is in [0, ln V] (Shannon 1948)."""
+    return np.array([[entropy(model).sum()] for model in p])
 
 
 LOSS = RunMeasure(

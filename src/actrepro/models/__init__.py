@@ -2,7 +2,7 @@
 
 A model maps codes `[batch, time]` (integers) to logits `[batch, time, symbols]`,
 and the logits at a time depend on the codes up to that time only. The
-activation under study enters through `Activated`, which also sees to gated ones.
+activation under study enters through `Activated`, which also handles gated ones.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ def build_model(
     activation
         An activation's name.
     symbols
-        Distinct characters; by default as many as the scale's corpus has.
+        Number of distinct characters; by default that of the scale's corpus.
     seed
-        Seeds the initial weights; without it they follow torch's global state.
+        Seed of the initial weights; without it they follow torch's global state.
 
     Raises
     ------
     ActreproError
-        When a name is not known; the message names the nearest.
+        When a name is unknown; the message names the nearest.
 
     Examples
     --------
@@ -63,13 +63,13 @@ def build_model(
     if scale not in study.protocols:
         raise ActreproError(f"scale '{scale}' is not known{nearest(scale, list(study.protocols))}")
     protocol = study.protocols[scale].for_model(name)
-    known = symbols or study.corpora[protocol.corpus].symbols
-    if known is None:
+    symbols = symbols or study.corpora[protocol.corpus].symbols
+    if symbols is None:
         raise ActreproError(
-            f"scale '{scale}': its corpus '{protocol.corpus}' does not declare how many symbols "
-            "it has; pass symbols="
+            f"scale '{scale}': its corpus '{protocol.corpus}' does not declare its number of "
+            "symbols; pass symbols="
         )
-    return build_from_protocol(name, protocol, activation, known, seed=seed)
+    return build_from_protocol(name, protocol, activation, symbols, seed=seed)
 
 
 def build_from_protocol(
@@ -81,7 +81,7 @@ def build_from_protocol(
     seed: int | None = None,
     custom_models: Mapping[str, str] | None = None,
 ) -> nn.Module:
-    """Build a model as a protocol says. `seed` leaves torch's global state as it was."""
+    """Build a model with a protocol's sizes; with `seed`, torch's global state is unchanged."""
     if isinstance(activation, str):
         activation = get_activation(activation)
     spec = ModelSpec(

@@ -1,8 +1,8 @@
-"""Activation functions. Adding one is writing one decorated function here.
+"""Activation functions. To add one, write one decorated function here.
 
-`@pointwise` marks a function of one tensor. `@gated` marks a function of two
-halves of a layer's output, `(gate, value)`: a layer that feeds a gated
-activation is split in two, and its width is cut so that parameter counts match
+`@pointwise` marks a function of one tensor. `@gated` marks a function of the two
+halves of a layer's output, `(gate, value)`: a layer that feeds a gated activation
+is split in two, and made narrower so that parameter counts match
 (see `actrepro.models.blocks.Activated`).
 """
 
@@ -45,7 +45,7 @@ def gated(function: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Ten
 
 
 def get_activation(name: str) -> Activation:
-    """The activation of that name.
+    """Return the activation of that name.
 
     Raises
     ------
@@ -78,9 +78,9 @@ def swish(x: Tensor) -> Tensor:
 def smelu(x: Tensor, beta: float) -> Tensor:
     """Smooth ReLU with half-width `beta` (Shamir, Lin & Coviello 2020, arXiv:2010.09931).
 
-    0 for x ≤ −β, (x + β)²/4β for |x| ≤ β, x for x ≥ β. With its slope
-    s = clamp((x + β)/2β, 0, 1) that is β·s² plus what of x lies above β, so both
-    joints are exact, and the slope is all that a gradient needs.
+    0 for x ≤ −β, (x + β)²/4β for |x| ≤ β, x for x ≥ β. With the slope
+    s = clamp((x + β)/2β, 0, 1) this is β·s² + max(x − β, 0), which is exact at both
+    joints, and the gradient needs nothing but the slope.
     """
     out: Tensor = _SmeLU.apply(x, beta)  # type: ignore[no-untyped-call]
     return out

@@ -1,4 +1,4 @@
-"""The parts that models share: what a model is given, activated layers, attention."""
+"""Parts that models share: the arguments of `build`, activated layers, attention."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ INIT_STD = 0.02
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """All that a model's `build` is given: sizes from the scale, symbols, an activation."""
+    """The argument of a model's `build`: sizes from the scale, symbols, an activation."""
 
     layers: int
     width: int
@@ -31,12 +31,12 @@ class ModelSpec:
 
 
 class Activated(nn.Module):
-    """A layer followed by the activation: the one way an activation enters a model.
+    """A layer followed by the activation: the only way an activation enters a model.
 
     Parameters
     ----------
     layer
-        Makes the layer, given its output width.
+        Builds the layer, given its output width.
     hidden
         Width after an ungated activation.
     activation
@@ -99,9 +99,9 @@ class MLP(nn.Module):
 class CausalConvolution(nn.Module):
     """A convolution over time that sees the present and the past only.
 
-    The input is padded on the left by `(kernel − 1)·dilation`. Written as one
-    matrix product over shifted copies, so that an output's bits depend on
-    nothing but its own receptive field.
+    The input is padded on the left by `(kernel − 1)·dilation`. It is written as one
+    matrix product over shifted copies, so that the bits of an output depend on its
+    receptive field only.
     """
 
     def __init__(self, width: int, out: int, kernel: int, dilation: int) -> None:
@@ -121,9 +121,9 @@ class CausalConvolution(nn.Module):
 
 
 def recur(lstm: nn.LSTM, x: Tensor) -> Tensor:
-    """What an LSTM makes of `[batch, time, width]`; on a CPU in float32 whatever autocast says.
+    """Apply an LSTM to `[batch, time, width]`; on a CPU in float32 even under autocast.
 
-    Few processors have a kernel for an LSTM in bfloat16, and torch has none in its place.
+    Few processors have a kernel for an LSTM in bfloat16, and torch has no fallback.
     """
     out: Tensor
     if x.device.type == "cpu":
@@ -187,7 +187,7 @@ class Decoder(nn.Module):
 
 
 def initialise(module: nn.Module) -> None:
-    """Linear and embedding weights N(0, 0.02), biases 0 (GPT-2's initialisation)."""
+    """Draw linear and embedding weights from N(0, 0.02); set biases to 0 (as GPT-2)."""
     if isinstance(module, nn.Linear | nn.Embedding):
         nn.init.normal_(module.weight, std=INIT_STD)
     if isinstance(module, nn.Linear) and module.bias is not None:
@@ -195,7 +195,10 @@ def initialise(module: nn.Module) -> None:
 
 
 def initialise_lstm(module: nn.Module) -> None:
-    """LSTM weights uniform in ±1/√width, biases 0 but the forget gate's 1 (Gers et al. 2000)."""
+    """Draw LSTM weights from ±1/√width; set biases to 0, the forget gate's to 1.
+
+    The forget gate's bias follows Gers et al. 2000.
+    """
     if isinstance(module, nn.LSTM):
         for name, parameter in module.named_parameters():
             if name.startswith("bias"):
@@ -207,7 +210,7 @@ def initialise_lstm(module: nn.Module) -> None:
 
 
 def decoder_parameters(spec: ModelSpec) -> int:
-    """Parameters of CharLM at these sizes: what the other models are matched to.
+    """Count CharLM's parameters at these sizes, to which the other models are matched.
 
     Per block 12·d² weights, 9·d biases and 4·d of LayerNorm; outside the blocks
     the two tables, the positions and the last LayerNorm.
@@ -217,12 +220,12 @@ def decoder_parameters(spec: ModelSpec) -> int:
 
 
 def matched_width(make: Callable[[ModelSpec, int], nn.Module], spec: ModelSpec) -> int:
-    """The free width at which `make(spec, width)` has a parameter count nearest CharLM's.
+    """Find the free width at which `make(spec, width)` has nearly as many parameters as CharLM.
 
-    A count is a polynomial of degree two at most in the width, so three small
-    models tell it for every width. They are made with an ungated activation, so
-    that every activation of a model gets the same width, and leave torch's
-    random state as it was.
+    The count is a polynomial in the width of degree two at most, so three small
+    models determine it for every width. They are built with an ungated activation,
+    so that all activations of a model get the same width. torch's random state is
+    left unchanged.
     """
     ungated = replace(spec, activation=get_activation("relu"))
     with torch.random.fork_rng(devices=[]):
@@ -230,21 +233,22 @@ def matched_width(make: Callable[[ModelSpec, int], nn.Module], spec: ModelSpec) 
     slope = counts[1] - counts[0]
     bend = counts[2] - 2 * counts[1] + counts[0]
 
-    def excess(width: int) -> int:
+    def distance(width: int) -> int:
+        # Newton's forward differences.
         steps = width - 1
         count = counts[0] + steps * slope + steps * (steps - 1) // 2 * bend
         return abs(count - decoder_parameters(spec))
 
-    # Counts grow by the slope at least, so no width beyond this can be nearer.
+    # A step in width adds at least `slope` parameters, so no larger width can be nearer.
     widest = 2 + decoder_parameters(spec) // slope
-    return min(range(1, widest + 1), key=excess)
+    return min(range(1, widest + 1), key=distance)
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Trainable numbers of a model."""
+    """Count the trainable numbers of a model."""
     return sum(parameter.numel() for parameter in model.parameters())
 
 
 def residual_scale(layers: int) -> float:
-    """GPT-2's factor on the initial weights of projections into the residual stream."""
+    """Return GPT-2's factor on the initial weights of projections into the residual stream."""
     return 1 / math.sqrt(2 * layers)

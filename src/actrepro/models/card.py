@@ -1,7 +1,7 @@
-"""What models are made of and what a step costs them, without any training: `models.json`.
+"""Model cards: the parts and the cost of models, computed without training, in `models.json`.
 
-Of the study's scales everything; of the config's other scales as much as tells what a study
-there would cost. And what the study's activations look like.
+Models at the study's scales are described in full; at the config's other scales, only the
+numbers that give a study's cost are. The file also has the curves of the study's activations.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from actrepro.models.flops import count_flops
 from actrepro.models.outline import outline
 from actrepro.models.probing import uncompiled
 
-# One more whenever a key comes, or changes its name, place or meaning.
+# Raised whenever a key is added, or changes its name, place or meaning.
 VERSION = 1
-# The grid on which activations are shown.
+# The grid on which activations are drawn.
 X = np.linspace(-4, 4, 161)
 DIGITS = 5
-# Of texts that are counted for the operations of longer ones; no context is as short.
+# Lengths of the texts whose operations determine those of any length; contexts are longer.
 LENGTHS = (1, 2, 3)
 
 
@@ -40,13 +40,13 @@ class CardRequest:
     Attributes
     ----------
     runs
-        One of each scale of the config and model of the study, with the first activation.
+        One run per scale of the config and model of the study, with the first activation.
     activations
         The study's.
     scales
-        Those of the study among the runs'.
+        The study's scales.
     symbols
-        By corpus, how many symbols it declares; None where it does not.
+        By corpus, its declared number of symbols; None where it declares none.
     """
 
     runs: Sequence[RunConfig]
@@ -61,7 +61,7 @@ def write_cards(request: CardRequest, manifests: Sequence[Path], output: Path) -
     Parameters
     ----------
     manifests
-        `corpus.json` of the study's corpora, which tell how many symbols they have.
+        `corpus.json` of the study's corpora, which list their symbols.
 
     Raises
     ------
@@ -72,15 +72,15 @@ def write_cards(request: CardRequest, manifests: Sequence[Path], output: Path) -
 
 
 def cards(request: CardRequest, manifests: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """All of `models.json`. A scale is left out where nobody knows its corpus's symbols."""
+    """Return the content of `models.json`, without scales whose number of symbols is unknown."""
     known = {corpus: count for corpus, count in request.symbols.items() if count is not None}
-    known |= {one["corpus"]: len(one["symbols"]) for one in manifests}
+    known |= {manifest["corpus"]: len(manifest["symbols"]) for manifest in manifests}
     scales: dict[str, dict[str, Any]] = {}
     for run in request.runs:
         if run.protocol.corpus in known:
-            own = run.scale in request.scales
-            found = _model(run, known[run.protocol.corpus], request.activations, own)
-            scales.setdefault(run.scale, {})[run.model] = found
+            in_study = run.scale in request.scales
+            card = _model(run, known[run.protocol.corpus], request.activations, in_study)
+            scales.setdefault(run.scale, {})[run.model] = card
     return {
         "schema": VERSION,
         "scales": scales,
@@ -88,28 +88,30 @@ def cards(request: CardRequest, manifests: Sequence[Mapping[str, Any]]) -> dict[
     }
 
 
-def _model(run: RunConfig, symbols: int, activations: Sequence[str], own: bool) -> dict[str, Any]:
-    """A model at a scale: of the study's own with every activation, else with the first."""
-    if own:
-        return _counts(run, symbols, activations, _device(run, own)) | {
+def _model(
+    run: RunConfig, symbols: int, activations: Sequence[str], in_study: bool
+) -> dict[str, Any]:
+    """Describe a model at a scale, with every activation if the scale is one of the study's."""
+    if in_study:
+        return _counts(run, symbols, activations, _device(run, in_study)) | {
             "outline": _outline(run, symbols, activations[0])
         }
     try:
-        return _counts(run, symbols, activations[:1], _device(run, own))
+        return _counts(run, symbols, activations[:1], _device(run, in_study))
     except Exception as error:
-        # A user's model may refuse a scale that it was not made for, in whatever way it likes.
+        # A user's model may refuse a scale that it was not made for, with any exception.
         if not run.custom_models:
             raise
         return {"why": f"{type(error).__name__}: {error}"}
 
 
-def _device(run: RunConfig, own: bool) -> torch.device:
-    """Where a model is built to be counted.
+def _device(run: RunConfig, in_study: bool) -> torch.device:
+    """Choose the device on which a model is built to be counted.
 
-    On the meta device weights have a shape and no memory, so the largest scale costs nothing;
-    but a user's own model need not know of it, so at the study's scales it is built for real.
+    On the meta device, weights have a shape and no memory, so the largest scale costs nothing.
+    A user's own model may not support it, so at the study's scales it is built on the CPU.
     """
-    return torch.device("cpu" if own and run.custom_models else "meta")
+    return torch.device("cpu" if in_study and run.custom_models else "meta")
 
 
 def _counts(
@@ -122,7 +124,7 @@ def _counts(
         with device:
             model = _built(run, symbols, get_activation(name))
         parameters[name] = count_parameters(model)
-        # The activation's own operations are not counted, so all of a kind need the same.
+        # Element-wise operations are not counted, so all activations of a kind cost the same.
         gated = get_activation(name).gated
         if gated not in flops:
             flops[gated] = _flops_per_character(model, protocol.context, symbols, device)
@@ -147,10 +149,10 @@ def _built(run: RunConfig, symbols: int, activation: Activation) -> nn.Module:
 def _flops_per_character(
     model: nn.Module, context: int, symbols: int, device: torch.device
 ) -> float:
-    """Operations of a step per character, in texts as long as the context.
+    """Count a step's operations per character, in texts as long as the context.
 
-    On the meta device from three short texts: what layers, attention and recurrences take is
-    a polynomial of degree two in a text's length, so these tell it exactly for every length.
+    On the meta device, three short texts are counted: the operations of layers, attention and
+    recurrences are a polynomial of degree two in the length, which three points determine.
     """
 
     def counted(length: int) -> int:
@@ -159,25 +161,25 @@ def _flops_per_character(
 
     if device.type != "meta":
         return counted(context) / context
-    return through(LENGTHS, [counted(one) for one in LENGTHS], context) / context
+    return through(LENGTHS, [counted(length) for length in LENGTHS], context) / context
 
 
 def through(places: Sequence[int], values: Sequence[int], x: int) -> float:
-    """The value at `x` of the polynomial through points (Lagrange), of their number less one.
+    """Return the value at `x` of the polynomial of lowest degree through points (Lagrange).
 
     >>> through((2, 4, 6), (4, 16, 36), 10)
     100.0
     """
     return float(
         sum(
-            value * math.prod((x - other) / (place - other) for other in places if other != place)
+            value * math.prod((x - root) / (place - root) for root in places if root != place)
             for place, value in zip(places, values, strict=True)
         )
     )
 
 
 def _outline(run: RunConfig, symbols: int, activation: str) -> list[dict[str, Any]]:
-    device = _device(run, own=True)
+    device = _device(run, in_study=True)
     length = LENGTHS[-1] if device.type == "meta" else run.protocol.context
     with device:
         codes = torch.arange(length).remainder(symbols)[None]
@@ -187,11 +189,11 @@ def _outline(run: RunConfig, symbols: int, activation: str) -> list[dict[str, An
 
 
 def curve(activation: Activation) -> dict[str, Any]:
-    """An activation on a grid from −4 to 4, with its derivative as training sees it.
+    """Compute an activation on a grid from −4 to 4, with the derivative that autograd gives.
 
-    Of a gated one that is what its gate does where the other half is 1. A value that is not
-    finite is null, and where training sees no derivative it is 0. One that draws random
-    numbers (`repeatable` is false) draws the same here each time.
+    For a gated activation, the grid is the gate's and the value is 1. A number that is not
+    finite is null; a derivative that autograd does not give is 0. An activation that draws
+    random numbers has `repeatable` false and draws the same ones each time.
     """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(0)

@@ -1,4 +1,4 @@
-"""How many floating point operations a training step takes, counted and not estimated."""
+"""Floating point operations of a training step, counted and not estimated."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 def count_flops(model: nn.Module, codes: Tensor) -> int:
-    """Operations of a step, forward and backward: those that the model needs.
+    """Count the operations of a step, forward and backward.
 
-    Counted are multiplications and additions of matrix products; what is done element by
-    element (activation, norms, dropout, optimiser) is not. Attention counts in full, future
-    included, whatever an implementation leaves out (as in Chowdhery et al. 2022, appendix B),
-    so that the count depends on the model alone.
+    Multiplications and additions of matrix products count; element-wise operations
+    (activation, norms, dropout, optimiser) do not. Attention counts in full, future included,
+    even where an implementation skips it (as in Chowdhery et al. 2022, appendix B), so that
+    the count depends on the model alone.
 
     Parameters
     ----------
     model
-        Without dropout; on the meta device it is counted without memory or arithmetic.
+        A model without dropout; on the meta device it is counted without memory or arithmetic.
     codes
-        `[batch, time + 1]`, integers: each position's symbol, and what is to be predicted.
+        `[batch, time + 1]` integers: the inputs, and one position later the targets.
     """
-    # torch's counter knows nothing of oneDNN's LSTM and of a CPU's fused attention, which are
-    # one operation each. Without oneDNN, torch warns of a precision that nothing here uses.
+    # torch's counter sees oneDNN's LSTM and a CPU's fused attention as one operation of unknown
+    # cost, so both are replaced by their parts. Without oneDNN, torch warns about a precision
+    # that is not used here.
     with (
         warnings.catch_warnings(action="ignore", category=UserWarning),
         torch.backends.mkldnn.flags(enabled=False),

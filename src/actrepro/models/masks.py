@@ -1,9 +1,9 @@
 """Dropout masks on a CPU, drawn cheaply.
 
-torch draws a CPU's masks one number after another from one Mersenne twister, which was
-a fifth of a training step. Here each mask has a small generator of its own, whose seed
-is one draw from torch's stream: so masks follow `torch.manual_seed`, and torch's random
-state is all there is to keep of them.
+torch draws a CPU's masks one number after another from one Mersenne twister, which took a
+fifth of a training step. Here the masks of a layer in a step come from a small generator of
+their own, seeded with one draw from torch's stream. So masks follow `torch.manual_seed`, and
+saving torch's random state is enough to resume them.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# A mask's numbers have 16 bits: shares of dropped elements are multiples of 1/65,536.
+# Random numbers have 16 bits, so drop probabilities are multiples of 1/65,536.
 LEVELS = 1 << 16
+# Numbers in one of the generator's 64-bit words.
 _PER_WORD = 4
 
 
@@ -26,20 +27,20 @@ class Masks:
     Parameters
     ----------
     drop
-        The probability of 0, from 0 to 1; rounded to a multiple of 1/65,536, in the other
-        factor too.
+        Probability of 0, from 0 to 1, rounded to a multiple of 1/65,536. The factor uses the
+        rounded value too, so that the mean stays 1.
     """
 
     def __init__(self, drop: float) -> None:
         self._dropped = round(drop * LEVELS)
-        # Where all is dropped, there is nothing to multiply.
+        # The maximum avoids dividing by 0 where everything is dropped and no factor is used.
         self._factor = np.float32(LEVELS / max(LEVELS - self._dropped, 1))
-        # 62 bits of torch's stream of the CPU.
+        # 62 bits from torch's CPU stream.
         seed = int(torch.randint(1 << 62, ()).item())
         self._generator = np.random.Generator(np.random.SFC64(seed))
 
     def draw(self, shape: Sequence[int]) -> Tensor:
-        """The next mask, float32 on the CPU."""
+        """Draw the next mask, float32 on the CPU."""
         size = math.prod(shape)
         words = self._generator.integers(0, 1 << 64, -(-size // _PER_WORD), dtype=np.uint64)
         mask = (words.view(np.uint16)[:size] >= self._dropped).astype(np.float32)

@@ -1,6 +1,6 @@
-"""What a model is made of, seen from outside: its modules in the order of a forward pass.
+"""Outline of a model, seen from outside: its modules in the order of a forward pass.
 
-Nothing here knows a model's inside, so a user's own is described like a built-in one.
+No model needs to cooperate, so a user's own is described like a built-in one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Node = dict[str, Any]
 
 # Boxes within boxes: a block shows its attention and its MLP.
 LEVELS = 2
-# They only hold others, whose names begin with theirs.
+# They only hold other modules, whose names begin with theirs.
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 # Regularisation and placeholders, which a protocol sets and no picture needs.
 LEFT_OUT = (nn.Dropout, nn.Identity)
@@ -32,36 +32,37 @@ NUMBERED = re.compile(r"(?<=.)[._]?\d+$")
 def outline(
     build: Callable[[Activation], nn.Module], activation: Activation, codes: Tensor
 ) -> list[Node]:
-    """A model's parts in the order in which a forward pass first enters them.
+    """List a model's parts in the order in which a forward pass first enters them.
 
     Parameters
     ----------
     build
-        Makes the model with an activation.
+        Builds the model with an activation.
     codes
-        `[batch, time]`, integers, on the model's device.
+        `[batch, time]` integers, on the model's device.
 
     Returns
     -------
     list of dict
         `name` in the module tree, `kind` (its class; for a layer with its activation, the
-        layer's), `parameters` (trainable numbers of one), `repeats` (equal parts one after
-        another), `calls` (how often one pass enters each), `activation` (whether the one
-        under study is called inside), and `children`, the same one level down. Where a
-        part calls the activation between its own, that is a node of kind `activation`.
+        layer's), `parameters` (trainable numbers of one), `repeats` (number of equal parts in
+        a row), `calls` (number of times that one pass enters each), `activation` (whether the
+        one under study is called inside), and `children`, the same one level down. Where a
+        part calls the activation between its children, the call is a node of kind `activation`.
     """
     trace = _Trace(activation)
     model = build(trace.activation)
     trace.watch(model)
     with uncompiled():
         model(codes)
+    # A wrapper around a single part is replaced by the part.
     while len(parts := list(_parts(model))) == 1 and trace.shown(parts[0][1]):
         [(_, model)] = parts
     return trace.nodes(model, LEVELS)
 
 
 class _Trace:
-    """Notes what one forward pass enters, and from where it calls the activation."""
+    """Records the modules that one forward pass enters, and those that call the activation."""
 
     def __init__(self, activation: Activation) -> None:
         self.activation = replace(activation, function=self._called)
@@ -93,18 +94,22 @@ class _Trace:
         return self.function(*parts)
 
     def shown(self, module: nn.Module) -> bool:
-        """Whether there is anything to see inside a module."""
+        """Check whether a module has more than one part to show."""
         return not isinstance(module, Activated) and len(self.nodes(module, 1)) > 1
 
     def nodes(self, module: nn.Module, levels: int) -> list[Node]:
-        """What a module is made of, so many levels deep."""
+        """Return a module's parts, down to a number of levels."""
         placed = list(self._placed(module, levels))
         if module in self.calling:
             placed.append((self.calling[module], _activation_node(self.activation.name)))
         return _merged([node for _, node in sorted(placed, key=lambda pair: pair[0])])
 
     def _placed(self, module: nn.Module, levels: int) -> Iterator[tuple[int, Node]]:
-        """Parts with when they were entered; one that never was follows what is declared before."""
+        """Yield parts with the time when they were entered.
+
+        A part that was never entered, such as one whose weights are used directly, follows the
+        part declared before it.
+        """
         place = -1
         for name, part in _parts(module):
             idle = part not in self.entered and not count_parameters(part)
@@ -128,7 +133,7 @@ class _Trace:
 
 
 def _parts(module: nn.Module, before: str = "") -> Iterator[tuple[str, nn.Module]]:
-    """A module's children by name, with those of containers in the place of these."""
+    """Yield a module's children by name, with the children of containers in their place."""
     for name, child in module.named_children():
         if type(child) in CONTAINERS:
             yield from _parts(child, f"{before}{name}.")
@@ -149,7 +154,7 @@ def _activation_node(name: str) -> Node:
 
 
 def _merged(nodes: list[Node]) -> list[Node]:
-    """Equal neighbours whose names differ in a number only, as one with `repeats`."""
+    """Merge equal neighbours whose names differ only in a number into one with `repeats`."""
     merged: list[Node] = []
     for node in nodes:
         if merged and _alike(merged[-1], node):
@@ -163,11 +168,11 @@ def _merged(nodes: list[Node]) -> list[Node]:
     return merged
 
 
-def _alike(one: Node, other: Node) -> bool:
+def _alike(a: Node, b: Node) -> bool:
     same = ("kind", "parameters", "calls", "activation", "children")
-    return _stem(one) == _stem(other) and all(one[key] == other[key] for key in same)
+    return _stem(a) == _stem(b) and all(a[key] == b[key] for key in same)
 
 
 def _stem(node: Node) -> str:
-    """A part's name without its number; what does not end in one is its own."""
+    """Return a part's name without the number at its end."""
     return NUMBERED.sub("", str(node["name"]))

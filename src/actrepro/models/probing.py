@@ -1,6 +1,6 @@
-"""Asking a model questions that its gates rest on: what is called, what depends on what.
+"""Probes of a model for its gates: which functions it calls, and which logits depend on what.
 
-Nothing here knows a model's inside; each probe leaves torch's random state as it was.
+No model needs to cooperate; each probe leaves torch's random state unchanged.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from actrepro.models import Activated
 Make = Callable[[], nn.Module]
 Finding = dict[str, Any]
 
-# Opens branches that start at zero; small enough to keep a deep model's logits finite.
+# Standard deviation. It opens branches that start at zero, whose leaks would stay hidden; it is
+# small enough to keep a deep model's logits finite.
 NOISE = 0.05
 CUTS = 6
 ROWS = 3
-# Functions of single elements, by torch's names for them. Powers, roots, exponentials and
-# logarithms are not among them: norms and softmaxes are made of those.
+# Element-wise functions, by torch's names. Powers, roots, exponentials and logarithms are
+# excluded: norms and softmaxes are made of those.
 _ELEMENTWISE = """
 abs atan arctan ceil celu clamp clamp_max clamp_min clip cos elu erf erfc floor fmax fmin ge gelu
 glu gt hardshrink hardsigmoid hardswish hardtanh heaviside le leaky_relu logit logsigmoid lt max
@@ -36,13 +37,16 @@ softshrink softsign tanh tanhshrink threshold trunc
 """
 NONLINEARITIES = frozenset(_ELEMENTWISE.split())
 SYNONYMS = {"log_sigmoid": "logsigmoid", "special_expit": "sigmoid"}
-# Of one tensor they are a reduction, as in a softmax.
+# Of two tensors these are element-wise; of one they are a reduction, as in a softmax.
 OF_TWO = ("max", "min")
 
 
 @dataclass
 class Recorder:
-    """A function that counts its calls; one call's output can be replaced."""
+    """A function that counts its calls and can replace the output of one.
+
+    `depth` is above 0 during a call, so that a census can skip operations inside the function.
+    """
 
     function: Callable[..., Tensor]
     altered: int | None = None
@@ -60,7 +64,8 @@ class Recorder:
 
 
 def uncompiled() -> AbstractContextManager[Any]:
-    """Run what `torch.compile` compiled as it was written, where a model uses it."""
+    """Run compiled parts of a model eagerly, as they were written."""
+    # Importing torch's compiler is slow; while it is not loaded, nothing is compiled.
     if "torch._dynamo" not in sys.modules:
         return nullcontext()
     stance: AbstractContextManager[Any] = torch.compiler.set_stance("force_eager")
@@ -68,12 +73,12 @@ def uncompiled() -> AbstractContextManager[Any]:
 
 
 def mirrored(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Another activation of the same kind, far from the first wherever that is not ½."""
+    """Return another activation of the same kind, which differs wherever the first is not ½."""
     return lambda *parts: 1 - function(*parts)
 
 
 def altered_logits(recorder: Recorder, call: int, logits: Forward, codes: Tensor) -> Tensor:
-    """The logits with one call's output replaced."""
+    """Compute the logits with the output of one call replaced."""
     recorder.count, recorder.altered = 0, call
     try:
         return logits(codes)
@@ -82,38 +87,38 @@ def altered_logits(recorder: Recorder, call: int, logits: Forward, codes: Tensor
 
 
 def recorders_of_layers(model: nn.Module) -> dict[str, Recorder]:
-    """Give each `Activated` layer a recorder of its own, around the function it holds."""
-    found = {}
+    """Wrap the function of each `Activated` layer in a recorder of its own."""
+    recorders = {}
     for name, module in model.named_modules():
         if isinstance(module, Activated):
-            found[name] = Recorder(module.activation.function)
-            module.activation = replace(module.activation, function=found[name])
-    return found
+            recorders[name] = Recorder(module.activation.function)
+            module.activation = replace(module.activation, function=recorders[name])
+    return recorders
 
 
 def census_of(
     model: nn.Module, recorder: Recorder, codes: Tensor, training: bool
 ) -> tuple[int, set[str]]:
-    """Calls of the recorded activation in a forward pass, and nonlinearities outside it."""
+    """Count calls of the recorded activation in a forward pass; name nonlinearities outside it."""
     logits = Forward(model, training, traced=True)
     recorder.count = 0
     census = _Census(recorder)
     with census:
         logits(codes)
-    return recorder.count, census.found
+    return recorder.count, census.nonlinearities
 
 
 class _Census(TorchFunctionMode):
-    """Notes which nonlinearities torch is asked for, by whichever of its names for them.
+    """Collects the nonlinearities that torch is called for, under any of their names.
 
-    Only those of tensors that autograd traces back to a parameter count: masks,
-    positions and a gate's own parameter are no activations.
+    Only functions of tensors that autograd traces back to a parameter count: masks,
+    positions and a parameter by itself (such as a gate's) are not activated.
     """
 
     def __init__(self, recorder: Recorder) -> None:
         super().__init__()
         self.recorder = recorder
-        self.found: set[str] = set()
+        self.nonlinearities: set[str] = set()
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -125,78 +130,81 @@ class _Census(TorchFunctionMode):
             and any(tensor.grad_fn is not None for tensor in tensors)
             and not (name in OF_TWO and len(tensors) < 2)
         ):
-            self.found.add(name)
+            self.nonlinearities.add(name)
         return func(*args, **kwargs)
 
 
 def _operation(function: Any) -> str:
-    """An operation's name, the same for a function, a method, in place or of `torch.ops`."""
+    """Return an operation's name, the same for a function, a method, in place or `torch.ops`."""
     name = str(getattr(function, "__name__", "")).split(".")[0].strip("_")
     return SYNONYMS.get(name, name.removeprefix("special_"))
 
 
 def declared_nonlinearities(model: nn.Module) -> set[str]:
+    """Return the nonlinearities that a model declares as `fixed_nonlinearities`."""
     names = getattr(model, "fixed_nonlinearities", ())
     return {names} if isinstance(names, str) else set(names)
 
 
 @dataclass
 class Forward:
-    """A model asked again and again in one mode, training always with the same dropout."""
+    """Repeatable forward passes of a model in one mode; training always drops the same."""
 
     model: nn.Module
     training: bool
     traced: bool = False
 
     def __call__(self, codes: Tensor) -> Tensor:
-        """Logits `[batch, time, symbols]`.
+        """Compute logits `[batch, time, symbols]`.
 
-        Training's running statistics are undone. What evaluation leaves behind
-        is not: it would change the next logits, and should be found.
+        In training mode, running statistics are restored afterwards. Changes that
+        evaluation makes are kept: they would alter the next logits, which is a fault.
         """
         self.model.train(self.training)
         buffers = dict(self.model.named_buffers()) if self.training else {}
-        kept = {name: buffer.clone() for name, buffer in buffers.items()}
+        before = {name: buffer.clone() for name, buffer in buffers.items()}
         with keeping_randomness(codes.device), torch.set_grad_enabled(self.traced):
             torch.manual_seed(0)
             logits: Tensor = self.model(codes)
         with torch.no_grad():
-            for name in kept:
-                if not torch.equal(buffers[name], kept[name]):
-                    buffers[name].copy_(kept[name])
+            for name in before:
+                if not torch.equal(buffers[name], before[name]):
+                    buffers[name].copy_(before[name])
         return logits
 
 
 def first_finding(
     make: Make, codes: Tensor, leak: Callable[[Forward, Tensor], Finding | None]
 ) -> Finding | None:
-    """The first leak in either mode and weights, or what makes one impossible to tell."""
+    """Return the first leak in any mode and weights, or the reason why none can be detected."""
     for weights in ("initial", "with noise"):
         model = make() if weights == "initial" else add_noise(make())
         for mode in ("evaluation", "training"):
             logits = Forward(model, training=mode == "training")
             before = logits(codes)
-            found = leak(logits, before)
+            finding = leak(logits, before)
             if weights == "initial" and not before.isfinite().all():
-                found = {"found": "the logits are not numbers"}
-            elif found and not same(before, logits(codes)):
-                found = {"found": "the same codes twice gave other logits"}
-            if found:
-                return {**found, "mode": mode, "weights": weights}
+                finding = {"found": "the logits are not numbers"}
+            # A model that is not repeatable changes its logits without any leak.
+            elif finding and not same(before, logits(codes)):
+                finding = {"found": "the same codes twice gave other logits"}
+            if finding:
+                return {**finding, "mode": mode, "weights": weights}
     return None
 
 
-def _differences(one: Tensor, other: Tensor) -> Tensor:
-    """Where two tensors differ; a number that is none in both does not."""
-    return (one != other) & ~(one.isnan() & other.isnan())
+def _differences(a: Tensor, b: Tensor) -> Tensor:
+    """Return a mask of the elements where two tensors differ; NaN equals NaN."""
+    return (a != b) & ~(a.isnan() & b.isnan())
 
 
-def same(one: Tensor, other: Tensor) -> bool:
-    return not bool(_differences(one, other).any())
+def same(a: Tensor, b: Tensor) -> bool:
+    """Check whether two tensors are equal; NaN equals NaN."""
+    return not bool(_differences(a, b).any())
 
 
 def first_change(before: Tensor, after: Tensor) -> Finding | None:
-    """The first position whose logits differ, and by how much any does at most."""
+    """Return the first position whose logits differ, and the largest difference anywhere."""
     different = _differences(before, after)
     if not different.any():
         return None
@@ -209,17 +217,17 @@ def first_change(before: Tensor, after: Tensor) -> Finding | None:
 
 
 def cut_positions(context: int) -> list[int]:
-    """At most six places from 1 to context − 1, both among them, evenly spaced."""
+    """Return at most six positions from 1 to context − 1, both included, evenly spaced."""
     return sorted({round(float(cut)) for cut in np.linspace(1, context - 1, CUTS)})
 
 
 def random_codes(context: int, symbols: int) -> Tensor:
-    """Codes `[3, context]`, always the same."""
+    """Draw codes `[3, context]`, always the same."""
     return torch.from_numpy(np.random.default_rng(0).integers(symbols, size=(ROWS, context)))
 
 
 def other_codes(codes: Tensor, symbols: int) -> Tensor:
-    """Each code replaced by another one."""
+    """Replace each code by a different one."""
     steps = np.random.default_rng(1).integers(1, symbols, size=tuple(codes.shape))
     return (codes + torch.from_numpy(steps).to(codes.device)) % symbols
 
@@ -236,6 +244,6 @@ def add_noise(model: nn.Module) -> nn.Module:
 
 @contextmanager
 def keeping_randomness(device: torch.device) -> Iterator[None]:
-    """Leave torch's random state, and the device's, as they were."""
+    """Restore torch's random state, and the device's, when the block ends."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         yield

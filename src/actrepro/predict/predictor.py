@@ -257,8 +257,8 @@ def write_on(model: nn.Module, evaluation: EvaluationSet, device: torch.device) 
     model.eval()
     windows = evaluation.last_inputs
     chosen = np.linspace(0, len(windows) - 1, min(PROMPTS, len(windows))).astype(np.int64)
-    needed = -(-evaluation.block // 2)
-    length = min(LONGEST_TEXT, evaluation.block - needed)
+    needed = -(-evaluation.context // 2)
+    length = min(LONGEST_TEXT, evaluation.context - needed)
     text = torch.from_numpy(windows[chosen, :needed].astype(np.int64)).to(device)
     for _ in range(length):
         text = torch.cat([text, model(text)[:, -1:].argmax(dim=-1)], dim=1)

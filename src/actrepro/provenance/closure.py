@@ -79,7 +79,7 @@ def imported_by(script: Path, package: str) -> list[Wire]:
     search = _Search(frozenset([package]), frozenset())
     imports = _read(script.name, script).imports
     return sorted(
-        {wire for found in imports for wire in search.wired(found.statement, script.name, "")}
+        {wire for import_ in imports for wire in search.wired(import_.statement, script.name, "")}
     )
 
 

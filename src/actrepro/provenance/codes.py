@@ -9,7 +9,7 @@ from actrepro.provenance.explain import remember_code
 from actrepro.provenance.fingerprint import Source, source_of_script
 
 DIGITS = 16
-# A script's name, and modules that it imports by a name put together at run time.
+# A script's name, and modules that it imports by a name built at run time.
 Code = tuple[str, tuple[str, ...]]
 
 
@@ -35,9 +35,9 @@ class Codes:
         script
             The name of its file.
         modules
-            Those that it imports by a name put together at run time.
+            Modules that it imports by a name built at run time.
         activations
-            Those in use; without them all count.
+            Names of the activations in use; None counts all.
 
         Raises
         ------
@@ -51,7 +51,7 @@ class Codes:
         return self._fingerprints[code, used]
 
     def remember(self) -> None:
-        """Write what each fingerprint stands for, so that `make explain` can name a change."""
+        """Record the hashes behind each fingerprint, so that `make explain` can name a change."""
         for (code, used), fingerprint in self._fingerprints.items():
             script, modules = code
             hashes = self._source(code).hashes(used)

@@ -1,9 +1,9 @@
-"""How many floating point operations runs take per character.
+"""Floating point operations of runs, per character.
 
     python -m actrepro.benchmark.programs.flops < runs.json
 
-The runs are a list of `{"run": a RunConfig, "corpus": its path}`; one line of JSON tells the
-operations per character of each.
+The runs are a list of `{"run": a RunConfig, "corpus": its path}`. The program prints one line of
+JSON with the operations per character of each.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from actrepro.models.flops import count_flops
 
 
 def step_flops(request: RunConfig, symbols: int) -> float:
-    """Operations per character of a step, as `actrepro.models.flops.count_flops` counts them.
+    """Count a step's operations per character with `actrepro.models.flops.count_flops`.
 
-    One sequence suffices, since products grow in step with the batch.
+    One sequence suffices, since products are proportional to the batch.
     """
     protocol = request.protocol.model_copy(update={"dropout": 0.0})
     model = build_from_protocol(
@@ -39,11 +39,11 @@ def step_flops(request: RunConfig, symbols: int) -> float:
 
 
 def main() -> None:
-    """Count for each run that standard input names."""
+    """Count the operations of each run on standard input."""
     counts = []
-    for asked in json.load(sys.stdin):
-        request = RunConfig.model_validate(asked["run"])
-        counts.append(step_flops(request, len(load_corpus(Path(asked["corpus"])).symbols)))
+    for entry in json.load(sys.stdin):
+        request = RunConfig.model_validate(entry["run"])
+        counts.append(step_flops(request, len(load_corpus(Path(entry["corpus"])).symbols)))
     print(json.dumps(counts))
 
 

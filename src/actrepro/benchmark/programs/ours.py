@@ -1,9 +1,9 @@
-"""Timed runs of this library: what the workflow's training job does, in a process of its own.
+"""Timed runs of this library: the workflow's training job in a process of its own.
 
-    python -m actrepro.benchmark.programs.ours CORPUS FOLDER JOBS_PER_CARD SNAPSHOT_SECONDS RUN …
+    python -m actrepro.benchmark.programs.ours CORPUS FOLDER JOBS_PER_GPU SAVE_STATE_SECONDS RUN …
 
-Each RUN is a `RunConfig` as JSON. Their files go to folders below FOLDER; one line of JSON
-tells what they took together.
+Each RUN is a `RunConfig` as JSON. The runs write their files to folders below FOLDER. The program
+prints one line of JSON with the time and memory of all.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from actrepro.train.startup import exit_now, start_torch
 
 
 def main(corpus: str, folder: str, jobs_per_gpu: str, save_state_seconds: str, *runs: str) -> None:
-    """Train runs on one thread, one after another, and print what they took.
+    """Train runs on one thread, one after another, and print their time and memory.
 
     Raises
     ------
     ActreproError
-        When a run diverges or fails: it has trained less than it was to.
+        When a run diverges or fails, since it has then trained less than it should.
     """
     requests = [RunConfig.model_validate_json(run) for run in runs]
     start_torch(requests, int(jobs_per_gpu))

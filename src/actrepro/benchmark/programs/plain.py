@@ -2,10 +2,10 @@
 
     python -m actrepro.benchmark.programs.plain --corpus results/corpora/tinyshakespeare/corpus.npz
 
-trains a GPT with CharLM's sizes as one writes it without this library, after the manner of
+trains a GPT with CharLM's sizes the way it is written without this library, following
 nanoGPT (Karpathy 2022, on a CPU: `--device=cpu --compile=False`): torch's own layers,
 attention, dropout and AdamW; batches stacked from slices of the text; all cores as threads
-of one process; run after run. It prints one line of JSON.
+of one process; one run after another. It prints one line of JSON.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class GPT(nn.Module):
     Raises
     ------
     ActreproError
-        For a gated activation, which this MLP has no place for.
+        For a gated activation, which this MLP does not support.
     """
 
     def __init__(self, s: Settings, symbols: int) -> None:
@@ -159,14 +159,14 @@ class Run:
         self.selection_text = torch.from_numpy(corpus.selection)
         self.model = GPT(s, len(corpus.symbols)).to(self.device)
         cuda = self.device.type == "cuda"
-        # Its first call imports torch's compiler: before the clock runs.
+        # Built before the clock starts: its first call imports torch's compiler.
         self.optimiser = torch.optim.AdamW(
             self.model.parameters(), lr=s.learning_rate, fused=cuda or None
         )
         self.best = math.inf
 
     def train(self) -> float:
-        """Train to the last step. Returns the last loss on selection text, nats per character."""
+        """Train to the last step; return the last loss on selection text, nats per character."""
         loss = self._evaluate()
         for step in range(1, self.s.iterations + 1):
             self._update(*self._batch(self.train_text, self.s.batch))
@@ -199,7 +199,7 @@ class Run:
 
     @torch.no_grad()
     def _evaluate(self) -> float:
-        """Mean losses on random windows of both texts; a better one on selection text is saved."""
+        """Evaluate random windows of both texts; save the weights if selection text improved."""
         self.model.eval()
         _, loss = (self._mean_loss(text) for text in (self.train_text, self.selection_text))
         self.model.train()
@@ -217,7 +217,7 @@ class Run:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Train `--runs` runs one after another, and print what they took."""
+    """Train `--runs` runs one after another, and print their time and memory."""
     s = _settings(arguments)
     torch.set_num_threads(s.threads)
     torch.backends.cuda.matmul.allow_tf32 = s.precision == "tf32"

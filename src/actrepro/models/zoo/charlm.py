@@ -35,7 +35,7 @@ class SeparateAttention(nn.Module):
 
 
 def build(spec: ModelSpec) -> nn.Module:
-    """Dropout on attention, residual branches and MLP, none on the embeddings."""
+    """Build CharLM: dropout on attention, residual branches and MLP, none on the embeddings."""
     blocks = [
         Block(spec.width, SeparateAttention(spec), MLP(spec, 4 * spec.width))
         for _ in range(spec.layers)

@@ -55,12 +55,12 @@ class ConvLM(nn.Module):
 
 
 def dilations(spec: ModelSpec) -> list[int]:
-    """1, 2, 4, …, starting again at 1 before one convolution would reach past the context."""
+    """Return 1, 2, 4, …, restarting at 1 before a convolution would reach past the context."""
     longest = max(1, spec.context // KERNEL)
     period = longest.bit_length()
     return [2 ** (layer % period) for layer in range(spec.layers)]
 
 
 def build(spec: ModelSpec) -> nn.Module:
-    """The convolutions' width is what matches the parameter count to CharLM's."""
+    """Build ConvLM; the width of its convolutions matches its parameter count to CharLM's."""
     return ConvLM(spec, matched_width(ConvLM, spec)).apply(initialise)

@@ -59,5 +59,5 @@ def _block(spec: ModelSpec, hidden: int) -> Block:
 
 
 def build(spec: ModelSpec) -> nn.Module:
-    """The MLPs are narrower than CharLM's by as much as stem and LSTM cost."""
+    """Build HybridLM; its MLPs are narrower than CharLM's to pay for the stem and the LSTM."""
     return HybridLM(spec, matched_width(HybridLM, spec)).apply(initialise).apply(initialise_lstm)

@@ -17,7 +17,7 @@ from actrepro.models.blocks import (
 
 
 def build(spec: ModelSpec) -> nn.Module:
-    """Dropout on the embeddings too; residual projections start smaller by 1/√(2·layers)."""
+    """Build MiniGPT: it drops embeddings too; residual projections start at 1/√(2·layers)."""
     blocks = [
         Block(spec.width, FusedAttention(spec, bias=True), MLP(spec, 4 * spec.width))
         for _ in range(spec.layers)

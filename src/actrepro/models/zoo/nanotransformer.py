@@ -10,7 +10,7 @@ from actrepro.models.blocks import MLP, Block, Decoder, FusedAttention, ModelSpe
 
 
 def build(spec: ModelSpec) -> nn.Module:
-    """The scale's dropout is ignored: this model is defined without one."""
+    """Build NanoTransformer, which ignores the scale's dropout: it is defined without any."""
     spec = replace(spec, dropout=0.0)
     blocks = [
         Block(spec.width, FusedAttention(spec, bias=False), MLP(spec, 4 * spec.width))

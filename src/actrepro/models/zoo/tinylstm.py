@@ -20,8 +20,8 @@ class TinyLSTM(nn.Module):
     def __init__(self, spec: ModelSpec, width: int) -> None:
         super().__init__()
         self.tokens = nn.Embedding(spec.symbols, width)
-        # Two of one layer: cuDNN's dropout between layers has random numbers of its own, which
-        # no snapshot of training could keep.
+        # Two LSTMs of one layer each: between the layers of one LSTM, cuDNN's dropout draws from
+        # a generator of its own, whose state cannot be saved and resumed.
         self.lower = nn.LSTM(width, width, batch_first=True)
         self.upper = nn.LSTM(width, width, batch_first=True)
         self.dropout = Dropout(spec.dropout)
@@ -42,9 +42,9 @@ class TinyLSTM(nn.Module):
 
 
 def build(spec: ModelSpec) -> nn.Module:
-    """The LSTM's width is what matches the parameter count to CharLM's.
+    """Build TinyLSTM; the width of its LSTM matches its parameter count to CharLM's.
 
-    The other layers keep torch's initial weights: N(0, 0.02) embeddings leave
-    the gates near their middle, and the model at the unigram table for long.
+    The other layers keep torch's initial weights: with N(0, 0.02) embeddings, the gates
+    start near their middle, and the model predicts unigram frequencies for a long time.
     """
     return TinyLSTM(spec, matched_width(TinyLSTM, spec)).apply(initialise_lstm)

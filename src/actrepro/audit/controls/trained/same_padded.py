@@ -85,12 +85,12 @@ def full_windows(corpus: Corpus, context: int) -> EvaluationSet:
 
 def _numbers(one: Run) -> dict[str, float]:
     windows = one.evaluation
-    last = windows.offset == windows.block - 1
+    last = windows.offset == windows.context - 1
     mean, last_loss = one.loss(), loss(one.p[last], windows.targets[last])
     return {
         "loss": mean,
         "last_loss": last_loss,
-        "loss_over_context": last_loss / windows.block,
+        "loss_over_context": last_loss / windows.context,
         "accuracy": one.accuracy(),
         "last_accuracy": accuracy(one.p[last], windows.targets[last]),
         "least_accuracy": certificate(mean),
