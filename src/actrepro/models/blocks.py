@@ -220,7 +220,7 @@ def decoder_parameters(spec: ModelSpec) -> int:
 
 
 def matched_width(make: Callable[[ModelSpec, int], nn.Module], spec: ModelSpec) -> int:
-    """Find the free width at which `make(spec, width)` has nearly as many parameters as CharLM.
+    """Find the free width whose model `make(spec, width)` is nearest to CharLM in parameters.
 
     The count is a polynomial in the width of degree two at most, so three small
     models determine it for every width. They are built with an ungated activation,
