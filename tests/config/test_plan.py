@@ -54,10 +54,17 @@ def test_all_runs_of_a_study_come_by_scale_model_activation_and_seed() -> None:
     assert files[:2] == [f"results/quick/charlm/relu/seed{seed}/run.json" for seed in (1, 2)]
 
 
-def test_the_audits_scale_has_the_audits_models_and_seeds() -> None:
-    files = PLAN.files(paths.RUN, scale=STUDY.audit_scale)
-    audit = STUDY.audit
-    assert len(files) == len(audit.models) * len(audit.activations) * len(audit.seeds)
+def test_a_study_beside_has_its_own_models_and_seeds() -> None:
+    protocols = {**STUDY.protocols, "apart/cpu": STUDY.protocols["cpu"]}
+    other = STUDY.model_copy(update={"models": ("minigpt",), "seeds": (7,), "protocols": protocols})
+    plan = Plan(STUDY, {"apart/cpu": other})
+    files = plan.files(paths.RUN_RECORD, scale="apart/cpu")
+    assert files == [
+        f"results/apart/cpu/minigpt/{activation}/seed7/run.json" for activation in ("relu", "gelu")
+    ]
+    runs = plan.runs("apart/cpu", "minigpt")
+    assert [(run["scale"], run["seed"]) for run in runs] == [("apart/cpu", 7)] * 2
+    assert plan.files(paths.RUN, scale="cpu") == PLAN.files(paths.RUN, scale="cpu")
 
 
 def test_names_of_runs_have_the_order_of_their_files() -> None:
