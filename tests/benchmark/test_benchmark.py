@@ -46,7 +46,11 @@ from actrepro.models import build_from_protocol, count_parameters
 pytestmark = pytest.mark.filterwarnings("ignore:TF32 acceleration")
 
 SYMBOLS = 30
-PROVENANCE = {"machine": {"processor": "an abacus"}, "packages": {"torch": "0"}}
+PROVENANCE = {
+    "machine": {"system": "none", "architecture": "wood", "processor": "an abacus", "cores": 1},
+    "packages": {"torch": "0"},
+    "git": {"commit": None, "dirty": None},
+}
 
 
 def config(

@@ -156,10 +156,13 @@ def page(scale: Scale, models: dict[str, Any]) -> Iterator[Page]:
     """The report with a calculator, in a browser."""
     sizes = scale.folder / "results/models.json"
     outlined = {
-        name: {model: {**one, "outline": []} for model, one in of_scale.items()}
+        name: {
+            model: one if "why" in one else {**one, "outline": []}
+            for model, one in of_scale.items()
+        }
         for name, of_scale in models["scales"].items()
     }
-    sizes.write_text(json.dumps({"scales": outlined}), "utf-8")
+    sizes.write_text(json.dumps({"schema": 1, "scales": outlined, "activations": {}}), "utf-8")
     output = scale.folder / "results/report.html"
     write_report(contents("s", Inputs([scale.stats], [scale.corpus], models=sizes)), output)
     with chromium() as browser, opened(browser, output) as shown:

@@ -260,7 +260,7 @@ def test_the_package_starts_without_pandas_and_results_without_torch(results: Pa
         "actrepro.load_study()\n"
         "print([name for name in heavy if name in sys.modules])"
     )
-    assert printed_by(code, results.parent) == "[]\n['pandas', 'numpy']\n"
+    assert printed_by(code, results.parent) == "[]\n['pandas', 'numpy', 'pydantic']\n"
 
 
 def test_the_documentations_example_runs(results: Path) -> None:

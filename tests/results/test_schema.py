@@ -5,26 +5,42 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, get_args, get_origin
 
 import numpy as np
 import pytest
 import synthetic
-from pydantic import BaseModel, ValidationError
+from pydantic import GetPydanticSchema, TypeAdapter, ValidationError
 from study_folder import REPOSITORY
 from synthetic_study import ACTIVATIONS, make_models
+from typing_extensions import get_type_hints, is_typeddict
 
-from actrepro.core.files import read_json
+from actrepro.config.protocol import Margins, Overrides, Protocol
+from actrepro.config.study import RunConfig
+from actrepro.core.errors import ActreproError
+from actrepro.core.files import read_json, write_json
+from actrepro.core.shapes import read_as
 from actrepro.core.vocabulary import DIVERGED, FAILED, FINISHED
 from actrepro.data.evaluation_set import BASELINES
+from actrepro.data.shapes import Evaluation
+from actrepro.predict.shapes import MatchedSteps
 from actrepro.predict.store import RULES, Predictions
 from actrepro.results import schema as results_schema
-from actrepro.results.schema import ModelStatsFile, StatsFile, schema
+from actrepro.results.schema import (
+    Cell,
+    MarginValues,
+    ModelStatsFile,
+    StatsFile,
+    read_model_stats,
+    read_stats,
+    schema,
+)
 from actrepro.results.schema_version import VERSION
 from actrepro.statistics.per_scale import scale_statistics
+from actrepro.train.shapes import Override, ProtocolValues, RunAsked
 
 THREE = ("relu", "gelu", "swiglu")
 # What no made-up study has: scores without any spread, ...
@@ -35,7 +51,7 @@ NEVER_NULL = {
     "Classical.games_howell",
     "Source.eta2",
     # ... runs without a matched step, a processor without a count of cores, ...
-    "Run.machine",
+    "Machine.cores",
     "Run.matched_step",
     "Run.matched_selection_loss",
 }
@@ -122,9 +138,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_results_of_every_shape_fit(files: Mapping[str, list[Path]], shape: str) -> None:
     scale, *models = files[shape]
-    StatsFile.model_validate_json(scale.read_bytes())
+    read_stats(scale)
     for model in models:
-        ModelStatsFile.model_validate_json(model.read_bytes())
+        read_model_stats(model)
 
 
 def test_the_shapes_are_what_they_are_called(files: Mapping[str, list[Path]]) -> None:
@@ -146,7 +162,7 @@ def test_the_shapes_are_what_they_are_called(files: Mapping[str, list[Path]]) ->
 
 def refused(stats: Any) -> str:
     with pytest.raises(ValidationError) as raised:
-        StatsFile.model_validate_json(json.dumps(stats))
+        TypeAdapter(StatsFile).validate_json(json.dumps(stats))
     return str(raised.value)
 
 
@@ -198,85 +214,129 @@ def test_a_verdict_is_one_of_four_words(files: Mapping[str, list[Path]]) -> None
 
 def test_the_statistics_of_a_model_and_of_a_scale_differ(files: Mapping[str, list[Path]]) -> None:
     scale, model = files["one seed"]
-    with pytest.raises(ValidationError):
-        StatsFile.model_validate_json(model.read_bytes())
-    with pytest.raises(ValidationError):
-        ModelStatsFile.model_validate_json(scale.read_bytes())
+    with pytest.raises(ActreproError, match="found the statistics of one model, expected those of"):
+        read_stats(model)
+    with pytest.raises(ActreproError, match="found the statistics of a scale, expected those of"):
+        read_model_stats(scale)
 
 
 def test_rules_and_tables_are_those_of_the_study() -> None:
-    assert list(results_schema.Rules.model_fields) == list(RULES)
-    assert list(results_schema.DecompositionUnderRule.model_fields) == list(RULES)
-    for kind, field in ((results_schema.Cell, "beats"), (results_schema.Evaluation, "baselines")):
-        keys, _ = get_args(kind.model_fields[field].annotation)
+    assert list(get_type_hints(results_schema.Rules)) == list(RULES)
+    assert list(get_type_hints(results_schema.DecompositionUnderRule)) == list(RULES)
+    hints = (get_type_hints(Cell)["beats"], get_type_hints(Evaluation)["baselines"])
+    for keys, _ in map(get_args, hints):
         assert get_args(keys) == tuple(BASELINES)
 
 
-def described(part: type[BaseModel] = BaseModel) -> Iterator[type[BaseModel]]:
-    """Every type of the schema."""
-    for kind in part.__subclasses__():
-        if kind.__module__ == results_schema.__name__:
-            yield kind
-        yield from described(kind)
+def parts(annotation: Any, values: Iterable[Any] = ()) -> Iterator[tuple[type, Any]]:
+    """The TypedDicts within an annotation, each with None and with its values among `values`.
+
+    What the config checks is described there.
+    """
+    kind, *metadata = get_args(annotation) if get_origin(annotation) is Annotated else [annotation]
+    there = [value for value in values if value is not None]
+    if is_typeddict(kind):
+        if not any(isinstance(one, GetPydanticSchema) for one in metadata):
+            yield kind, None
+            yield from ((kind, value) for value in there)
+            for name, hint in hints_of(kind).items():
+                yield from parts(hint, [value[name] for value in there])
+        return
+    inner = get_args(kind)
+    if get_origin(kind) is dict:
+        there = [one for value in there for one in value.values()]
+        inner = inner[1:]
+    elif get_origin(kind) is list:
+        there = [one for value in there for one in value]
+    for one in inner:
+        yield from parts(one, there)
 
 
-KINDS = sorted(set(described()), key=lambda kind: kind.__name__)
+def hints_of(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind, include_extras=True)
+
+
+def description(annotation: Any) -> str:
+    [found] = [one for one in annotation.__metadata__ if getattr(one, "description", None)]
+    return str(found.description)
+
+
+KINDS = sorted(
+    {kind for file in (StatsFile, ModelStatsFile) for kind, _ in parts(file)},
+    key=lambda kind: kind.__name__,
+)
 
 
 def nullable(annotation: Any) -> bool:
     """Whether a value, or one in it, may be null."""
+    if get_origin(annotation) is Annotated:
+        return nullable(annotation.__origin__)
     return annotation is type(None) or any(map(nullable, get_args(annotation)))
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_every_key_is_required_and_described(kind: type[BaseModel]) -> None:
+def test_every_key_is_required_and_described(kind: type) -> None:
     assert kind.__doc__
-    for name, field in kind.model_fields.items():
-        assert field.is_required(), name
-        assert field.description, name
-        assert field.description.endswith("."), name
-        assert nullable(field.annotation) == ("null" in field.description.lower()), name
+    assert kind.__required_keys__ == hints_of(kind).keys()
+    assert kind.__pydantic_config__ == {"extra": "forbid", "strict": True}
+    for name, hint in hints_of(kind).items():
+        assert description(hint).endswith("."), name
+        assert nullable(hint) == ("null" in description(hint).lower()), name
 
 
-def held_by(value: Any) -> list[Any]:
-    """What a list or dictionary holds; another value itself."""
+def held_by(value: Any, annotation: Any) -> list[Any]:
+    """What a list or dictionary holds; another value itself, a TypedDict too."""
     if isinstance(value, Mapping):
-        return list(value.values())
-    return list(value) if isinstance(value, list | tuple) else [value]
-
-
-def parts(value: Any) -> Iterator[BaseModel]:
-    """A value's parts of the schema, itself included."""
-    if isinstance(value, BaseModel):
-        yield value
-        value = {name: getattr(value, name) for name in type(value).model_fields}
-    if isinstance(value, Mapping | list | tuple):
-        for part in held_by(value):
-            yield from parts(part)
+        is_dict = get_origin(annotation.__origin__) is dict
+        return list(value.values()) if is_dict else [value]
+    return list(value) if isinstance(value, list) else [value]
 
 
 def test_every_key_occurs_with_a_value_and_where_it_may_be_null_without_one(
     files: Mapping[str, list[Path]],
 ) -> None:
-    kinds: set[type[BaseModel]] = set()
     null: set[str] = set()
     given: set[str] = set()
     for scale, model, *_ in files.values():
-        scales = parts(StatsFile.model_validate_json(scale.read_bytes()))
-        models = parts(ModelStatsFile.model_validate_json(model.read_bytes()))
-        for part in itertools.chain(scales, models):
-            kinds |= set(type(part).mro())
-            for name in type(part).model_fields:
-                key = f"{type(part).__name__}.{name}"
-                for value in held_by(getattr(part, name)):
-                    (null if value is None else given).add(key)
-    # The other types are only extended.
-    own = [kind for kind in KINDS if not kind.__name__.startswith("_")]
-    assert set(own) <= kinds
+        of_scale = parts(StatsFile, [read_stats(scale)])
+        of_model = parts(ModelStatsFile, [read_model_stats(model)])
+        for kind, part in itertools.chain(of_scale, of_model):
+            for name, hint in hints_of(kind).items() if part is not None else ():
+                for value in held_by(part[name], hint):
+                    (null if value is None else given).add(f"{kind.__name__}.{name}")
     keys = {
-        f"{kind.__name__}.{name}": nullable(field.annotation)
-        for kind in own
-        for name, field in kind.model_fields.items()
+        f"{kind.__name__}.{name}": nullable(hint)
+        for kind in KINDS
+        for name, hint in hints_of(kind).items()
     }
     assert keys.keys() - given == ALWAYS_NULL
     assert {key for key, may_be in keys.items() if may_be} - null == NEVER_NULL
+
+
+def test_what_was_asked_has_the_keys_of_the_config() -> None:
+    for values, part in (
+        (ProtocolValues, Protocol),
+        (MarginValues, Margins),
+        (RunAsked, RunConfig),
+    ):
+        assert list(hints_of(values)) == list(part.model_fields)
+    assert list(hints_of(Override)) == list(Overrides.model_fields)
+
+
+def test_another_shape_is_refused_with_what_was_found(tmp_path: Path) -> None:
+    path = tmp_path / "matched.json"
+    whole = {"scale": "tiny", "model": "charlm", "common_loss": 1.5, "runs": []}
+    for change, complaint in (
+        ({"runs": None}, "runs: found None, expected otherwise: input should be a valid array"),
+        ({"common_loss": "1.5"}, "common_loss: found '1.5', expected otherwise: input should be"),
+        ({"more": 1}, "found more (1), expected no such key"),
+        ({"runs": [{"activation": "relu"}]}, "found no runs.0.seed, expected one"),
+    ):
+        write_json(path, {**whole, **change})
+        with pytest.raises(ActreproError, match=re.escape(f"{path}: {complaint}")):
+            read_as(MatchedSteps, path)
+    write_json(path, [1])
+    with pytest.raises(ActreproError, match="the file: found \\[1\\], expected otherwise"):
+        read_as(MatchedSteps, path)
+    write_json(path, whole)
+    assert read_as(MatchedSteps, path) == whole

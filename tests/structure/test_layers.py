@@ -15,7 +15,8 @@ SOURCE = REPOSITORY / "src/actrepro"
 STAGES = (
     "core",
     "config",
-    "models data provenance",
+    "data provenance",
+    "models",
     "train",
     "predict",
     "measures",

@@ -298,15 +298,17 @@ class Model:
 
 
 def record(model: str, activation: str, seed: int, made: Predictions) -> dict[str, Any]:
-    """Return the parts of a `run.json` that gates and statistics read."""
+    """Return a `run.json`."""
     asked = request(model="charlm", activation=activation, seed=seed).model_dump(mode="json")
     status = made.lost or FINISHED
     step, train_loss, selection_loss = ENDS[status]
     return {
+        "run": f"tiny/{model}/{activation}/seed{seed}",
         "status": status,
         "why": WHY.get(status),
         "config": {**asked, "model": model},
         "corpus_sha256": corpus().sha256,
+        "symbols": len(corpus().symbols),
         "weights_sha256": dict(made.weights_sha256)
         or {rule: f"lost {rule} {model} {activation} {seed}" for rule in OWN_RULES},
         "parameters": 1234,
@@ -320,11 +322,17 @@ def record(model: str, activation: str, seed: int, made: Predictions) -> dict[st
         "seconds": 0.5,
         "characters_per_second": 1000.0,
         "sequences_at_once": 4,
+        "taken_up_at": [],
         "peak_memory_bytes": 1,
         "peak_gpu_memory_bytes": None,
         "device": "cpu",
         "threads": 1,
-        "machine": {"system": "Linux"},
+        "machine": {
+            "system": "Linux",
+            "architecture": "x86_64",
+            "processor": "made up",
+            "cores": 2,
+        },
         "packages": {"python": "3"},
         "git": {"commit": None, "dirty": None},
     }

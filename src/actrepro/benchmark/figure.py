@@ -5,15 +5,16 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from actrepro.benchmark.shapes import Growth, Peak, Speeds, Spread, TimedCell, TrainingBenchmark
 from actrepro.config.study import VARIED
-from actrepro.core.files import read_json
 from actrepro.core.formats import counted, mebibytes, number, percent
+from actrepro.core.shapes import read_as
 from actrepro.figures.sheet import (
     INK,
     MARGIN,
@@ -26,8 +27,7 @@ from actrepro.figures.sheet import (
     style,
 )
 from actrepro.figures.style import activation_colours
-
-Entry = Mapping[str, Any]
+from actrepro.results.cells import known
 
 TITLE = "Training speed on this machine"
 HEADING = 0.42  # inches for the name of what follows
@@ -38,13 +38,13 @@ BLUE, ORANGE = "#0072B2", "#D55E00"
 DISTURBED = 0.05
 UNIT = "characters/s"
 COLUMN = 0.72  # inches of a column of numbers beside a panel
-COLUMNS: Mapping[str, Callable[[Entry], str]] = {
+COLUMNS: Mapping[str, Callable[[Speeds], str]] = {
     "GFLOP/s": lambda ours: number(ours["gflops"]["median"], 1),
     "of peak": lambda ours: percent(ours["share_of_peak"]["median"], 0),
     "outside": lambda ours: f"{number(ours['seconds_outside_training']['median'], 1)} s",
-    "memory": lambda ours: mebibytes(ours["peak_memory_bytes"]["median"]),
+    "memory": lambda ours: mebibytes(known(ours["peak_memory_bytes"]["median"])),
 }
-LOOKS: Mapping[str, tuple[float, str, Look]] = {
+LOOKS: Mapping[Literal["training", "jobs"], tuple[float, str, Look]] = {
     "training": (-0.17, "in the training loop", {"marker": "o", "markersize": 6}),
     "jobs": (
         0.17,
@@ -67,12 +67,12 @@ def draw_benchmark(numbers: Path, svg: Path, png: Path) -> None:
     ActreproError
         When the file is missing or damaged.
     """
-    benchmark = read_json(numbers)
+    benchmark = read_as(TrainingBenchmark, numbers)
     with style():
         compose(benchmark).save(svg, png)
 
 
-def compose(benchmark: Entry) -> Sheet:
+def compose(benchmark: TrainingBenchmark) -> Sheet:
     """Compose the figure; call it inside `actrepro.figures.sheet.style()`."""
     scales = list(dict.fromkeys(cell["scale"] for cell in benchmark["cells"]))
     speeds = [_speed_height(benchmark, scale) for scale in scales]
@@ -86,7 +86,7 @@ def compose(benchmark: Entry) -> Sheet:
     return sheet
 
 
-def note(benchmark: Entry) -> str:
+def note(benchmark: TrainingBenchmark) -> str:
     """Write the figure's note: the machine, the number of rounds, and the peaks."""
     machine, packages = benchmark["provenance"]["machine"], benchmark["provenance"]["packages"]
     rounds = benchmark["settings"]["rounds"]
@@ -106,14 +106,14 @@ def note(benchmark: Entry) -> str:
     return " ".join(parts)
 
 
-def _peak_note(precision: str, peak: Entry) -> str:
+def _peak_note(precision: str, peak: Peak) -> str:
     return (
         f"Peak in matrix products ({precision}): {number(peak['machine'], 0)} GFLOP/s, "
         f"of one process {number(peak['one_process'], 0)}."
     )
 
 
-def _first_cells(benchmark: Entry, scale: str) -> list[Entry]:
+def _first_cells(benchmark: TrainingBenchmark, scale: str) -> list[TimedCell]:
     """Return a scale's models, each with the first of the activations."""
     first = benchmark["settings"]["activations"][0]
     return [
@@ -123,12 +123,12 @@ def _first_cells(benchmark: Entry, scale: str) -> list[Entry]:
     ]
 
 
-def _speed_height(benchmark: Entry, scale: str) -> float:
+def _speed_height(benchmark: TrainingBenchmark, scale: str) -> float:
     return 0.28 + ROW * len(_first_cells(benchmark, scale)) + BELOW
 
 
 def _draw_speeds(
-    sheet: Sheet, benchmark: Entry, scales: Sequence[str], heights: Sequence[float]
+    sheet: Sheet, benchmark: TrainingBenchmark, scales: Sequence[str], heights: Sequence[float]
 ) -> float:
     """Draw a panel per scale, a row per model; return the top of the next part."""
     activation = benchmark["settings"]["activations"][0]
@@ -166,7 +166,7 @@ def _dress_rows(panel: Axes, title: str, labels: Sequence[str]) -> None:
     panel.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
 
 
-def _draw_values(panel: Axes, height: float, values: Entry, colour: str, look: Look) -> None:
+def _draw_values(panel: Axes, height: float, values: Spread, colour: str, look: Look) -> None:
     """Draw single rounds as small rings behind their median."""
     singles = [value for value in values["rounds"] if value is not None]
     ring: Look = {"markeredgecolor": colour, "markerfacecolor": "none", "markeredgewidth": 0.7}
@@ -176,13 +176,13 @@ def _draw_values(panel: Axes, height: float, values: Entry, colour: str, look: L
         panel.plot([values["median"]], [height], linestyle="none", zorder=3, alpha=0.85, **filled)
 
 
-def _write_reason(panel: Axes, height: float, why: str) -> None:
+def _write_reason(panel: Axes, height: float, why: str | None) -> None:
     text = textwrap.shorten(f"not measured: {why}", 60, placeholder=" …")
     look: Look = {"transform": panel.get_yaxis_transform(), "va": "center", "style": "italic"}
     panel.text(0.02, height, text, fontsize=7, color=SOFT, **look)
 
 
-def _write_columns(panel: Axes, height: float, ours: Entry, width: float) -> None:
+def _write_columns(panel: Axes, height: float, ours: Speeds, width: float) -> None:
     for index, write in enumerate(COLUMNS.values()):
         look: Look = {"transform": panel.get_yaxis_transform(), "ha": "right", "va": "center"}
         panel.text(_column(index, width), height, write(ours), fontsize=8, **look)
@@ -203,20 +203,20 @@ def _thousands(value: float, _: int) -> str:
     return f"{value:,.0f}"
 
 
-def _peers(benchmark: Entry, scale: str) -> list[Entry]:
+def _peers(benchmark: TrainingBenchmark, scale: str) -> list[TimedCell]:
     """Return a scale's cells that the plain loop trains too."""
     return [
         cell for cell in benchmark["cells"] if cell["scale"] == scale and cell["ratio"] is not None
     ]
 
 
-def _ratio_grid(benchmark: Entry, scales: Sequence[str]) -> Grid:
+def _ratio_grid(benchmark: TrainingBenchmark, scales: Sequence[str]) -> Grid:
     names = benchmark["settings"]["activations"]
     return Grid(label_width(names), 0.1, len(scales), (ROW + 0.08) * len(names) + 0.1)
 
 
 def _draw_ratios(
-    sheet: Sheet, benchmark: Entry, scales: Sequence[str], grid: Grid, top: float
+    sheet: Sheet, benchmark: TrainingBenchmark, scales: Sequence[str], grid: Grid, top: float
 ) -> float:
     """Draw speeds as multiples of the plain loop's, by activation; a panel per scale."""
     sheet.heading("CharLM: times as fast as the plain loop on the same cores", top + HEADING / 2)
@@ -229,10 +229,11 @@ def _draw_ratios(
         panel.axvline(1, color=SOFT, linewidth=0.7, zorder=1)
         panel.set_xlabel("times as fast")
         for place, cell in enumerate(cells):
+            ratio = known(cell["ratio"])
             for kind, (shift, _, look) in LOOKS.items():
                 colour = colours[cell["activation"]]
-                _draw_values(panel, place + shift, cell["ratio"][kind], colour, look)
-            if cell["ratio"]["training"]["median"] is None:
+                _draw_values(panel, place + shift, ratio[kind], colour, look)
+            if ratio["training"]["median"] is None:
                 _write_reason(panel, place, cell["plain"]["why"] or cell["ours"]["why"])
         _widen(panel)
     _draw_legend(sheet, top + HEADING + grid.height)
@@ -257,7 +258,7 @@ def _legend_look(look: Look) -> Look:
     return {"markerfacecolor": SOFT, "markeredgecolor": SOFT, **look}
 
 
-def _draw_growth(sheet: Sheet, benchmark: Entry, top: float) -> None:
+def _draw_growth(sheet: Sheet, benchmark: TrainingBenchmark, top: float) -> None:
     """Draw a step's time by width, depth and context, and the speed of simultaneous runs."""
     growth = benchmark["growth"]
     base = growth["base"]
@@ -268,57 +269,76 @@ def _draw_growth(sheet: Sheet, benchmark: Entry, top: float) -> None:
     )
     gap, first = 0.62, MARGIN + 0.5
     width = (WIDTH - MARGIN - first - gap * (len(AXES) - 1)) / len(AXES)
-    limits = _step_limits(growth)
+    curves = _curves(growth)
+    limits = _step_limits(curves)
     for index, (size, name) in enumerate(AXES.items()):
+        points = curves[size]
         panel = sheet.panel(first + index * (width + gap), top + HEADING + 0.28, width, 1.7)
         panel.set_xlabel(name)
         panel.grid(axis="y")
         if size == "runs":
             panel.set_title(UNIT)
-            _draw_curve(panel, growth[size], "training_characters_per_second", 1)
+            _draw_curve(panel, points, 1)
             panel.set_ylim(0, 1.05 * panel.get_ylim()[1])
             panel.yaxis.set_major_formatter(FuncFormatter(_thousands))
         else:
             panel.set_title("ms per step")
             panel.set_yscale("log")
-            _draw_curve(panel, growth[size], "seconds_per_step", 1000)
+            _draw_curve(panel, points, 1000)
             panel.set_ylim(*limits)
             panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             panel.yaxis.set_major_formatter(FuncFormatter(_plain_number))
             panel.yaxis.set_minor_locator(NullLocator())
-        _ticks_at(panel, [entry["value"] for entry in growth[size]])
+        _ticks_at(panel, [value for value, _, _ in points])
     below = sheet.place(MARGIN, top + HEADING + 0.28 + 1.7 + BELOW)
     look: Look = {"fontsize": 7.5, "color": SOFT, "style": "italic"}
     sheet.figure.text(*below, GROWTH_NOTE, **look)
 
 
-def _step_limits(growth: Entry) -> tuple[float, float]:
+# What was varied, what it took, and the share of the peak.
+Point = tuple[int, Spread, Spread]
+
+
+def _curves(growth: Growth) -> dict[str, list[Point]]:
+    """By what was varied: of sizes the seconds of a step, of runs side by side their speed."""
+    sizes = {"width": growth["width"], "layers": growth["layers"], "context": growth["context"]}
+    steps = {
+        size: [(one["value"], one["seconds_per_step"], one["share_of_peak"]) for one in grown]
+        for size, grown in sizes.items()
+    }
+    runs = [
+        (one["value"], one["training_characters_per_second"], one["share_of_peak"])
+        for one in growth["runs"]
+    ]
+    return {**steps, "runs": runs}
+
+
+def _step_limits(curves: Mapping[str, Sequence[Point]]) -> tuple[float, float]:
     """Return the limits of one scale for the milliseconds of all sizes."""
     steps = [
         value * 1000
         for size in VARIED
-        for entry in growth[size]
-        for value in entry["seconds_per_step"]["rounds"]
+        for _, seconds, _ in curves[size]
+        for value in seconds["rounds"]
         if value is not None
     ]
     return (min(steps) / 1.5, max(steps) * 1.8) if steps else (1, 10)
 
 
-def _draw_curve(panel: Axes, entries: Sequence[Entry], key: str, unit: float) -> None:
+def _draw_curve(panel: Axes, points: Sequence[Point], unit: float) -> None:
     """Draw medians joined by a line, single rounds as rings, and each point's share of the peak."""
     panel.set_xscale("log")
-    drawn = [entry for entry in entries if entry[key]["median"] is not None]
-    x = [entry["value"] for entry in drawn]
-    y = [entry[key]["median"] * unit for entry in drawn]
+    drawn = [point for point in points if point[1]["median"] is not None]
+    x = [value for value, _, _ in drawn]
+    y = [known(spread["median"]) * unit for _, spread, _ in drawn]
     panel.plot(x, y, "o-", color=ORANGE, markersize=5, linewidth=1.1, zorder=3)
-    for entry, height in zip(drawn, y, strict=True):
-        singles = [value * unit for value in entry[key]["rounds"] if value is not None]
+    for (place, spread, share), height in zip(drawn, y, strict=True):
+        singles = [value * unit for value in spread["rounds"] if value is not None]
         look: Look = {"markerfacecolor": "none", "markeredgecolor": ORANGE, "markersize": 2.8}
-        panel.plot([entry["value"]] * len(singles), singles, "o", markeredgewidth=0.7, **look)
-        share = percent(entry["share_of_peak"]["median"], 0)
+        panel.plot([place] * len(singles), singles, "o", markeredgewidth=0.7, **look)
         panel.annotate(
-            share,
-            (entry["value"], height),
+            percent(share["median"], 0),
+            (place, height),
             (5, -10),
             textcoords="offset points",
             ha="left",

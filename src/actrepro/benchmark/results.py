@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from actrepro.benchmark.measure import (
     OURS,
@@ -21,15 +21,28 @@ from actrepro.benchmark.measure import (
 from actrepro.benchmark.plan import Plan
 from actrepro.benchmark.processes import Lost
 from actrepro.benchmark.quiet import Moment, share_of_others
+from actrepro.benchmark.shapes import (
+    Grown,
+    Growth,
+    Measured,
+    Provenance,
+    Ratio,
+    Settings,
+    Sized,
+    Speeds,
+    Spread,
+    TimedCell,
+    Times,
+    TrainingBenchmark,
+)
+from actrepro.benchmark.shapes import Peak as PeakEntry
 from actrepro.config.study import BenchmarkConfig, RunConfig
 from actrepro.core import machine as provenance
 from actrepro.core.files import write_json
 
 VERSION = 1
 NO_PEER = "the plain loop trains CharLM only"
-SIZES = ("layers", "width", "heads", "context", "batch", "dropout", "precision")
 
-Entry = dict[str, Any]
 Number = Callable[[Timing], float | None]
 
 
@@ -59,11 +72,15 @@ def make_benchmark(
     start = Moment.now()
     measured = measure(plan)
     others = share_of_others(start, Moment.now())
-    content = assembled(plan, measured)
-    write_json(output, {**content, "share_of_others": others, "provenance": _provenance()})
+    file: TrainingBenchmark = {
+        **assembled(plan, measured),
+        "share_of_others": others,
+        "provenance": _provenance(),
+    }
+    write_json(output, file)
 
 
-def _provenance() -> Entry:
+def _provenance() -> Provenance:
     return {
         "machine": provenance.machine(),
         "packages": provenance.package_versions(),
@@ -71,12 +88,12 @@ def _provenance() -> Entry:
     }
 
 
-def assembled(plan: Plan, measured: Measurements) -> Entry:
+def assembled(plan: Plan, measured: Measurements) -> Measured:
     """Return the file's content without its provenance."""
     peaks = {precision: _peak(rounds) for precision, rounds in measured.peaks.items()}
     return {
         "version": VERSION,
-        "settings": plan.config.settings.model_dump(mode="json"),
+        "settings": cast(Settings, plan.config.settings.model_dump(mode="json")),
         "device": plan.device,
         "device_name": _device_name(measured),
         "cores": plan.cores,
@@ -92,7 +109,7 @@ def _device_name(measured: Measurements) -> str | None:
     return next((outcome.device for outcome in every if isinstance(outcome, Timing)), None)
 
 
-def _peak(rounds: Sequence[Peak]) -> Entry:
+def _peak(rounds: Sequence[Peak]) -> PeakEntry:
     """Compute medians over rounds by mode and product; the peak is the best product's."""
     modes = {
         mode: {name: statistics.median(peak[mode][name] for peak in rounds) for name in products}
@@ -107,7 +124,7 @@ def _peak(rounds: Sequence[Peak]) -> Entry:
     }
 
 
-def spread(values: Sequence[float | None]) -> Entry:
+def spread(values: Sequence[float | None]) -> Spread:
     """Return median, least and greatest of the measured values, and the value of each round."""
     measured = [value for value in values if value is not None]
     return {
@@ -118,8 +135,8 @@ def spread(values: Sequence[float | None]) -> Entry:
     }
 
 
-def _quantity(outcomes: Sequence[Outcome], number: Number) -> Entry:
-    return spread([None if isinstance(outcome, Lost) else number(outcome) for outcome in outcomes])
+def _quantity(outcomes: Sequence[Outcome], number: Number) -> Spread:
+    return spread([None if isinstance(one, Lost) else number(one) for one in outcomes])
 
 
 def _training_speed(timing: Timing) -> float:
@@ -130,40 +147,35 @@ def _job_speed(timing: Timing) -> float:
     return timing.characters / timing.job_seconds
 
 
-QUANTITIES: Mapping[str, Number] = {
-    "training_characters_per_second": _training_speed,
-    "job_characters_per_second": _job_speed,
-    "seconds_outside_training": lambda timing: timing.outside_seconds,
-    "peak_memory_bytes": lambda timing: timing.peak_memory_bytes,
-    "peak_gpu_memory_bytes": lambda timing: timing.peak_gpu_memory_bytes,
-    "selection_loss": lambda timing: timing.selection_loss,
-}
-
-
-def _cell(plan: Plan, run: RunConfig, measured: Measurements, peaks: Mapping[str, Entry]) -> Entry:
-    ours, *peers = (measured.outcomes[timed.key] for timed in sides(plan, run))
+def _cell(
+    plan: Plan, run: RunConfig, measured: Measurements, peaks: Mapping[str, PeakEntry]
+) -> TimedCell:
+    ours, *peers = (measured.outcomes[one.key] for one in sides(plan, run))
     flops, peak = measured.flops[key_of(run)], peaks[run.protocol.precision]["machine"]
-    entry = {
-        **_named(run),
+    plain = peers[0] if peers else None
+    return {
         **_sizes(run, flops),
         "runs_per_job": plan.runs_per_job(run),
         "parameters": _parameters(ours),
-        "ours": {**_timed(ours), **_share(ours, flops, peak)},
+        "ours": _speeds(ours, flops, peak),
+        "plain": {"why": NO_PEER} if plain is None else _timed(plain),
+        "ratio": None if plain is None else _ratio(ours, plain),
     }
-    if not peers:
-        return {**entry, "plain": {"why": NO_PEER}, "ratio": None}
-    [plain] = peers
-    return {**entry, "plain": _timed(plain), "ratio": _ratio(ours, plain)}
 
 
-def _named(run: RunConfig) -> Entry:
-    return {"scale": run.scale, "model": run.model, "activation": run.activation}
-
-
-def _sizes(run: RunConfig, flops: float) -> Entry:
+def _sizes(run: RunConfig, flops: float) -> Sized:
     protocol = run.protocol
     return {
-        **{size: getattr(protocol, size) for size in SIZES},
+        "scale": run.scale,
+        "model": run.model,
+        "activation": run.activation,
+        "layers": protocol.layers,
+        "width": protocol.width,
+        "heads": protocol.heads,
+        "context": protocol.context,
+        "batch": protocol.batch,
+        "dropout": protocol.dropout,
+        "precision": protocol.precision,
         "steps": protocol.iterations,
         "evaluate_every": protocol.evaluate_every,
         "history_windows": protocol.history_windows,
@@ -175,9 +187,16 @@ def _parameters(outcomes: Sequence[Outcome]) -> int | None:
     return next((timing.parameters for timing in outcomes if isinstance(timing, Timing)), None)
 
 
-def _timed(outcomes: Sequence[Outcome]) -> Entry:
-    quantities = {name: _quantity(outcomes, number) for name, number in QUANTITIES.items()}
-    return {"why": _why(outcomes), **quantities}
+def _timed(outcomes: Sequence[Outcome]) -> Times:
+    return {
+        "why": _why(outcomes),
+        "training_characters_per_second": _quantity(outcomes, _training_speed),
+        "job_characters_per_second": _quantity(outcomes, _job_speed),
+        "seconds_outside_training": _quantity(outcomes, lambda one: one.outside_seconds),
+        "peak_memory_bytes": _quantity(outcomes, lambda one: one.peak_memory_bytes),
+        "peak_gpu_memory_bytes": _quantity(outcomes, lambda one: one.peak_gpu_memory_bytes),
+        "selection_loss": _quantity(outcomes, lambda one: one.selection_loss),
+    }
 
 
 def _why(outcomes: Sequence[Outcome]) -> str | None:
@@ -186,17 +205,18 @@ def _why(outcomes: Sequence[Outcome]) -> str | None:
     return "; ".join(reasons) or None
 
 
-def _share(outcomes: Sequence[Outcome], flops: float, peak: float) -> Entry:
+def _speeds(outcomes: Sequence[Outcome], flops: float, peak: float) -> Speeds:
     def gflops(timing: Timing) -> float:
         return _training_speed(timing) * flops / 1e9
 
     return {
+        **_timed(outcomes),
         "gflops": _quantity(outcomes, gflops),
         "share_of_peak": _quantity(outcomes, lambda timing: gflops(timing) / peak),
     }
 
 
-def _ratio(ours: Sequence[Outcome], plain: Sequence[Outcome]) -> Entry:
+def _ratio(ours: Sequence[Outcome], plain: Sequence[Outcome]) -> Ratio:
     """Compute our speed as a multiple of the plain loop's, round by round."""
     pairs = list(zip(ours, plain, strict=True))
     return {
@@ -211,24 +231,27 @@ def _times_as_fast(ours: Outcome, peer: Outcome, speed: Callable[[Timing], float
     return speed(ours) / speed(peer)
 
 
-def _growth(plan: Plan, measured: Measurements, peaks: Mapping[str, Entry]) -> Entry:
+def _growth(plan: Plan, measured: Measurements, peaks: Mapping[str, PeakEntry]) -> Growth:
     base = plan.base()
     peak, flops = peaks[base.protocol.precision], measured.flops[key_of(base)]
     crowds = {jobs: measured.outcomes[Timed(base, OURS, jobs).key] for jobs in plan.crowds()}
+    grown = {
+        size: [_grown(run, size, measured, peak["one_process"]) for run in runs]
+        for size, runs in plan.grown().items()
+    }
     return {
-        "base": {**_named(base), **_sizes(base, flops)},
-        **{
-            size: [_grown(run, size, measured, peak["one_process"]) for run in runs]
-            for size, runs in plan.grown().items()
-        },
+        "base": _sizes(base, flops),
+        "width": grown["width"],
+        "layers": grown["layers"],
+        "context": grown["context"],
         "runs": [
-            {"value": jobs, **_timed(outcomes), **_share(outcomes, flops, peak["machine"])}
+            {"value": jobs, **_speeds(outcomes, flops, peak["machine"])}
             for jobs, outcomes in crowds.items()
         ],
     }
 
 
-def _grown(run: RunConfig, size: str, measured: Measurements, peak: float) -> Entry:
+def _grown(run: RunConfig, size: str, measured: Measurements, peak: float) -> Grown:
     """Describe a single run of another size: its time per step and share of a process's peak."""
     outcomes = measured.outcomes[Timed(run, OURS, 1).key]
     flops, steps = measured.flops[key_of(run)], run.protocol.iterations
@@ -237,7 +260,6 @@ def _grown(run: RunConfig, size: str, measured: Measurements, peak: float) -> En
         "steps": steps,
         "flops_per_character": flops,
         "parameters": _parameters(outcomes),
-        "seconds_per_step": _quantity(outcomes, lambda timing: timing.training_seconds / steps),
-        **_timed(outcomes),
-        **_share(outcomes, flops, peak),
+        "seconds_per_step": _quantity(outcomes, lambda one: one.training_seconds / steps),
+        **_speeds(outcomes, flops, peak),
     }

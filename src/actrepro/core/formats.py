@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+
+from typing_extensions import TypedDict
 
 MISSING = "—"
+
+
+class Spread(TypedDict):
+    """A mean and its standard deviation; null where there is one value."""
+
+    value: float
+    sd: float | None
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -40,7 +48,7 @@ def interval(bounds: Sequence[float] | None, digits: int = 4) -> str:
     return f"[{number(bounds[0], digits)}, {number(bounds[1], digits)}]"
 
 
-def mean_sd(metric: Mapping[str, Any] | None, share: bool = False) -> str:
+def mean_sd(metric: Spread | None, share: bool = False) -> str:
     """Format a metric as mean ± standard deviation (n − 1) over seeds; a share in per cent."""
     if metric is None:
         return MISSING
@@ -95,7 +103,7 @@ def short_hash(digest: str) -> str:
     return digest[:12]
 
 
-def mebibytes(size: int) -> str:
+def mebibytes(size: float) -> str:
     """Format bytes as MiB."""
     return f"{size / 2**20:,.0f} MiB"
 

@@ -10,9 +10,9 @@ import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from actrepro.core.gpus import visible_gpus
+from actrepro.core.shapes import GitState, Machine
 
 PACKAGES = ("actrepro", "torch", "numpy", "safetensors", "snakemake")
 
@@ -32,7 +32,7 @@ def package_versions(names: Iterable[str] = PACKAGES) -> dict[str, str]:
     return versions
 
 
-def git_state() -> dict[str, Any]:
+def git_state() -> GitState:
     """Return the source tree's commit and whether it has changes; None outside a checkout."""
     checkout = _git("rev-parse", "--show-toplevel")
     # A package installed inside another project's checkout has no commit of its own.
@@ -58,7 +58,7 @@ def _git(*arguments: str) -> str | None:
     return done.stdout.strip()
 
 
-def machine() -> dict[str, Any]:
+def machine() -> Machine:
     """Return processor, cores and system; nothing that identifies the machine or its user."""
     return {
         "system": platform.system(),

@@ -5,9 +5,12 @@ A lost run is recorded with its reason and excluded from every statistic.
 
 from __future__ import annotations
 
-FINISHED = "finished"
+from typing import Final, Literal
+
+Status = Literal["finished", "diverged", "failed"]
+FINISHED: Final = "finished"
 # A loss was NaN or infinite.
-DIVERGED = "diverged"
+DIVERGED: Final = "diverged"
 # The machine ran out of memory.
-FAILED = "failed"
-LOST = (DIVERGED, FAILED)
+FAILED: Final = "failed"
+LOST: tuple[Status, ...] = (DIVERGED, FAILED)

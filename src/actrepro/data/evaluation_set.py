@@ -15,6 +15,7 @@ learned beats them.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,10 @@ from numpy.typing import NDArray
 from actrepro.core.errors import ActreproError
 from actrepro.core.files import read_npz, write_json, write_npz
 from actrepro.data.corpus import Codes, Corpus, code_points, load_corpus, text_of
+from actrepro.data.shapes import Baseline, Evaluation, Table
 
 LAST_WINDOWS = 1000
-BASELINES = {"unigram": 1, "bigram": 2, "trigram": 3}
+BASELINES: Mapping[Table, int] = {"unigram": 1, "bigram": 2, "trigram": 3}
 SMOOTHING = 1.0  # added to every count
 
 
@@ -230,26 +232,24 @@ def make_evaluation(
     corpus = load_corpus(corpus_path)
     made = evaluation_set(corpus, context, test_characters)
     made.save(output)
-    write_json(
-        manifest,
-        {
-            "block": context,
-            "characters": len(made.targets),
-            "first_position": int(made.positions[0]),
-            "windows": len(made.inputs),
-            "last_windows": len(made.last_inputs),
-            "sha256": made.sha256,
-            "corpus_sha256": corpus.sha256,
-            "smoothing": SMOOTHING,
-            "baselines": _baselines(corpus, made.positions),
-            # A run has learned when its loss on the selection text is below this.
-            "selection_bigram_loss": ngram_baseline(
-                corpus, np.arange(corpus.train_end, corpus.selection_end), BASELINES["bigram"]
-            )[0],
-        },
-    )
+    described: Evaluation = {
+        "block": context,
+        "characters": len(made.targets),
+        "first_position": int(made.positions[0]),
+        "windows": len(made.inputs),
+        "last_windows": len(made.last_inputs),
+        "sha256": made.sha256,
+        "corpus_sha256": corpus.sha256,
+        "smoothing": SMOOTHING,
+        "baselines": _baselines(corpus, made.positions),
+        # A run has learned when its loss on the selection text is below this.
+        "selection_bigram_loss": ngram_baseline(
+            corpus, np.arange(corpus.train_end, corpus.selection_end), BASELINES["bigram"]
+        )[0],
+    }
+    write_json(manifest, described)
 
 
-def _baselines(corpus: Corpus, positions: NDArray[np.int64]) -> dict[str, dict[str, float]]:
+def _baselines(corpus: Corpus, positions: NDArray[np.int64]) -> dict[Table, Baseline]:
     scores = {name: ngram_baseline(corpus, positions, order) for name, order in BASELINES.items()}
     return {name: {"loss": loss, "accuracy": hits} for name, (loss, hits) in scores.items()}

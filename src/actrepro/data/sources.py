@@ -13,6 +13,7 @@ from actrepro.core.files import write_json
 from actrepro.data.corpus import Corpus
 from actrepro.data.fetch import download_text, sdist_members
 from actrepro.data.plays import clean_plays, is_play
+from actrepro.data.shapes import CorpusManifest
 
 # The shortest text whose test half has 100 characters, the fewest a study may predict.
 MIN_CHARACTERS = 2000
@@ -49,20 +50,18 @@ def make_corpus(name: str, corpus: CorpusConfig, output: Path, manifest: Path) -
     made = Corpus.of_text(text)
     _check(name, corpus, made)
     made.save(output)
-    write_json(
-        manifest,
-        {
-            "corpus": name,
-            "source": corpus.source,
-            "origin": origin,
-            "sha256": made.sha256,
-            "characters": len(made.codes),
-            "symbols": made.symbols,
-            "train": len(made.train),
-            "selection": len(made.selection),
-            "test": len(made.test),
-        },
-    )
+    described: CorpusManifest = {
+        "corpus": name,
+        "source": corpus.source,
+        "origin": origin,
+        "sha256": made.sha256,
+        "characters": len(made.codes),
+        "symbols": made.symbols,
+        "train": len(made.train),
+        "selection": len(made.selection),
+        "test": len(made.test),
+    }
+    write_json(manifest, described)
 
 
 def _fetched(corpus: CorpusConfig) -> tuple[str, str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
@@ -21,10 +20,11 @@ from actrepro.figures.style import (
     say,
     say_in_corner,
 )
-from actrepro.results.cells import Stats, cells_of, compared_cells, sound
+from actrepro.measures.shapes import Breakdown, Calibration
+from actrepro.results.cells import ComparedCell, Stats, cells_of, compared_cells, known, sound
 
 # `breakdown.json` by model.
-Breakdowns = Mapping[str, Mapping[str, Any]]
+Breakdowns = Mapping[str, Breakdown]
 # Points of a panel, by activation.
 Lines = Mapping[str, tuple[Sequence[float], Sequence[float]]]
 
@@ -74,7 +74,7 @@ def draw_where(header: Header, stats: Stats, breakdowns: Breakdowns) -> Sheet:
     return sheet
 
 
-def _by_symbol(panel: Axes, cells: Mapping[str, Mapping[str, Any]]) -> Lines:
+def _by_symbol(panel: Axes, cells: Mapping[str, ComparedCell]) -> Lines:
     """Symbols are named below the panel: all runs predict the same text."""
     for cell in list(cells.values())[:1]:
         names = [shown(one["symbol"]) for one in cell["by_symbol"][:MOST_SYMBOLS]]
@@ -93,7 +93,7 @@ def shown(symbol: str) -> str:
     return symbol if symbol.isprintable() else f"{ord(symbol):x}"
 
 
-def _by_confidence(cells: Mapping[str, Mapping[str, Any]]) -> Lines:
+def _by_confidence(cells: Mapping[str, ComparedCell]) -> Lines:
     return {
         name: _points(
             ((one["low"] + one["high"]) / 2, one["total_variation"])
@@ -104,7 +104,7 @@ def _by_confidence(cells: Mapping[str, Mapping[str, Any]]) -> Lines:
     }
 
 
-def _by_position(cells: Mapping[str, Mapping[str, Any]]) -> Lines:
+def _by_position(cells: Mapping[str, ComparedCell]) -> Lines:
     return {
         name: _points(
             (one["start"] + one["characters"] / 2, one["total_variation"])
@@ -114,7 +114,7 @@ def _by_position(cells: Mapping[str, Mapping[str, Any]]) -> Lines:
     }
 
 
-def _points(pairs: Any) -> tuple[list[float], list[float]]:
+def _points(pairs: Iterable[tuple[float, float | None]]) -> tuple[list[float], list[float]]:
     known = [(x, y) for x, y in pairs if y is not None]
     return [x for x, _ in known], [y for _, y in known]
 
@@ -172,14 +172,19 @@ def draw_calibration(header: Header, stats: Stats, breakdowns: Breakdowns) -> Sh
         panel.grid()
         panel.plot([0, 1], [0, 1], color=SOFT, linewidth=0.8, linestyle=":")
         name_y(panel, index, grid, "accuracy")
-        cells = {name: one for name, one in breakdowns[model]["cells"].items() if one["n"]}
+        cells = {
+            name: known(one["calibration"])
+            for name, one in breakdowns[model]["cells"].items()
+            if one["n"]
+        }
         if not cells:
             say(panel, "no run finished")
         for name, look in _styles(stats, model, colours).items():
             if name in cells:
-                bins = cells[name]["calibration"]["bins"]
+                bins = cells[name]["bins"]
                 kept = [one for one in bins if one["share"] >= LEAST_SHARE]
-                x, y = ([one[key] for one in kept] for key in ("confidence", "accuracy"))
+                x = [known(one["confidence"]) for one in kept]
+                y = [known(one["accuracy"]) for one in kept]
                 panel.plot(x, y, linewidth=1.1, marker=".", markersize=3.5, **look)
         _list_errors(panel, cells, colours)
     for panel in panels[-grid.columns :]:
@@ -188,11 +193,9 @@ def draw_calibration(header: Header, stats: Stats, breakdowns: Breakdowns) -> Sh
     return sheet
 
 
-def _list_errors(
-    panel: Axes, cells: Mapping[str, Mapping[str, Any]], colours: Mapping[str, str]
-) -> None:
+def _list_errors(panel: Axes, cells: Mapping[str, Calibration], colours: Mapping[str, str]) -> None:
     """Calibration errors in the corner that no line reaches, or their range where they are many."""
-    errors = {name: cell["calibration"]["error"] for name, cell in cells.items()}
+    errors = {name: cell["error"] for name, cell in cells.items()}
     look: Look = {"transform": panel.transAxes, "fontsize": 7, "va": "top"}
     if not errors:
         return
@@ -225,9 +228,10 @@ def draw_ensemble(header: Header, stats: Stats, breakdowns: Breakdowns) -> Sheet
         for name, look in _styles(stats, model, colours).items():
             if name in cells:
                 sizes = cells[name]["ensemble"]["sizes"]
-                x, y = ([one[key] for one in sizes] for key in ("k", "loss"))
+                x, y = [one["k"] for one in sizes], [one["loss"] for one in sizes]
                 panel.plot(x, y, linewidth=1.2, marker="o", markersize=3, **look)
-        _say_gain(panel, [cells[name]["ensemble"]["gain"] for name in cells if name in judged])
+        gains = (cell["ensemble"]["gain"] for name, cell in cells.items() if name in judged)
+        _say_gain(panel, [gain for gain in gains if gain is not None])
     for panel in panels[-grid.columns :]:
         panel.set_xlabel("seeds averaged")
     draw_legend(sheet, grid.height, lines_of(colours))

@@ -6,7 +6,7 @@ The report wants the words alone, so nothing here imports matplotlib.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from actrepro.core import formats
 from actrepro.figures.catalogue import (
@@ -212,11 +212,11 @@ def _without_model(stats: Stats) -> str:
     return "" if whole else "Too many runs or pairs to show them singly"
 
 
-def _means_behind(names: str) -> Callable[[Stats], str]:
+def _means_behind(names: Callable[[Stats], Collection[str]]) -> Callable[[Stats], str]:
     """Whether the grey lines are means: of so many models or activations."""
 
     def said(stats: Stats) -> str:
-        whole = curves_shown(len(stats[names]), len(stats["seeds"]))
+        whole = curves_shown(len(names(stats)), len(stats["seeds"]))
         return "" if whole else "Grey lines are means over seeds"
 
     return said
@@ -247,8 +247,8 @@ LEFT_OUT: Mapping[str, Callable[[Stats], str]] = {
     "tradeoff": _without_crosses,
     "where": _ranges,
     MODEL: _without_model,
-    CURVES: _means_behind("activations"),
-    TRAINING: _means_behind("models"),
+    CURVES: _means_behind(lambda stats: stats["activations"]),
+    TRAINING: _means_behind(lambda stats: stats["models"]),
 }
 
 _LINES = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -32,7 +31,8 @@ from actrepro.figures.style import (
 )
 from actrepro.figures.tiles import MOST_COLUMNS, draw_tiles
 from actrepro.measures import PRIMARY
-from actrepro.results.cells import Stats, cells_of, every_cell, sound
+from actrepro.results.cells import Stats, cells_of, every_cell, known, sound
+from actrepro.results.schema import Box, Estimate, Sensitivity
 from actrepro.results.words import absence
 
 ROW = 0.3  # inches of a row
@@ -84,7 +84,7 @@ def _draw_means(panel: Axes, stats: Stats) -> None:
     for model, activation, cell in every_cell(stats):
         if not absence(cell, 2):
             look = {**mean_look(colours[activation], sound(cell)), "markeredgewidth": 0.8}
-            value = cell["differences"][PRIMARY]["value"]
+            value = known(cell["differences"][PRIMARY])["value"]
             place = places[activation] + 0.2
             panel.plot([value], [place], markers[model], markersize=3.6, alpha=0.75, **look)
     if stats["averages"] is not None:
@@ -93,7 +93,7 @@ def _draw_means(panel: Axes, stats: Stats) -> None:
 
 def _draw_averages(
     panel: Axes,
-    means: Mapping[str, Mapping[str, Any]],
+    means: Mapping[str, Estimate],
     places: Mapping[str, int],
     colours: Mapping[str, str],
 ) -> None:
@@ -127,13 +127,13 @@ def _from_centre(stats: Stats, activation: str) -> dict[str, list[float]]:
     for model in stats["models"]:
         cell = cells_of(stats, model)[activation]
         if sound(cell) and not absence(cell, 2):
-            centre = stats["effects"][model]["seed"]
-            pairs = cell["differences"][PRIMARY]["pairs"]
+            centre = known(stats["effects"][model]["seed"])
+            pairs = known(cell["differences"][PRIMARY])["pairs"]
             found[model] = [pair["value"] - centre for pair in pairs]
     return found
 
 
-def _draw_box(panel: Axes, place: int, box: Mapping[str, float], colour: str) -> None:
+def _draw_box(panel: Axes, place: int, box: Box, colour: str) -> None:
     line: Look = {"color": colour, "linewidth": 1.1}
     parts = {
         "whislo": box["lowest"],
@@ -174,7 +174,7 @@ def _draw_ranking(panel: Axes, stats: Stats) -> None:
     for place, one in enumerate(found):
         if one["high"] is not None:
             panel.plot([0, one["high"]], [place] * 2, **NOISE)
-            panel.plot([one["typical"]] * 2, [place - 0.16, place + 0.16], **TYPICAL)
+            panel.plot([known(one["typical"])] * 2, [place - 0.16, place + 0.16], **TYPICAL)
         if one["range"] is not None:
             look = {**mean_look(INK, bool(one["beyond_noise"])), "markersize": 6, "zorder": 3}
             panel.plot([one["range"]], [place], markers[one["model"]], **look)
@@ -182,7 +182,7 @@ def _draw_ranking(panel: Axes, stats: Stats) -> None:
     panel.set_xlim(left=0)
 
 
-def _verdict(one: Mapping[str, Any]) -> str:
+def _verdict(one: Sensitivity) -> str:
     if one["range"] is None:
         return f"{counted(one['cells'], 'sound activation')}: no range"
     if one["beyond_noise"] is None:

@@ -26,7 +26,7 @@ from actrepro.figures.sheet import (
 )
 from actrepro.figures.tiles import ON_TILE
 from actrepro.measures import PRIMARY
-from actrepro.predict.store import FINAL, MATCHED
+from actrepro.predict.store import FINAL, MATCHED, Rule
 from actrepro.results.cells import Stats
 from actrepro.results.contrasts import COMPARED, Contrast, contrasts_of, family, verdict_of
 from actrepro.results.verdicts import DIFFERENT, EQUIVALENT, UNSOUND
@@ -47,7 +47,7 @@ COLOURS = "RdBu_r"
 # Of a decided contrast: the marker in its tile.
 DECIDED: Mapping[str, str] = {DIFFERENT: "o", EQUIVALENT: "_"}
 # By checkpoint rule: where in a row, the marker, and its colour.
-LOOKS: Mapping[str, tuple[float, Look, str]] = {
+LOOKS: Mapping[Rule, tuple[float, Look, str]] = {
     FINAL: (-APART, {"marker": "o", "markersize": 4.2}, INK),
     MATCHED: (APART, {"marker": "D", "markersize": 3.8, "markerfacecolor": GROUND}, "#0072B2"),
 }
@@ -125,8 +125,8 @@ def _square(stats: Stats, model: str) -> tuple[Floats, dict[str, tuple[list[int]
             if contrast["value"] is None or contrast["verdict"] == UNSOUND:
                 continue
             values[line, column] = contrast["value"]
-            if contrast["verdict"] in DECIDED:
-                x, y = marks[DECIDED[contrast["verdict"]]]
+            if mark := DECIDED.get(verdict_of(contrast)):
+                x, y = marks[mark]
                 x.append(column)
                 y.append(line)
     return values, marks
@@ -148,7 +148,7 @@ def _pairs(stats: Stats) -> list[str]:
 
 def _margin(stats: Stats) -> float:
     [compared] = [one for one in COMPARED if one.metric == PRIMARY]
-    return float(stats["margins"][compared.margin_name])
+    return stats["margins"][compared.margin_name]
 
 
 def _limits(stats: Stats) -> tuple[float, float]:
@@ -159,9 +159,8 @@ def _limits(stats: Stats) -> tuple[float, float]:
     """
     every = [one for rule in LOOKS for _, one in contrasts_of(stats, PRIMARY, rule)]
     judged = [one for one in every if one["verdict"] != UNSOUND] or every
-    values = [_margin(stats), -_margin(stats)]
-    values += [value for one in judged for value in (one["value"], *(one["interval"] or ()))]
-    values = [value for value in values if value is not None]
+    found = [value for one in judged for value in (one["value"], *(one["interval"] or ()))]
+    values = [_margin(stats), -_margin(stats), *(value for value in found if value is not None)]
     room = 0.05 * (max(values) - min(values))
     return min(values) - room, max(values) + room
 
@@ -176,7 +175,7 @@ def _dress(panel: Axes, title: str, labels: Sequence[str]) -> None:
     panel.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
 
 
-def _draw(panel: Axes, place: int, contrast: Contrast, rule: str) -> None:
+def _draw(panel: Axes, place: int, contrast: Contrast, rule: Rule) -> None:
     shift, marker, colour = LOOKS[rule]
     unsound = contrast["verdict"] == UNSOUND
     colour = GREY if unsound else colour

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -19,6 +18,7 @@ from actrepro.figures.catalogue import curves_shown
 from actrepro.figures.sheet import FAINT, INK, MARGIN, SOFT, WIDTH, Grid, Header, Look, Sheet
 from actrepro.figures.style import activation_colours
 from actrepro.results.cells import FAILED, Cell, Stats, cells_of
+from actrepro.results.schema import Run
 from actrepro.results.words import gate_mark, lost_counts
 from actrepro.train.history import HistoryRow
 
@@ -71,7 +71,9 @@ def _draw(
     lost: Lost,
     histories: Histories,
 ) -> Sheet:
-    baselines = {name: one["loss"] for name, one in stats["evaluation"]["baselines"].items()}
+    baselines: dict[str, float] = {
+        name: one["loss"] for name, one in stats["evaluation"]["baselines"].items()
+    }
     limits = _limits(histories, lost, list(baselines.values()))
     behind = _lines_behind(histories, lost)
     grid = Grid(labels=0.45, right=0.75, count=len(cells), panel_height=1.55, below=0.5)
@@ -88,7 +90,7 @@ def _draw(
     return sheet
 
 
-def _lost(runs: Sequence[Mapping[str, Any]]) -> Lost:
+def _lost(runs: Sequence[Run]) -> Lost:
     found: dict[str, dict[int, str]] = {}
     for run in runs:
         if run["status"] in LOST:

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from actrepro.core.errors import ActreproError
-from actrepro.core.files import read_json
+from actrepro.core.model_cards import Curve, ModelCards
+from actrepro.core.shapes import read_as
 from actrepro.figures.captions import figure_caption, figure_note
 from actrepro.figures.catalogue import (
     BREAKDOWNS,
@@ -25,6 +26,8 @@ from actrepro.figures.catalogue import (
     figure_need,
     figure_title,
 )
+from actrepro.measures.shapes import Breakdown
+from actrepro.results.schema import StatsFile, read_stats
 from actrepro.train.history import HistoryRow, read_history
 
 if TYPE_CHECKING:
@@ -51,8 +54,8 @@ class Sources:
     """
 
     histories: Histories = field(default_factory=dict)
-    breakdowns: Mapping[str, Any] = field(default_factory=dict)
-    curves: Mapping[str, Any] = field(default_factory=dict)
+    breakdowns: Mapping[str, Breakdown] = field(default_factory=dict)
+    curves: Mapping[str, Curve] = field(default_factory=dict)
 
 
 def draw_figure(
@@ -84,7 +87,7 @@ def draw_figure(
     ActreproError
         When a file is missing or damaged or not given, or the scale has no such figure.
     """
-    numbers = read_json(stats)
+    numbers = read_stats(stats)
     if name not in figure_names(list(numbers["models"]), numbers["activations"]):
         raise ActreproError(
             f"{stats} has the models {', '.join(numbers['models'])} and the activations "
@@ -102,7 +105,7 @@ def draw_figure(
         compose(name, numbers, sources).save(svg, png)
 
 
-def compose(name: str, stats: Mapping[str, Any], sources: Sources) -> Sheet:
+def compose(name: str, stats: StatsFile, sources: Sources) -> Sheet:
     """A figure as a page of matplotlib's, inside `drawing.sheet.style()`.
 
     Modules are imported where they draw: some of them need what takes long to start.
@@ -134,7 +137,7 @@ def compose(name: str, stats: Mapping[str, Any], sources: Sources) -> Sheet:
     return _drawing_of_statistics(kind)(header, stats)
 
 
-def _drawing_of_statistics(kind: str) -> Callable[[tuple[str, str], Mapping[str, Any]], Sheet]:
+def _drawing_of_statistics(kind: str) -> Callable[[tuple[str, str], StatsFile], Sheet]:
     """What draws a figure that is made from `stats.json` alone."""
     if kind in ("power", "variance"):
         from actrepro.figures.planning import draw_power, draw_variance
@@ -184,9 +187,9 @@ def read_histories(
     return histories
 
 
-def _breakdowns(stats: Mapping[str, Any], paths: Sequence[Path]) -> dict[str, Any]:
+def _breakdowns(stats: StatsFile, paths: Sequence[Path]) -> dict[str, Breakdown]:
     """Breakdowns by model; every model of the scale must have one, of the same text."""
-    found = {one["model"]: one for one in map(read_json, paths)}
+    found = {one["model"]: one for one in (read_as(Breakdown, path) for path in paths)}
     if missing := [model for model in stats["models"] if model not in found]:
         raise ActreproError(
             f"no breakdown.json of {', '.join(missing)} was given; the figure needs one of each "
@@ -195,8 +198,8 @@ def _breakdowns(stats: Mapping[str, Any], paths: Sequence[Path]) -> dict[str, An
     return found
 
 
-def _curves(models: Path | None) -> Mapping[str, Any]:
+def _curves(models: Path | None) -> Mapping[str, Curve]:
     if models is None:
         raise ActreproError("models.json was not given; the figure of activations needs it")
-    curves: Mapping[str, Any] = read_json(models)["activations"]
+    curves: Mapping[str, Curve] = read_as(ModelCards, models)["activations"]
     return curves

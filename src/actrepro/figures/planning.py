@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -26,16 +26,16 @@ from actrepro.figures.style import draw_legend, legend_height, name_y, say, say_
 from actrepro.predict.store import FINAL
 from actrepro.results.cells import Stats
 from actrepro.results.contrasts import ACCURACY, LOSS
-
-Plan = Mapping[str, Any]
+from actrepro.results.schema import Decomposition, Plan
 
 ACCENT = "#0072B2"
 LEGEND = ("median contrast", "least to most variable contrast", "margin", "this study’s seeds")
 ROW = 0.32  # inches of a source's row
 VALUES = 0.95  # inches for a row's numbers
+Share = Literal["omega2", "eta2"]
 SCORES: Mapping[str, str] = {LOSS: "test loss", ACCURACY: "test accuracy"}
 # By share: marker, filling, and name.
-SHARES: Mapping[str, Look] = {
+SHARES: Mapping[Share, Look] = {
     "omega2": {"marker": "o", "markerfacecolor": INK, "label": "ω², nearly unbiased"},
     "eta2": {"marker": "D", "markerfacecolor": GROUND, "label": "η², share of the sum of squares"},
 }
@@ -76,7 +76,9 @@ def _draw_plan(panel: Axes, plan: Plan | None, most_seeds: int) -> None:
         say(panel, why, (0.55, 0.6))
         return
     seeds = plan["seeds"]
-    low, middle, high = (plan[spread]["detectable"] for spread in ("least", "median", "most"))
+    low, middle, high = (
+        line["detectable"] for line in (plan["least"], plan["median"], plan["most"])
+    )
     panel.fill_between(seeds, low, high, color=FAINT, linewidth=0)
     panel.plot(seeds, middle, ".-", color=INK, linewidth=1.3)
     say_in_corner(panel, f"{counted(plan['contrasts'], 'contrast')}, from n = {seeds[0]}")
@@ -111,7 +113,7 @@ def draw_variance(header: Header, stats: Stats) -> Sheet:
     return sheet
 
 
-def _draw_sources(panel: Axes, table: Mapping[str, Any] | None, labelled: bool) -> None:
+def _draw_sources(panel: Axes, table: Decomposition | None, labelled: bool) -> None:
     sources = table["sources"] if table else []
     panel.set_ylim(max(len(sources), 1) - 0.4, -0.6)
     panel.set_yticks(range(len(sources)), [one["source"] for one in sources] if labelled else [])
@@ -125,10 +127,10 @@ def _draw_sources(panel: Axes, table: Mapping[str, Any] | None, labelled: bool) 
         panel.text(0.5, 0.5, "needs 2 seeds of sound cells", transform=panel.transAxes, **look)
     for place, one in enumerate(sources):
         for share, marker in SHARES.items():
-            if one[share] is not None:
+            if (value := one[share]) is not None:
                 look = {"markersize": 5.5, "markeredgecolor": INK, "linestyle": "none"}
                 shift = -0.1 if share == "omega2" else 0.12
-                panel.plot([one[share]], [place + shift], **{**look, **marker})
+                panel.plot([value], [place + shift], **{**look, **marker})
         known = [number(one[share], 3) for share in SHARES if one[share] is not None]
         where: Look = {"transform": panel.get_yaxis_transform(), "va": "center", "fontsize": 7.5}
         panel.text(1.03, place, " / ".join(known), color=SOFT, **where)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
@@ -25,6 +25,7 @@ from actrepro.figures.style import activation_colours
 from actrepro.measures import PRIMARY
 from actrepro.results.cells import Cell, Stats, cells_of, finished_runs, sound
 from actrepro.results.contrasts import ACCURACY, CHURN, LOSS
+from actrepro.results.schema import Difference, OverRuns, Score
 from actrepro.results.words import remark
 
 DIFFERENCES = {PRIMARY: "total variation", CHURN: "churn"}
@@ -88,7 +89,7 @@ def metric(name: str, axis: str) -> Measure:
     """A score: mean over seeds, interval, single runs."""
 
     def choose(stats: Stats, model: str) -> Choose:
-        return lambda _, cell: _estimate(cell["metrics"][name], _by_seed)
+        return lambda _, cell: _over_runs(cell["metrics"][name])
 
     return Measure(axis, 1, choose, table=name.removesuffix(".all"))
 
@@ -97,51 +98,50 @@ def difference(name: str, axis: str) -> Measure:
     """A difference: mean over pairs of seeds, interval, single pairs."""
 
     def choose(stats: Stats, model: str) -> Choose:
-        return lambda _, cell: _estimate(cell["differences"][name], _by_pair)
+        return lambda _, cell: _over_pairs(cell["differences"][name])
 
     return Measure(axis, 2, choose)
 
 
-def gap(name: str) -> Measure:
+def gap(name: Literal["train_gap", "best_gap"]) -> Measure:
     """A gap of fit: mean over finished runs, interval, single runs."""
 
     def choose(stats: Stats, model: str) -> Choose:
         fit = stats["models"][model]["fit"]
-        return lambda activation, _: _estimate(fit[activation][name], _by_seed)
+        return lambda activation, _: _over_runs(fit[activation][name])
 
     return Measure("nats per character", 1, choose, base=0.0)
 
 
-def cost(key: str, axis: str, unit: int = 1) -> Measure:
+def cost(key: Literal["seconds", "characters_per_second"], axis: str, unit: int = 1) -> Measure:
     """A cost of training: mean over finished runs, and the single runs without an interval."""
 
     def choose(stats: Stats, model: str) -> Choose:
         means = stats["models"][model]["training"]["activations"]
 
         def found(activation: str, _: Cell) -> Found | None:
-            if means[activation] is None:
+            mean = means[activation]
+            if mean is None:
                 return None
             runs = finished_runs(stats, model)
             singles = [run[key] / unit for run in runs if run["activation"] == activation]
-            return means[activation][key] / unit, None, singles
+            return mean[key] / unit, None, singles
 
         return found
 
     return Measure(axis, 1, choose, base=0.0)
 
 
-def _estimate(
-    found: Mapping[str, Any] | None, singles: Callable[[Mapping[str, Any]], list[float]]
-) -> Found | None:
-    return None if found is None else (found["value"], found["interval"], singles(found))
+def _over_runs(found: Score | OverRuns | None) -> Found | None:
+    if found is None:
+        return None
+    return found["value"], found["interval"], list(found["by_seed"].values())
 
 
-def _by_seed(found: Mapping[str, Any]) -> list[float]:
-    return list(found["by_seed"].values())
-
-
-def _by_pair(found: Mapping[str, Any]) -> list[float]:
-    return [pair["value"] for pair in found["pairs"]]
+def _over_pairs(found: Difference | None) -> Found | None:
+    if found is None:
+        return None
+    return found["value"], found["interval"], [pair["value"] for pair in found["pairs"]]
 
 
 LOSS_ROWS = metric(LOSS, "loss, nats per character")
@@ -318,11 +318,11 @@ def _limits(rows: Sequence[Row], bases: Iterable[float] = ()) -> tuple[float, fl
 
 def _draw_baselines(panel: Axes, stats: Stats, score: str, low: float, high: float) -> None:
     """N-gram tables as dotted lines, named in a free line below the rows."""
-    inside = {
-        table: values[score]
+    reached = {
+        table: {"loss": values["loss"], "accuracy": values["accuracy"]}[score]
         for table, values in stats["evaluation"]["baselines"].items()
-        if low < values[score] < high
     }
+    inside = {table: value for table, value in reached.items() if low < value < high}
     bottom, top = panel.get_ylim()
     for table, value in inside.items():
         panel.set_ylim(bottom + 0.5, top)

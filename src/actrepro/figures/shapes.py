@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from actrepro.core.model_cards import Curve
 from actrepro.figures.sheet import SOFT, WIDTH, Grid, Header, Look, Sheet
 from actrepro.figures.style import activation_colours, draw_legend, legend_height
 from actrepro.results.cells import Stats
@@ -19,7 +20,7 @@ VALUE: Look = {"linewidth": 1.6}
 DERIVATIVE: Look = {"linewidth": 1.2, "linestyle": (0, (3, 1.5))}
 
 
-def draw_activations(header: Header, stats: Stats, curves: Mapping[str, Any]) -> Sheet:
+def draw_activations(header: Header, stats: Stats, curves: Mapping[str, Curve]) -> Sheet:
     """Each activation of the study on the same scale, its derivative dashed."""
     names = list(stats["activations"])
     colours = activation_colours(names)
@@ -43,22 +44,27 @@ def draw_activations(header: Header, stats: Stats, curves: Mapping[str, Any]) ->
     return sheet
 
 
-def _limits(curves: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
+def _limits(curves: Sequence[Curve]) -> tuple[float, float]:
     """From the lowest to the highest value of all, within what is worth showing."""
-    values = [value for curve in curves for key in ("y", "derivative") for value in curve[key]]
-    values = [value for value in values if value is not None] or [0.0, 1.0]
+    every = [value for curve in curves for value in (*curve["y"], *curve["derivative"])]
+    values = [value for value in every if value is not None] or [0.0, 1.0]
     return max(LOWEST, min(values) - 0.2), min(HIGHEST, max(values) + 0.2)
 
 
-def _draw_curve(panel: Axes, curve: Mapping[str, Any] | None, colour: str) -> None:
+def _draw_curve(panel: Axes, curve: Curve | None, colour: str) -> None:
     if curve is None:
         look: Look = {"ha": "center", "va": "center", "fontsize": 7.5, "color": SOFT}
         panel.text(0.5, 0.5, "no curve recorded", transform=panel.transAxes, **look)
         return
     panel.axhline(0, color=SOFT, linewidth=0.7)
     panel.axvline(0, color=SOFT, linewidth=0.7)
-    panel.plot(curve["x"], curve["y"], color=colour, **VALUE)
-    panel.plot(curve["x"], curve["derivative"], color=colour, **DERIVATIVE)
-    if curve.get("gated"):
+    panel.plot(curve["x"], _drawn(curve["y"]), color=colour, **VALUE)
+    panel.plot(curve["x"], _drawn(curve["derivative"]), color=colour, **DERIVATIVE)
+    if curve["gated"]:
         look = {"fontsize": 7.5, "fontweight": "normal", "style": "italic", "color": SOFT}
         panel.set_title("of the gate", loc="right", **look)
+
+
+def _drawn(values: Sequence[float | None]) -> list[float]:
+    """Values with a gap where one is no number."""
+    return [math.nan if value is None else value for value in values]

@@ -24,7 +24,8 @@ from actrepro.figures.sheet import (
     label_width,
 )
 from actrepro.measures import PRIMARY
-from actrepro.results.cells import FAILED, Cell, Stats, every_cell, sound
+from actrepro.results.cells import FAILED, Cell, Stats, every_cell, known, sound
+from actrepro.results.schema import Difference
 from actrepro.results.words import absence
 
 MOST_COLUMNS = 8
@@ -55,7 +56,7 @@ def draw_tiles(panel: Axes, stats: Stats, short: bool = False) -> None:
     if short and not numbered:
         panel.tick_params(axis="x", rotation=90)
     ranked = [cell for cell in cells.values() if sound(cell) and not absence(cell, 2)]
-    shade = _shades([cell["differences"][PRIMARY]["value"] for cell in ranked])
+    shade = _shades([known(cell["differences"][PRIMARY])["value"] for cell in ranked])
     for (line, column), cell in cells.items():
         place = columns.index(column), lines.index(line)
         if short:
@@ -105,7 +106,7 @@ def _draw_tile(
     if mark:
         # The hatching would run through the digits.
         look["bbox"] = {"facecolor": UNRANKED, "edgecolor": "none", "pad": 1}
-    difference = cell["differences"][PRIMARY]
+    difference = known(cell["differences"][PRIMARY])
     ink = SOFT if mark else ON_TILE
     value = f"{number(difference['value'])}{mark}"
     panel.text(column + 0.5, line + 0.37, value, color=ink, fontsize=9.5, **look)
@@ -126,7 +127,7 @@ def _draw_short(
         return
     missing = absence(cell, 2)
     mark = "" if sound(cell) else FAILED
-    value = "–" if missing else number(cell["differences"][PRIMARY]["value"], 3)
+    value = "–" if missing else number(known(cell["differences"][PRIMARY])["value"], 3)
     look: Look = {"ha": "center", "va": "center", "fontsize": 7}
     ink = SOFT if missing or mark else ON_TILE
     if mark:
@@ -143,7 +144,8 @@ def _fill(
     elif not sound(cell):
         _fill_tile(panel, column, line, UNRANKED, edge=GROUND, hatch="////")
     else:
-        _fill_tile(panel, column, line, shade(cell["differences"][PRIMARY]["value"]), edge=GROUND)
+        value = known(cell["differences"][PRIMARY])["value"]
+        _fill_tile(panel, column, line, shade(value), edge=GROUND)
 
 
 def _fill_tile(
@@ -162,7 +164,7 @@ def _fill_tile(
     panel.add_patch(Rectangle((column, line), 1, 1, facecolor=colour, edgecolor=edge, linewidth=2))
 
 
-def _reach(cell: Cell, difference: Cell) -> str:
+def _reach(cell: Cell, difference: Difference) -> str:
     n = f"n = {cell['n']}" if cell["excluded"] or difference["interval"] is None else ""
     if difference["interval"] is None:
         return n

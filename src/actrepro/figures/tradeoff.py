@@ -21,7 +21,8 @@ from actrepro.figures.sheet import (
 )
 from actrepro.figures.style import activation_colours, model_markers
 from actrepro.measures import PRIMARY
-from actrepro.results.cells import Cell, Stats, cells_of, every_cell, sound
+from actrepro.results.cells import Cell, Stats, cells_of, every_cell, known, sound
+from actrepro.results.schema import Estimate
 from actrepro.results.words import absence, gate_mark
 
 LEGEND_LINE = 0.162  # inches
@@ -85,11 +86,11 @@ def _beyond(stats: Stats) -> list[tuple[str, str, Cell]]:
     ]
 
 
-def _estimates(cell: Cell) -> tuple[Cell, Cell]:
-    return cell["metrics"]["loss.all"], cell["differences"][PRIMARY]
+def _estimates(cell: Cell) -> tuple[Estimate, Estimate]:
+    return known(cell["metrics"]["loss.all"]), known(cell["differences"][PRIMARY])
 
 
-def _widened(estimates: Sequence[Cell]) -> tuple[float, float]:
+def _widened(estimates: Sequence[Estimate]) -> tuple[float, float]:
     """What these take, intervals included, and on either side as much again."""
     ends = [end for one in estimates for end in (one["value"], *(one["interval"] or ()))]
     reach = max(ends) - min(ends)

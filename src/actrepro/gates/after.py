@@ -12,23 +12,28 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import TypedDict
 
-from actrepro.core.files import read_json, read_npz, write_json
+from actrepro.core.files import read_npz, write_json
 from actrepro.core.runs import ByRun, Run
+from actrepro.core.shapes import Sha256, read_as
 from actrepro.core.vocabulary import LOST
 from actrepro.data.corpus import Corpus, load_corpus
 from actrepro.data.evaluation_set import EvaluationSet, load_evaluation
+from actrepro.data.shapes import Baseline, Evaluation, Table
 from actrepro.gates.outcome import Outcome
+from actrepro.gates.shapes import GatesAfter, Outcomes, Shared, What
 from actrepro.measures import certificate, churn_range
-from actrepro.measures.differences import read_cells
-from actrepro.predict.store import POSITIONS, RULES
+from actrepro.measures.differences import read_cells, score
+from actrepro.measures.shapes import Cells, RunUnderRule
+from actrepro.predict.store import MATCHED, POSITIONS, RULES, Rule
 from actrepro.predict.validity import LARGEST_SUM_ERROR, are_probabilities
+from actrepro.train.shapes import RunRecord
 
-Facts = Mapping[str, Any]
 # A run's name: what it is of, and last its seed.
 _R = TypeVar("_R", bound=tuple[object, ...])
 
@@ -37,7 +42,10 @@ ROUNDING = 1e-9
 
 
 def recorded(
-    rule: str, records: Mapping[Run, Facts], facts: Mapping[Run, Facts], expected: Facts
+    rule: Rule,
+    records: Mapping[Run, RunRecord],
+    facts: Mapping[Run, RunUnderRule],
+    expected: Mapping[str, str],
 ) -> Outcome:
     """Each run's record names the run it lies with, and the weights that predicted.
 
@@ -52,10 +60,17 @@ def recorded(
     """
     wrong = []
     for (activation, seed), record in records.items():
-        wanted = {**expected, "activation": activation, "seed": seed}
-        found = {**record["config"], "corpus_sha256": record["corpus_sha256"]}
+        asked = record["config"]
+        wanted: dict[str, str | int] = {**expected, "activation": activation, "seed": seed}
+        found: dict[str, str | int] = {
+            "scale": asked["scale"],
+            "model": asked["model"],
+            "activation": asked["activation"],
+            "seed": asked["seed"],
+            "corpus_sha256": record["corpus_sha256"],
+        }
         predicted = facts[activation, seed]["weights_sha256"]
-        if predicted is not None and rule in record["weights_sha256"]:
+        if predicted is not None and rule != MATCHED:
             wanted["weights_sha256"] = record["weights_sha256"][rule]
             found["weights_sha256"] = predicted
         wrong += [
@@ -70,7 +85,13 @@ def recorded(
     )
 
 
-def shared_evaluation(facts: Mapping[Run, Facts], evaluation_sha256: str) -> Outcome:
+class OnText(TypedDict):
+    """Which evaluation set a run predicted."""
+
+    evaluation_sha256: Sha256
+
+
+def shared_evaluation(facts: Mapping[Run, OnText], evaluation_sha256: str) -> Outcome:
     """Every run of a cell predicted the one evaluation set."""
     others = {
         f"seed{seed}": one["evaluation_sha256"]
@@ -108,7 +129,7 @@ def split(evaluation: EvaluationSet, corpus: Corpus) -> Outcome:
     )
 
 
-def probabilities(facts: Mapping[Run, Facts]) -> Outcome:
+def probabilities(facts: Mapping[Run, RunUnderRule]) -> Outcome:
     """A cell's predictions are numbers from 0 to 1 whose rows sum to one."""
     found = {seed: one for (_, seed), one in facts.items() if one["why"] not in LOST}
     wrong = [seed for seed, one in found.items() if not are_probabilities(one)]
@@ -117,23 +138,38 @@ def probabilities(facts: Mapping[Run, Facts]) -> Outcome:
         passed=not wrong,
         measured={
             "seeds_without_numbers": [seed for seed, one in found.items() if not one["finite"]],
-            "lowest": min((one["lowest"] for one in known), default=None),
-            "highest": max((one["highest"] for one in known), default=None),
-            "largest_sum_error": max((one["sum_error"] for one in known), default=None),
+            "lowest": min(_numbers(one["lowest"] for one in known), default=None),
+            "highest": max(_numbers(one["highest"] for one in known), default=None),
+            "largest_sum_error": max(_numbers(one["sum_error"] for one in known), default=None),
             "wrong_seeds": wrong,
         },
         bound=f"finite, from 0 to 1, and |Σ − 1| ≤ {LARGEST_SUM_ERROR:g} in every row",
     )
 
 
-def shared_hashes(facts: Mapping[_R, Facts]) -> dict[_R, list[dict[str, Any]]]:
+def _numbers(values: Iterable[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
+
+
+class Hashed(TypedDict):
+    """What runs are told apart by; null for one that predicts nothing."""
+
+    weights_sha256: Sha256 | None
+    predictions_sha256: Sha256 | None
+
+
+def shared_hashes(facts: Mapping[_R, Hashed]) -> dict[_R, list[Shared]]:
     """By run: with which other runs it shares weights or predictions, if any."""
-    shared: dict[_R, list[dict[str, Any]]] = {run: [] for run in facts}
-    for what in ("weights", "predictions"):
-        owners: dict[str, list[_R]] = {}
-        for run, one in facts.items():
-            if one[f"{what}_sha256"] is not None:
-                owners.setdefault(one[f"{what}_sha256"], []).append(run)
+    shared: dict[_R, list[Shared]] = {run: [] for run in facts}
+    hashes: dict[What, dict[_R, Sha256 | None]] = {
+        "weights": {run: one["weights_sha256"] for run, one in facts.items()},
+        "predictions": {run: one["predictions_sha256"] for run, one in facts.items()},
+    }
+    for what, of_runs in hashes.items():
+        owners: dict[Sha256, list[_R]] = {}
+        for run, digest in of_runs.items():
+            if digest is not None:
+                owners.setdefault(digest, []).append(run)
         for together in owners.values():
             for run in together if len(together) > 1 else ():
                 others = [name(other) for other in together if other != run]
@@ -146,7 +182,7 @@ def name(run: Sequence[object]) -> str:
     return " ".join([*map(str, run[:-1]), f"seed{run[-1]}"])
 
 
-def distinct(cell: Iterable[_R], shared: Mapping[_R, Sequence[Mapping[str, Any]]]) -> Outcome:
+def distinct(cell: Iterable[_R], shared: Mapping[_R, Sequence[Shared]]) -> Outcome:
     """No run of a cell shares weights or predictions with any other run."""
     found = [one for run in cell for one in shared[run]]
     return Outcome(
@@ -187,9 +223,9 @@ def churn_bounds(pairs: Iterable[tuple[str, float, float, float]]) -> Outcome:
     )
 
 
-def learned(losses: Mapping[int, float], baselines: Mapping[str, Facts]) -> Outcome:
+def learned(losses: Mapping[int, float], baselines: Mapping[Table, Baseline]) -> Outcome:
     """Every run of a cell beats the unigram and the bigram table on the same characters."""
-    tables = {table: baselines[table]["loss"] for table in ("unigram", "bigram")}
+    tables = {"unigram": baselines["unigram"]["loss"], "bigram": baselines["bigram"]["loss"]}
     worst = max(losses.values(), default=None)
     beaten = [table for table, bound in tables.items() if worst is not None and worst < bound]
     return Outcome(
@@ -238,10 +274,10 @@ def check_runs(model: Mapping[str, str], files: GateFiles) -> None:
     cells = read_cells(files.differences.values(), files.matched)
     matrices = read_npz(files.matrices)
     runs = list(zip(matrices["activation"].tolist(), matrices["seed"].tolist(), strict=True))
-    records = {run: read_json(files.records[run]) for run in runs}
-    manifest = read_json(files.manifest)
+    records = {run: read_as(RunRecord, files.records[run]) for run in runs}
+    manifest = read_as(Evaluation, files.manifest)
     hygiene = split(load_evaluation(files.evaluation), load_corpus(files.corpus))
-    rules = {}
+    rules: dict[Rule, dict[str, Outcomes]] = {}
     for rule in RULES:
         churn = {at: matrices[f"{rule}.churn-top1-pairs.{at}"] for at in POSITIONS}
         under = _UnderRule(rule, model, runs, cells[rule], churn, records, manifest, hygiene)
@@ -249,24 +285,25 @@ def check_runs(model: Mapping[str, str], files: GateFiles) -> None:
             activation: {gate: one.as_json() for gate, one in under.outcomes(activation).items()}
             for activation in cells[rule]
         }
-    write_json(files.gates_after, {**model, "rules": rules})
+    gates: GatesAfter = {"scale": model["scale"], "model": model["model"], "rules": rules}
+    write_json(files.gates_after, gates)
 
 
 @dataclass(frozen=True)
 class _UnderRule:
     """A model's runs under one checkpoint rule."""
 
-    rule: str
+    rule: Rule
     model: Mapping[str, str]
     runs: Sequence[Run]
-    cells: Mapping[str, Facts]
+    cells: Cells
     churn: Mapping[str, npt.NDArray[np.float64]]
-    records: Mapping[Run, Facts]
-    manifest: Facts
+    records: Mapping[Run, RunRecord]
+    manifest: Evaluation
     hygiene: Outcome
 
     @cached_property
-    def facts(self) -> dict[Run, Facts]:
+    def facts(self) -> dict[Run, RunUnderRule]:
         """What is known of each run."""
         return {
             (activation, one["seed"]): one
@@ -280,7 +317,7 @@ class _UnderRule:
         return {run: place for place, run in enumerate(self.runs)}
 
     @cached_property
-    def shared(self) -> dict[Run, list[dict[str, Any]]]:
+    def shared(self) -> dict[Run, list[Shared]]:
         """What runs share that they must not."""
         return shared_hashes(self.facts)
 
@@ -290,7 +327,7 @@ class _UnderRule:
         usable = [run for run, one in facts.items() if one["why"] is None]
         records = {run: self.records[run] for run in facts}
         expected = {**self.model, "corpus_sha256": self.manifest["corpus_sha256"]}
-        losses = {run[1]: facts[run]["loss.all"] for run in usable}
+        losses = {run[1]: score(facts[run], "loss.all") for run in usable}
         return {
             "recorded": recorded(self.rule, records, facts, expected),
             "shared_evaluation": shared_evaluation(facts, self.manifest["sha256"]),
@@ -305,7 +342,7 @@ class _UnderRule:
     def _scores(self, cell: Sequence[Run]) -> Iterator[tuple[str, float, float]]:
         for run, at in itertools.product(cell, POSITIONS):
             one = self.facts[run]
-            yield f"{name(run)}, {at}", one[f"loss.{at}"], one[f"accuracy.{at}"]
+            yield f"{name(run)}, {at}", score(one, f"loss.{at}"), score(one, f"accuracy.{at}")
 
     def _pairs_with(self, cell: Sequence[Run]) -> Iterator[tuple[str, float, float, float]]:
         """Every pair of the model's runs with one end in the cell."""
@@ -313,5 +350,5 @@ class _UnderRule:
         for a, b, at in itertools.product(cell, others, POSITIONS):
             if a != b:
                 churn = self.churn[at][self.places[a], self.places[b]]
-                accuracies = (self.facts[run][f"accuracy.{at}"] for run in (a, b))
-                yield f"{name(a)} and {name(b)}, {at}", float(churn), *accuracies
+                first, second = (score(self.facts[run], f"accuracy.{at}") for run in (a, b))
+                yield f"{name(a)} and {name(b)}, {at}", float(churn), first, second

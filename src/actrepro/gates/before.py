@@ -24,6 +24,7 @@ from actrepro.core.errors import ActreproError
 from actrepro.core.files import write_json
 from actrepro.data.corpus import Corpus, load_corpus
 from actrepro.gates.outcome import BEFORE, Outcome, failed
+from actrepro.gates.shapes import GatesBefore
 from actrepro.models import build_from_protocol
 from actrepro.models.activations import Activation, get_activation
 from actrepro.models.probing import (
@@ -96,9 +97,12 @@ def check_model(
         }
         for request in requests
     }
-    write_json(
-        output, {"scale": requests[0].scale, "model": requests[0].model, "activations": found}
-    )
+    gates: GatesBefore = {
+        "scale": requests[0].scale,
+        "model": requests[0].model,
+        "activations": found,
+    }
+    write_json(output, gates)
 
 
 def check_activation(

@@ -7,8 +7,10 @@ failed gate marks its cell wherever the cell appears.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
+
+from actrepro.gates.shapes import Gate, Outcomes
 
 # Before training, on a fresh model: `gates.json`.
 BEFORE = {
@@ -50,12 +52,12 @@ class Outcome:
     measured: Any
     bound: str
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Gate:
         """Return the outcome as `gates.json` has it."""
-        return asdict(self)
+        return {"passed": self.passed, "measured": self.measured, "bound": self.bound}
 
 
-def failed(outcomes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def failed(outcomes: Outcomes) -> list[str]:
     """List the gates that a cell failed, in the order of `GATES`, from outcomes read from JSON."""
     return in_order(gate for gate, outcome in outcomes.items() if not outcome["passed"])
 
@@ -66,6 +68,6 @@ def in_order(gates: Iterable[str]) -> list[str]:
     return [gate for gate in GATES if gate in names]
 
 
-def all_failed(cells: Iterable[Mapping[str, Mapping[str, Any]]]) -> list[str]:
+def all_failed(cells: Iterable[Outcomes]) -> list[str]:
     """List the gates that at least one of several cells failed."""
     return in_order(gate for outcomes in cells for gate in failed(outcomes))

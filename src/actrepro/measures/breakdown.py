@@ -32,6 +32,19 @@ from actrepro.measures.positions import (
     losses,
     total_variations,
 )
+from actrepro.measures.shapes import (
+    Breakdown,
+    BrokenDown,
+    BrokenDownCell,
+    ConfidenceRow,
+    Ensembles,
+    EnsembleSize,
+    ReliabilityBin,
+    ShownCell,
+    ShownPage,
+    Stretch,
+    SymbolRow,
+)
 from actrepro.predict.store import (
     FINAL,
     Probabilities,
@@ -54,9 +67,15 @@ PAGE_ACTIVATIONS = 6
 PAGE_SEEDS = 5
 RANKS = 3
 
-NOTHING: dict[str, Any] = dict.fromkeys(
-    ("by_symbol", "by_confidence", "by_position", "calibration", "ensemble")
-)
+# A cell without usable runs.
+NOTHING: BrokenDownCell = {
+    "n": 0,
+    "by_symbol": None,
+    "by_confidence": None,
+    "by_position": None,
+    "calibration": None,
+    "ensemble": None,
+}
 
 Groups = npt.NDArray[np.integer[Any]]
 Subset = tuple[int, ...]
@@ -95,7 +114,9 @@ class Characters:
         names = [field.name for field in fields(cls)]
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
-    def means(self, names: Sequence[str], groups: Groups, count: int) -> list[dict[str, Any]]:
+    def means(
+        self, names: Sequence[str], groups: Groups, count: int
+    ) -> list[dict[str, float | None]]:
         """Average over the characters of each of `count` groups; None for an empty group."""
         sizes = np.bincount(groups, minlength=count)
         sums = {name: np.bincount(groups, getattr(self, name), count) for name in names}
@@ -106,7 +127,7 @@ class Characters:
 
 
 def model_breakdown(
-    model: Mapping[str, Any],
+    model: Mapping[str, str],
     predictions: ByRun,
     corpus_path: Path,
     evaluation_path: Path,
@@ -135,24 +156,29 @@ def model_breakdown(
         if inspect(run, FINAL, evaluation).usable:
             cells[activation][seed] = run
     content = breakdown(cells, load_corpus(corpus_path), evaluation)
-    write_json(output, {"schema": SCHEMA, **model, **content})
+    file: Breakdown = {
+        "schema": SCHEMA,
+        "scale": model["scale"],
+        "model": model["model"],
+        **content,
+    }
+    write_json(output, file)
 
 
 def breakdown(
     cells: Mapping[str, Mapping[int, StoredPredictions]],
     corpus: Corpus,
     evaluation: EvaluationSet,
-) -> dict[str, Any]:
+) -> BrokenDown:
     """Break down each cell's usable runs, by seed, and add a page of text.
 
     The page shows the study's first cells that have two or more runs.
     """
     start, stop = page_bounds(corpus, evaluation)
-    summaries: dict[str, Any] = {}
-    shown: dict[str, Any] = {}
+    summaries: dict[str, BrokenDownCell] = {}
+    shown: dict[str, ShownCell] = {}
     for activation, runs in cells.items():
-        at, summary = _cell(list(runs.values()), evaluation)
-        summaries[activation] = {"n": len(runs), **summary}
+        at, summaries[activation] = _cell(list(runs.values()), evaluation)
         if at and len(runs) > 1 and len(shown) < PAGE_ACTIVATIONS:
             shown[activation] = _shown(runs, at, start, stop, evaluation.symbols)
     return {
@@ -165,7 +191,7 @@ def breakdown(
 
 def _cell(
     runs: Sequence[StoredPredictions], evaluation: EvaluationSet
-) -> tuple[Characters | None, dict[str, Any]]:
+) -> tuple[Characters | None, BrokenDownCell]:
     """Return the scores of each character, and the cell's summary of them, null without runs."""
     if not runs:
         return None, NOTHING
@@ -181,6 +207,7 @@ def _cell(
         ensembles = ensembles + ensemble_sums(p, targets, subsets)
     at = Characters.joined(pieces)
     return at, {
+        "n": len(runs),
         "by_symbol": by_symbol(at, evaluation),
         "by_confidence": by_confidence(at),
         "by_position": by_position(at),
@@ -192,20 +219,27 @@ def _cell(
     }
 
 
-def by_symbol(at: Characters, evaluation: EvaluationSet) -> list[dict[str, Any]]:
+def by_symbol(at: Characters, evaluation: EvaluationSet) -> list[SymbolRow]:
     """Group the characters by their true symbol, the most frequent first."""
     targets, symbols = evaluation.targets, evaluation.symbols
     counts = np.bincount(targets, minlength=len(symbols))
     names = ("churn", "total_variation", "loss", "accuracy")
     means = at.means(names, targets, len(symbols))
     return [
-        {"symbol": symbols[code], "count": int(counts[code]), **means[code]}
+        {
+            "symbol": symbols[code],
+            "count": int(counts[code]),
+            "churn": means[code]["churn"],
+            "total_variation": means[code]["total_variation"],
+            "loss": means[code]["loss"],
+            "accuracy": means[code]["accuracy"],
+        }
         for code in np.argsort(-counts, kind="stable").tolist()
         if counts[code]
     ]
 
 
-def by_confidence(at: Characters) -> list[dict[str, Any]]:
+def by_confidence(at: Characters) -> list[ConfidenceRow]:
     """Group the characters by the runs' mean confidence, in ten bins (low, high]."""
     bins = np.ceil(at.confidence * CONFIDENCE_BINS).astype(np.int64) - 1
     # A confidence may pass 1 by a rounding error.
@@ -213,12 +247,18 @@ def by_confidence(at: Characters) -> list[dict[str, Any]]:
     shares = np.bincount(bins, minlength=CONFIDENCE_BINS) / len(bins)
     means = at.means(("churn", "total_variation"), bins, CONFIDENCE_BINS)
     return [
-        {**_bin(place, CONFIDENCE_BINS), "share": float(shares[place]), **mean}
+        {
+            "low": place / CONFIDENCE_BINS,
+            "high": (place + 1) / CONFIDENCE_BINS,
+            "share": float(shares[place]),
+            "churn": mean["churn"],
+            "total_variation": mean["total_variation"],
+        }
         for place, mean in enumerate(means)
     ]
 
 
-def by_position(at: Characters) -> list[dict[str, Any]]:
+def by_position(at: Characters) -> list[Stretch]:
     """Group the characters into consecutive stretches of text, nearly equal in length."""
     characters = len(at.loss)
     edges = np.linspace(0, characters, min(STRETCHES, characters) + 1).astype(np.int64)
@@ -226,12 +266,17 @@ def by_position(at: Characters) -> list[dict[str, Any]]:
     stretch = np.repeat(np.arange(len(lengths)), lengths)
     means = at.means(("churn", "total_variation"), stretch, len(lengths))
     return [
-        {"start": start, "characters": length, **mean}
+        {
+            "start": start,
+            "characters": length,
+            "churn": mean["churn"],
+            "total_variation": mean["total_variation"],
+        }
         for start, length, mean in zip(edges.tolist(), lengths.tolist(), means, strict=False)
     ]
 
 
-def reliability(sums: Floats) -> list[dict[str, Any]]:
+def reliability(sums: Floats) -> list[ReliabilityBin]:
     """Compute a reliability diagram from the sums of the measure `calibration`, `[3 B]`.
 
     Bins of confidence with their accuracy, the predictions of all runs pooled
@@ -240,7 +285,8 @@ def reliability(sums: Floats) -> list[dict[str, Any]]:
     counts, confidences, right = sums.reshape(3, -1)
     return [
         {
-            **_bin(place, len(counts)),
+            "low": place / len(counts),
+            "high": (place + 1) / len(counts),
             "share": float(count / counts.sum()),
             "confidence": float(confidences[place] / count) if count else None,
             "accuracy": float(right[place] / count) if count else None,
@@ -289,14 +335,14 @@ def ensemble_sums(p: Probabilities, targets: Targets, subsets: Sequence[Subset])
     return np.array([sums(subset) for subset in subsets])
 
 
-def of_sizes(scores: Floats, subsets: Sequence[Subset]) -> dict[str, Any]:
+def of_sizes(scores: Floats, subsets: Sequence[Subset]) -> Ensembles:
     """Average loss and accuracy of ensembles by size, and compute the gain of the largest.
 
     `scores` `[S, 2]` has loss and accuracy of each subset. The gain is the loss of single runs
     minus that of all runs together, None for a single run.
     """
     sizes = np.array([len(subset) for subset in subsets])
-    rows = []
+    rows: list[EnsembleSize] = []
     for size in range(1, int(sizes.max()) + 1):
         loss, accuracy = scores[sizes == size].mean(axis=0).tolist()
         rows.append({"k": size, "loss": loss, "accuracy": accuracy})
@@ -325,8 +371,8 @@ def _page(
     evaluation: EvaluationSet,
     start: int,
     stop: int,
-    shown: Mapping[str, dict[str, Any]],
-) -> dict[str, Any] | None:
+    shown: dict[str, ShownCell],
+) -> ShownPage | None:
     """Return the page's text with the predictions of its cells; None without any cell."""
     if not shown:
         return None
@@ -345,7 +391,7 @@ def _shown(
     start: int,
     stop: int,
     symbols: str,
-) -> dict[str, Any]:
+) -> ShownCell:
     """Return a cell's part of the page: differences of all runs, predictions of the first seeds."""
     seeds = list(runs)[:PAGE_SEEDS]
     predictions = [_most_probable(runs[seed], start, stop, symbols) for seed in seeds]
@@ -381,10 +427,6 @@ def _rows(run: StoredPredictions, start: int, stop: int) -> Probabilities:
         if place >= stop:
             break
     return np.concatenate(pieces)
-
-
-def _bin(place: int, bins: int) -> dict[str, float]:
-    return {"low": place / bins, "high": (place + 1) / bins}
 
 
 def _number(value: float) -> float | None:

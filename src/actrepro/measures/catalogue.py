@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
 
 from actrepro.measures.generated import GENERATED, GENERATED_ID
 from actrepro.measures.groups import GROUP_MEASURES
 from actrepro.measures.measure import Measure
 from actrepro.measures.pairs import PAIR_MEASURES
 from actrepro.measures.runs import RUN_MEASURES
+from actrepro.measures.shapes import Measure as Described
 from actrepro.predict.store import POSITIONS
 
 PRIMARY = "tv-half_l1-pairs.all"
@@ -47,19 +48,20 @@ def is_agreement(id_: str) -> bool:
     return measure is not None and measure.agreement
 
 
-def measure_descriptions() -> dict[str, dict[str, Any]]:
+def measure_descriptions() -> dict[str, Described]:
     """Return name, formula, range and source of every measure, as in `stats.json`.
 
     An infinite end of a range is None.
     """
-    of_text = {
-        measure.id: {
-            "name": measure.name,
-            "formula": measure.formula,
-            "range": [None if abs(end) == float("inf") else end for end in measure.range],
-            "source": measure.source,
-            "agreement": measure.agreement,
-        }
-        for measure in OF_TEXT
+    of_text = {measure.id: _described(measure) for measure in OF_TEXT}
+    return {**of_text, GENERATED_ID.partition(".")[0]: GENERATED}
+
+
+def _described(measure: Measure) -> Described:
+    return {
+        "name": measure.name,
+        "formula": measure.formula,
+        "range": [None if math.isinf(end) else end for end in measure.range],
+        "source": measure.source,
+        "agreement": measure.agreement,
     }
-    return {**of_text, GENERATED_ID.partition(".")[0]: {**GENERATED, "agreement": False}}

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import JsonValue
 
-from actrepro.core.files import read_json, write_json, write_npz
+from actrepro.core.files import write_json, write_npz
 from actrepro.core.runs import ByRun, Run
+from actrepro.core.shapes import read_as
 from actrepro.data.evaluation_set import EvaluationSet, load_evaluation
 from actrepro.measures import (
     BY_ID,
@@ -36,11 +38,20 @@ from actrepro.measures import (
     measure_ids,
     mirror,
 )
+from actrepro.measures.shapes import (
+    CellDifferences,
+    Cells,
+    CellUnderRule,
+    GroupValue,
+    RunUnderRule,
+)
 from actrepro.predict.store import (
     MATCHED,
     OWN_RULES,
     RULES,
+    OwnRule,
     Probabilities,
+    Rule,
     StoredPredictions,
     open_predictions,
     stream,
@@ -116,7 +127,7 @@ def _over_text(
 
 
 def cell_differences(
-    cell: Mapping[str, Any],
+    cell: Mapping[str, str],
     predictions: Mapping[int, Path],
     evaluation_path: Path,
     output: Path,
@@ -132,19 +143,20 @@ def cell_differences(
     """
     evaluation = load_evaluation(evaluation_path)
     runs = {seed: open_predictions(path) for seed, path in predictions.items()}
-    write_json(
-        output,
-        {
-            **cell,
-            "seeds": list(runs),
-            "evaluation_sha256": evaluation.sha256,
-            "measures": measure_descriptions(),
-            "rules": {
-                rule: cell_under(rule, runs, _inspected(runs, rule, evaluation), evaluation)
-                for rule in OWN_RULES
-            },
-        },
-    )
+
+    def under(rule: OwnRule) -> CellUnderRule:
+        return cell_under(rule, runs, _inspected(runs, rule, evaluation), evaluation)
+
+    found: CellDifferences = {
+        "scale": cell["scale"],
+        "model": cell["model"],
+        "activation": cell["activation"],
+        "seeds": list(runs),
+        "evaluation_sha256": evaluation.sha256,
+        "measures": measure_descriptions(),
+        "rules": {"final": under("final"), "best": under("best")},
+    }
+    write_json(output, found)
 
 
 def _inspected(
@@ -158,7 +170,7 @@ def cell_under(
     runs: Mapping[int, StoredPredictions],
     facts: Mapping[int, Validity],
     evaluation: EvaluationSet,
-) -> dict[str, Any]:
+) -> CellUnderRule:
     """Compare a cell's runs under one checkpoint rule: scores of runs, pairs, the group.
 
     Only runs that can be compared have numbers; the others have a reason.
@@ -168,13 +180,25 @@ def cell_under(
     scores = run_scores(usable, rule, evaluation) if usable else {}
     by_seed = {seed: _at(scores, place) for place, seed in enumerate(seeds)}
     return {
-        "runs": [
-            {"seed": seed, **asdict(validity), **by_seed.get(seed, {})}
-            for seed, validity in facts.items()
-        ],
+        "runs": [_run(seed, validity, by_seed.get(seed, {})) for seed, validity in facts.items()],
         "pairs": _pairs(seeds, usable, rule, evaluation),
         "group": _group(seeds, usable, rule, evaluation),
     }
+
+
+def _run(seed: int, facts: Validity, scores: Mapping[str, float | None]) -> RunUnderRule:
+    run: RunUnderRule = {
+        "seed": seed,
+        "why": facts.why,
+        "evaluation_sha256": facts.evaluation_sha256,
+        "weights_sha256": facts.weights_sha256,
+        "predictions_sha256": facts.predictions_sha256,
+        "finite": facts.finite,
+        "lowest": facts.lowest,
+        "highest": facts.highest,
+        "sum_error": facts.sum_error,
+    }
+    return with_scores(run, scores)
 
 
 def _pairs(
@@ -182,7 +206,7 @@ def _pairs(
     usable: Sequence[StoredPredictions],
     rule: str,
     evaluation: EvaluationSet,
-) -> list[dict[str, Any]]:
+) -> list[dict[str, JsonValue]]:
     pairs = all_pairs(len(usable))
     if not len(pairs):
         return []
@@ -197,7 +221,7 @@ def _group(
     usable: Sequence[StoredPredictions],
     rule: str,
     evaluation: EvaluationSet,
-) -> dict[str, Any]:
+) -> dict[str, GroupValue]:
     if len(usable) < 2:
         return {}
     values = group_differences(usable, rule, evaluation)
@@ -220,6 +244,17 @@ def _at(values: Values, place: int) -> dict[str, float | None]:
 def _number(value: float) -> float | None:
     """Replace NaN and infinity, which JSON lacks, by None; nothing is imputed."""
     return float(value) if math.isfinite(value) else None
+
+
+def score(run: RunUnderRule, measure: str) -> float:
+    """Return a run's value of a measure of single runs; NaN for one that is no number."""
+    value = cast(Mapping[str, float | None], run)[measure]
+    return math.nan if value is None else value
+
+
+def with_scores(run: RunUnderRule, scores: Mapping[str, float | None]) -> RunUnderRule:
+    """Return a run with its scores by the measures' ids, which no type can name."""
+    return cast(RunUnderRule, {**run, **scores})
 
 
 @dataclass(frozen=True)
@@ -254,7 +289,11 @@ def model_differences(files: DifferencesFiles) -> None:
     evaluation = load_evaluation(files.evaluation)
     predictions = {run: open_predictions(path) for run, path in files.predictions.items()}
     matched = {run: open_predictions(files.matched[run]) for run in predictions}
-    stored = {**dict.fromkeys(OWN_RULES, predictions), MATCHED: matched}
+    stored: dict[Rule, dict[Run, StoredPredictions]] = {
+        "final": predictions,
+        "best": predictions,
+        MATCHED: matched,
+    }
     edges = text_blocks(len(evaluation.targets), evaluation.context)
     arrays: dict[str, npt.NDArray[Any]] = {}
     known: _Known = {}
@@ -278,19 +317,21 @@ def model_differences(files: DifferencesFiles) -> None:
     write_json(files.matched_differences, _matched_cells(matched, inspected[MATCHED], evaluation))
 
 
-def read_cells(differences_paths: Iterable[Path], matched_path: Path) -> dict[str, dict[str, Any]]:
+def read_cells(differences_paths: Iterable[Path], matched_path: Path) -> dict[Rule, Cells]:
     """Read a model's cells by checkpoint rule and activation.
 
     They come from `differences.json` of each cell and `differences-matched.json` of the model.
     """
-    cells = {cell["activation"]: cell["rules"] for cell in map(read_json, differences_paths)}
-    by_rule = {rule: {name: rules[rule] for name, rules in cells.items()} for rule in OWN_RULES}
-    return {**by_rule, MATCHED: read_json(matched_path)}
+    own = [read_as(CellDifferences, path) for path in differences_paths]
+    found: dict[Rule, Cells] = {
+        rule: {cell["activation"]: cell["rules"][rule] for cell in own} for rule in OWN_RULES
+    }
+    return {**found, MATCHED: read_as(Cells, matched_path)}
 
 
 def _matched_cells(
     runs: Mapping[Run, StoredPredictions], facts: Mapping[Run, Validity], evaluation: EvaluationSet
-) -> dict[str, Any]:
+) -> Cells:
     """Compare the cells of a model under the rule `matched`, by activation."""
     cells: dict[str, list[Run]] = {}
     for run in runs:

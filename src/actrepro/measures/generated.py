@@ -9,16 +9,18 @@ import numpy as np
 import numpy.typing as npt
 
 from actrepro.measures.measure import Floats, Pairs
+from actrepro.measures.shapes import Measure
 
 Codes = npt.NDArray[np.integer[Any]]
 
 GENERATED_ID = "edit-levenshtein-pairs.generated"
-GENERATED = {
+GENERATED: Measure = {
     "name": "edit distance of generated text",
     "formula": "Levenshtein distance / length of what two runs write after the same prompt, "
     "always their most probable character; mean over prompts",
     "range": [0.0, 1.0],
     "source": "Levenshtein 1966",
+    "agreement": False,
 }
 
 

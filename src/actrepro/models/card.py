@@ -10,14 +10,16 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from actrepro.config.study import RunConfig
-from actrepro.core.files import read_json, write_json
+from actrepro.core.files import write_json
+from actrepro.core.model_cards import Card, Curve, ModelCards, ModelCounts, Node
+from actrepro.core.shapes import read_as
+from actrepro.data.shapes import CorpusManifest
 from actrepro.models import build_from_protocol, count_parameters
 from actrepro.models.activations import Activation, get_activation
 from actrepro.models.flops import count_flops
@@ -68,14 +70,14 @@ def write_cards(request: CardRequest, manifests: Sequence[Path], output: Path) -
     ActreproError
         When a manifest is missing or damaged, or a user's own model cannot be imported.
     """
-    write_json(output, cards(request, [read_json(path) for path in manifests]))
+    write_json(output, cards(request, [read_as(CorpusManifest, path) for path in manifests]))
 
 
-def cards(request: CardRequest, manifests: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def cards(request: CardRequest, manifests: Sequence[CorpusManifest]) -> ModelCards:
     """Return the content of `models.json`, without scales whose number of symbols is unknown."""
     known = {corpus: count for corpus, count in request.symbols.items() if count is not None}
-    known |= {manifest["corpus"]: len(manifest["symbols"]) for manifest in manifests}
-    scales: dict[str, dict[str, Any]] = {}
+    known |= {one["corpus"]: len(one["symbols"]) for one in manifests}
+    scales: dict[str, dict[str, Card]] = {}
     for run in request.runs:
         if run.protocol.corpus in known:
             in_study = run.scale in request.scales
@@ -88,14 +90,11 @@ def cards(request: CardRequest, manifests: Sequence[Mapping[str, Any]]) -> dict[
     }
 
 
-def _model(
-    run: RunConfig, symbols: int, activations: Sequence[str], in_study: bool
-) -> dict[str, Any]:
+def _model(run: RunConfig, symbols: int, activations: Sequence[str], in_study: bool) -> Card:
     """Describe a model at a scale, with every activation if the scale is one of the study's."""
     if in_study:
-        return _counts(run, symbols, activations, _device(run, in_study)) | {
-            "outline": _outline(run, symbols, activations[0])
-        }
+        counts = _counts(run, symbols, activations, _device(run, in_study))
+        return {**counts, "outline": _outline(run, symbols, activations[0])}
     try:
         return _counts(run, symbols, activations[:1], _device(run, in_study))
     except Exception as error:
@@ -116,7 +115,7 @@ def _device(run: RunConfig, in_study: bool) -> torch.device:
 
 def _counts(
     run: RunConfig, symbols: int, activations: Sequence[str], device: torch.device
-) -> dict[str, Any]:
+) -> ModelCounts:
     protocol = run.protocol
     flops: dict[bool, float] = {}
     parameters = {}
@@ -178,7 +177,7 @@ def through(places: Sequence[int], values: Sequence[int], x: int) -> float:
     )
 
 
-def _outline(run: RunConfig, symbols: int, activation: str) -> list[dict[str, Any]]:
+def _outline(run: RunConfig, symbols: int, activation: str) -> list[Node]:
     device = _device(run, in_study=True)
     length = LENGTHS[-1] if device.type == "meta" else run.protocol.context
     with device:
@@ -188,7 +187,7 @@ def _outline(run: RunConfig, symbols: int, activation: str) -> list[dict[str, An
         )
 
 
-def curve(activation: Activation) -> dict[str, Any]:
+def curve(activation: Activation) -> Curve:
     """Compute an activation on a grid from −4 to 4, with the derivative that autograd gives.
 
     For a gated activation, the grid is the gate's and the value is 1. A number that is not
@@ -206,7 +205,7 @@ def curve(activation: Activation) -> dict[str, Any]:
     return {
         "gated": activation.gated,
         "repeatable": bool(torch.equal(y, again)),
-        "x": _rounded(x),
+        "x": [round(value, DIGITS) + 0.0 for value in X.tolist()],
         "y": _rounded(y),
         "derivative": _rounded(slope),
     }

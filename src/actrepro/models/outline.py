@@ -14,11 +14,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from actrepro.core.model_cards import Node
 from actrepro.models import Activated, count_parameters
 from actrepro.models.activations import Activation
 from actrepro.models.probing import uncompiled
-
-Node = dict[str, Any]
 
 # Boxes within boxes: a block shows its attention and its MLP.
 LEVELS = 2
@@ -160,7 +159,7 @@ def _merged(nodes: list[Node]) -> list[Node]:
         if merged and _alike(merged[-1], node):
             merged[-1]["repeats"] += 1
         else:
-            merged.append(dict(node))
+            merged.append(node.copy())
     stems = Counter(_stem(node) for node in merged)
     for node in merged:
         if stems[_stem(node)] == 1:
@@ -169,10 +168,10 @@ def _merged(nodes: list[Node]) -> list[Node]:
 
 
 def _alike(a: Node, b: Node) -> bool:
-    same = ("kind", "parameters", "calls", "activation", "children")
-    return _stem(a) == _stem(b) and all(a[key] == b[key] for key in same)
+    but_names = [{**node, "name": _stem(node), "repeats": 1} for node in (a, b)]
+    return but_names[0] == but_names[1]
 
 
 def _stem(node: Node) -> str:
     """Return a part's name without the number at its end."""
-    return NUMBERED.sub("", str(node["name"]))
+    return NUMBERED.sub("", node["name"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from actrepro.config.study import RunConfig
-from actrepro.core.files import read_json, write_json
+from actrepro.core.files import write_json
 from actrepro.core.runs import ByRun, Run
+from actrepro.core.shapes import read_as
 from actrepro.core.vocabulary import DIVERGED, FINISHED
 from actrepro.data.corpus import load_corpus
 from actrepro.data.evaluation_set import EvaluationSet, load_evaluation
+from actrepro.data.shapes import Evaluation
 from actrepro.models import build_from_protocol
 from actrepro.predict.matching import Match, common_loss, match
+from actrepro.predict.shapes import MatchedSteps
 from actrepro.predict.store import (
     MATCHED,
     OWN_RULES,
@@ -68,8 +71,8 @@ def predict_cell(requests: Sequence[RunConfig], files: CellFiles, threads: int) 
     for request in requests:
         checkpoint = load_checkpoint(files.checkpoints[request.seed])
         if checkpoint.status == FINISHED:
-            weights = {rule: checkpoint.weights(rule) for rule in OWN_RULES}
-            made = predict(request, weights, symbols, evaluation, device)
+            own: dict[str, Weights] = {rule: checkpoint.weights(rule) for rule in OWN_RULES}
+            made = predict(request, own, symbols, evaluation, device)
             LOG.info("%s: predicted %s characters", request.name, f"{len(evaluation.targets):,}")
         else:
             made = of_lost(checkpoint.status, evaluation.sha256)
@@ -131,7 +134,7 @@ def predict_matched(requests: Sequence[RunConfig], files: MatchedFiles, threads:
     device = prepare_torch(requests[0].device, threads)
     symbols = len(load_corpus(files.corpus).symbols)
     evaluation = load_evaluation(files.evaluation)
-    bigram = read_json(files.manifest)["selection_bigram_loss"]
+    bigram = read_as(Evaluation, files.manifest)["selection_bigram_loss"]
     runs = {(one.activation, one.seed): files.of((one.activation, one.seed)) for one in requests}
     level, matches = _matches(runs, bigram)
     write_json(files.matched, _matched_record(requests[0], level, matches))
@@ -159,15 +162,18 @@ def _matches(runs: Mapping[Run, RunFiles], bigram: float) -> tuple[float, dict[R
     return level, {run: match(finished.get(run, []), level) for run in runs}
 
 
-def _matched_record(
-    request: RunConfig, level: float, matches: Mapping[Run, Match]
-) -> dict[str, object]:
+def _matched_record(request: RunConfig, level: float, matches: Mapping[Run, Match]) -> MatchedSteps:
     return {
         "scale": request.scale,
         "model": request.model,
         "common_loss": level,
         "runs": [
-            {"activation": activation, "seed": seed, **asdict(found)}
+            {
+                "activation": activation,
+                "seed": seed,
+                "step": found.step,
+                "selection_loss": found.selection_loss,
+            }
             for (activation, seed), found in matches.items()
         ],
     }

@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -20,10 +20,12 @@ from actrepro.core.files import npz_names, npz_rows, read_npz, write_npz
 from actrepro.core.vocabulary import FINISHED, LOST
 
 # Each run chooses its own checkpoints. Those of `matched` depend on all runs of a model.
-FINAL = "final"
-OWN_RULES = (FINAL, "best")
-MATCHED = "matched"
-RULES = (*OWN_RULES, MATCHED)
+OwnRule = Literal["final", "best"]
+Rule = Literal[OwnRule, "matched"]
+FINAL: Final = "final"
+MATCHED: Final = "matched"
+OWN_RULES: tuple[OwnRule, ...] = (FINAL, "best")
+RULES: tuple[Rule, ...] = (*OWN_RULES, MATCHED)
 POSITIONS = ("all", "last")
 
 # Positions read at a time: the piece of one run, [CHUNK, 65], stays in a core's L2 cache.

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from actrepro.data.evaluation_set import EvaluationSet
+from actrepro.predict.shapes import Extremes
 from actrepro.predict.store import CHUNK, StoredPredictions
 
 # A softmax in double precision, stored in single, sums to one to about 1e-7.
@@ -83,9 +84,12 @@ def inspect(run: StoredPredictions, rule: str, evaluation: EvaluationSet) -> Val
                 true = rows[np.arange(len(rows)), targets[start : start + len(rows)]]
                 possible = possible and bool((true > 0).all())
             start += len(rows)
-    entries: dict[str, Any] = {"finite": finite}
-    if finite:
-        entries |= {"lowest": lowest, "highest": highest, "sum_error": error}
+    entries: Extremes = {
+        "finite": finite,
+        "lowest": lowest if finite else None,
+        "highest": highest if finite else None,
+        "sum_error": error if finite else None,
+    }
     why = None
     if not are_probabilities(entries):
         why = NOT_PROBABILITIES
@@ -96,11 +100,9 @@ def inspect(run: StoredPredictions, rule: str, evaluation: EvaluationSet) -> Val
     return Validity(why, run.evaluation_sha256, weights, digest.hexdigest(), **entries)
 
 
-def are_probabilities(entries: Mapping[str, Any]) -> bool:
+def are_probabilities(entries: Extremes) -> bool:
     """Return True if all entries are numbers from 0 to 1 whose rows sum to one."""
-    return bool(
-        entries["finite"]
-        and entries["lowest"] >= 0
-        and entries["highest"] <= 1 + LARGEST_SUM_ERROR
-        and entries["sum_error"] <= LARGEST_SUM_ERROR
-    )
+    lowest, highest, error = entries["lowest"], entries["highest"], entries["sum_error"]
+    if not entries["finite"] or lowest is None or highest is None or error is None:
+        return False
+    return lowest >= 0 and highest <= 1 + LARGEST_SUM_ERROR and error <= LARGEST_SUM_ERROR

@@ -52,6 +52,17 @@ SHAPES_NO_RESULT: Mapping[str, str] = {
     "actrepro.core.machine": "describes the machine of a run that exists",
     "actrepro.train.startup": "speeds up the start of a job",
     "actrepro.config.names": "lists valid names",
+    "actrepro.core.shapes": "checks the shape of files that are read",
+    "actrepro.data.shapes": "describes manifests",
+    "actrepro.train.shapes": "describes records of runs",
+    "actrepro.predict.shapes": "describes matched steps",
+    "actrepro.measures.shapes": "describes differences and breakdowns",
+    "actrepro.gates.shapes": "describes outcomes of gates",
+    "actrepro.core.model_cards": "describes model cards",
+    "actrepro.results.schema": "describes statistics",
+    "actrepro.replication.shapes": "describes comparisons with another folder",
+    "actrepro.report.shapes": "describes the section on an earlier study",
+    "actrepro.benchmark.shapes": "describes the benchmark's file",
 }
 
 

@@ -14,7 +14,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, overload
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -23,6 +23,8 @@ from actrepro.core import paths
 from actrepro.core.errors import ActreproError, few
 from actrepro.core.files import read_json, sha256_of
 from actrepro.core.paths import below_results, record_of
+from actrepro.core.shapes import Machine as TrainedOn
+from actrepro.results.schema import ModelStatsFile, StatsFile, read_model_stats, read_stats
 from actrepro.results.schema_version import VERSION
 
 LOG = logging.getLogger("actrepro")
@@ -64,7 +66,7 @@ class Device(_Part):
 class Machine(_Part):
     """A machine: processor, cores, system; nothing that names it."""
 
-    machine: dict[str, Any]
+    machine: TrainedOn
     runs: int
 
 
@@ -160,11 +162,21 @@ class Record:
         """How pages and evidence name a file of the record."""
         return f"{paths.at(paths.RECORD, record=self.name)}/{file}"
 
-    def stats(self, scale: str, model: str | None = None) -> tuple[str, dict[str, Any]]:
+    @overload
+    def stats(self, scale: str) -> tuple[str, StatsFile]: ...
+
+    @overload
+    def stats(self, scale: str, model: str) -> tuple[str, ModelStatsFile]: ...
+
+    def stats(
+        self, scale: str, model: str | None = None
+    ) -> tuple[str, StatsFile] | tuple[str, ModelStatsFile]:
         """A `stats.json`, of a scale or of one of its models: its name, and what it says."""
-        pattern = paths.SCALE_STATS if model is None else paths.MODEL_STATS
-        file = below_results(paths.at(pattern, scale=scale, model=model))
-        return self.named(file), read_json(self.folder / file)
+        if model is None:
+            file = below_results(paths.at(paths.SCALE_STATS, scale=scale))
+            return self.named(file), read_stats(self.folder / file)
+        file = below_results(paths.at(paths.MODEL_STATS, scale=scale, model=model))
+        return self.named(file), read_model_stats(self.folder / file)
 
 
 @dataclass(frozen=True)
@@ -257,13 +269,13 @@ def read_record(folder: Path) -> Record:
     return Record(folder, provenance, sha256_of(path))
 
 
-def content_sha256(content: Mapping[str, Any]) -> str:
+def content_sha256(content: Mapping[str, object]) -> str:
     """The hash of all that `provenance.json` says beside this hash."""
     rest = {key: value for key, value in content.items() if key != "sha256"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
-def _content(folder: Path, path: Path) -> dict[str, Any]:
+def _content(folder: Path, path: Path) -> dict[str, object]:
     if not path.is_file():
         raise _unusable(folder, f"there is no {PROVENANCE}")
     try:
@@ -275,7 +287,7 @@ def _content(folder: Path, path: Path) -> dict[str, Any]:
     return content
 
 
-def _require_version(folder: Path, content: Mapping[str, Any]) -> None:
+def _require_version(folder: Path, content: Mapping[str, object]) -> None:
     found = content.get("format"), content.get("schema")
     if found != (FORMAT, VERSION):
         raise ActreproError(

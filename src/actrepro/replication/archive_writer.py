@@ -17,13 +17,15 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
+from typing_extensions import TypedDict
 
 from actrepro.config.study import RunConfig
 from actrepro.core import paths
 from actrepro.core.errors import ActreproError, few
 from actrepro.core.files import partial_of, read_json, sha256_of, write_json, write_text
 from actrepro.core.paths import below_results
+from actrepro.core.shapes import read_as
 from actrepro.provenance.fingerprint import training_fingerprint
 from actrepro.provenance.identity import identity_parts, identity_sha256
 from actrepro.replication.archive import (
@@ -39,15 +41,26 @@ from actrepro.replication.archive import (
 )
 from actrepro.results.schema_version import VERSION
 from actrepro.train.history import HistoryRow, read_history
+from actrepro.train.shapes import RunRecord
 
 LOG = logging.getLogger("actrepro")
 
 # A study's config, as `Study.as_asked` gives it.
 Asked = Mapping[str, Any]
 # By run, `{scale}/{model}/{activation}/seed{seed}`, what its `run.json` says.
-RunRecords = Mapping[str, Mapping[str, Any]]
+RunRecords = Mapping[str, RunRecord]
+
 
 NAMES = ("scale", "model", "activation", "seed")
+
+
+class RunNames(TypedDict):
+    """A run by the wildcards of its files."""
+
+    scale: str
+    model: str
+    activation: str
+    seed: int
 
 
 def record_study(name: str, asked: Asked, root: Path = Path()) -> None:
@@ -83,17 +96,20 @@ def record_study(name: str, asked: Asked, root: Path = Path()) -> None:
         shutil.rmtree(made, ignore_errors=True)
 
 
-def runs_of(asked: Asked) -> list[dict[str, Any]]:
+def runs_of(asked: Asked) -> list[RunNames]:
     """The wildcards of every run of a study."""
     names = (asked["scales"], asked["models"], asked["activations"], asked["seeds"])
-    return [dict(zip(NAMES, run, strict=True)) for run in product(*names)]
+    return [
+        {"scale": scale, "model": model, "activation": activation, "seed": seed}
+        for scale, model, activation, seed in product(*names)
+    ]
 
 
 def _write(folder: Path, name: str, asked: Asked, root: Path) -> None:
     runs = runs_of(asked)
     records = {
-        below_results(paths.at(paths.RUN, **run)): read_json(
-            root / paths.at(paths.RUN_RECORD, **run)
+        below_results(paths.at(paths.RUN, **run)): read_as(
+            RunRecord, root / paths.at(paths.RUN_RECORD, **run)
         )
         for run in runs
     }
@@ -139,7 +155,7 @@ def _require_own(path: Path, stats: Mapping[str, Any], asked: Asked) -> None:
             )
 
 
-def _histories(runs: Sequence[Mapping[str, Any]], root: Path) -> str:
+def _histories(runs: Sequence[RunNames], root: Path) -> str:
     """All histories below each other, their numbers as they stand in each."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -156,10 +172,10 @@ def _provenance(
     asked: Asked,
     records: RunRecords,
     fingerprints: Mapping[str, str | None],
-) -> dict[str, Any]:
+) -> dict[str, JsonValue]:
     runs = list(records.values())
     study = f"{paths.at(paths.RECORD, record=name)}/{STUDY}"
-    content = {
+    content: dict[str, Any] = {
         "format": FORMAT,
         "schema": VERSION,
         "record": name,
@@ -184,7 +200,7 @@ def _provenance(
     return {**content, "sha256": content_sha256(content)}
 
 
-def _counted(values: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def _counted(values: Iterator[Mapping[str, object]]) -> Iterator[dict[str, JsonValue]]:
     """Each distinct value with the number of runs that have it, the most frequent first."""
     found = Counter(json.dumps(value) for value in values)
     return ({**json.loads(value), "runs": runs} for value, runs in found.most_common())
@@ -219,7 +235,7 @@ def _fingerprint(model: str, asked: Asked, records: RunRecords) -> str | None:
     return source if set(ours.values()) == {True} else None
 
 
-def _made_by(source: str, record: Mapping[str, Any]) -> bool | None:
+def _made_by(source: str, record: RunRecord) -> bool | None:
     """Whether a source of the library trained a run; None where its record does not tell."""
     digest = record.get("identity_sha256")
     try:

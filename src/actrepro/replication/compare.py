@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -29,9 +28,24 @@ from actrepro.measures import (
     measure_descriptions,
 )
 from actrepro.measures.differences import Values, pair_differences, run_scores
-from actrepro.predict.store import FINAL, OWN_RULES
+from actrepro.measures.shapes import Measure
+from actrepro.predict.store import FINAL, OwnRule
 from actrepro.replication.folder import RunName
-from actrepro.replication.pairing import HERE, SIDES, THERE, Counterparts, counterparts
+from actrepro.replication.pairing import Counterparts, Property, counterparts
+from actrepro.replication.shapes import (
+    ComparedCell,
+    ComparedDifference,
+    ComparedRules,
+    ComparedRun,
+    ComparedScore,
+    ComparedUnderRule,
+    Elsewhere,
+    Excluded,
+    RanOn,
+    Sides,
+    Tally,
+)
+from actrepro.results.schema import Estimate as EstimateJson
 from actrepro.statistics.contrasts import estimate_json
 from actrepro.statistics.inference import jackknife_pairs, mean_estimate
 
@@ -74,32 +88,29 @@ def compare_scale(
     evaluation = load_evaluation(files.evaluation)
     found = {run: counterparts(files.here, files.there, scale, run, evaluation) for run in runs}
     pairs = {run: one for run, one in found.items() if isinstance(one, Counterparts)}
-    write_json(
-        files.elsewhere,
-        {
-            "scale": scale,
-            "evaluation_sha256": evaluation.sha256,
-            "confidence": confidence,
-            "measures": _described(),
-            "ran_on": ran_on(list(pairs.values())),
-            "excluded": [
-                {**_named(run), "why": why} for run, why in found.items() if isinstance(why, str)
-            ],
-            "cells": [
-                _cell(cell, _of_cell(cell, pairs), evaluation, confidence)
-                for cell in dict.fromkeys(run[:2] for run in pairs)
-            ],
-        },
-    )
+    compared: Elsewhere = {
+        "scale": scale,
+        "evaluation_sha256": evaluation.sha256,
+        "confidence": confidence,
+        "measures": _described(),
+        "ran_on": ran_on(list(pairs.values())),
+        "excluded": [_excluded(run, why) for run, why in found.items() if isinstance(why, str)],
+        "cells": [
+            _cell(cell, _of_cell(cell, pairs), evaluation, confidence)
+            for cell in dict.fromkeys(run[:2] for run in pairs)
+        ],
+    }
+    write_json(files.elsewhere, compared)
 
 
-def _described() -> dict[str, dict[str, Any]]:
+def _described() -> dict[str, Measure]:
     used = {*(one.id for one in (*RUN_MEASURES, *MEASURES)), GENERATED_ID.partition(".")[0]}
     return {id_: told for id_, told in measure_descriptions().items() if id_ in used}
 
 
-def _named(run: RunName) -> dict[str, Any]:
-    return dict(zip(("model", "activation", "seed"), run, strict=True))
+def _excluded(run: RunName, why: str) -> Excluded:
+    model, activation, seed = run
+    return {"model": model, "activation": activation, "seed": seed, "why": why}
 
 
 def _of_cell(
@@ -109,7 +120,7 @@ def _of_cell(
     return {run[2]: one for run, one in pairs.items() if run[:2] == cell}
 
 
-def ran_on(pairs: Sequence[Counterparts]) -> list[dict[str, Any]]:
+def ran_on(pairs: Sequence[Counterparts]) -> list[RanOn]:
     """On what the runs were made: each property's values here and there, with how many runs.
 
     `differ` is the number of runs whose two makings do not have the same; a value that
@@ -122,15 +133,15 @@ def ran_on(pairs: Sequence[Counterparts]) -> list[dict[str, Any]]:
     return [
         {
             "what": name,
-            HERE: _tally(pair.here.ran_on.get(name) for pair in pairs),
-            THERE: _tally(pair.there.ran_on.get(name) for pair in pairs),
+            "here": _tally(pair.here.ran_on.get(name) for pair in pairs),
+            "there": _tally(pair.there.ran_on.get(name) for pair in pairs),
             "differ": differ[name],
         }
         for name in names
     ]
 
 
-def _tally(values: Iterable[Any]) -> list[dict[str, Any]]:
+def _tally(values: Iterable[Property]) -> list[Tally]:
     return [{"value": value, "runs": runs} for value, runs in Counter(values).most_common()]
 
 
@@ -139,13 +150,16 @@ def _cell(
     pairs: Mapping[int, Counterparts],
     evaluation: EvaluationSet,
     confidence: float,
-) -> dict[str, Any]:
-    rules = {rule: _under(rule, pairs, evaluation, confidence) for rule in OWN_RULES}
+) -> ComparedCell:
+    rules: ComparedRules = {
+        "final": _under("final", pairs, evaluation, confidence),
+        "best": _under("best", pairs, evaluation, confidence),
+    }
     _log(cell, rules[FINAL])
     return {"model": cell[0], "activation": cell[1], "rules": rules}
 
 
-def _log(cell: tuple[str, str], found: Mapping[str, Any]) -> None:
+def _log(cell: tuple[str, str], found: ComparedUnderRule) -> None:
     primary = found["differences"][PRIMARY]
     seeds = primary["seeds_here"]
     LOG.info(
@@ -160,8 +174,8 @@ def _log(cell: tuple[str, str], found: Mapping[str, Any]) -> None:
 
 
 def _under(
-    rule: str, pairs: Mapping[int, Counterparts], evaluation: EvaluationSet, confidence: float
-) -> dict[str, Any]:
+    rule: OwnRule, pairs: Mapping[int, Counterparts], evaluation: EvaluationSet, confidence: float
+) -> ComparedUnderRule:
     """A cell under one checkpoint rule: its runs made twice, and how far seeds differ beside."""
     n = len(pairs)
     makings = *(one.here for one in pairs.values()), *(one.there for one in pairs.values())
@@ -177,7 +191,8 @@ def _under(
     ]
     return {
         "n": n,
-        **{key: sum(run[key] for run in runs) for key in ("same_weights", "same_predictions")},
+        "same_weights": sum(run["same_weights"] for run in runs),
+        "same_predictions": sum(run["same_predictions"] for run in runs),
         "scores": {
             id_: _score(values[:n], values[n:], confidence) for id_, values in scores.items()
         },
@@ -190,19 +205,22 @@ def _under(
 
 
 def _run(
-    rule: str,
+    rule: OwnRule,
     seed: int,
     pair: Counterparts,
-    differences: Mapping[str, float],
-    scores: Mapping[str, Mapping[str, float]],
-) -> dict[str, Any]:
+    differences: dict[str, float],
+    scores: dict[str, Sides],
+) -> ComparedRun:
     here, there = pair.here.facts[rule], pair.there.facts[rule]
     return {
         "seed": seed,
         "same_weights": here.weights_sha256 == there.weights_sha256,
         "same_predictions": here.predictions_sha256 == there.predictions_sha256,
-        "weights_sha256": {HERE: here.weights_sha256, THERE: there.weights_sha256},
-        "predictions_sha256": {HERE: here.predictions_sha256, THERE: there.predictions_sha256},
+        "weights_sha256": {"here": here.weights_sha256, "there": there.weights_sha256},
+        "predictions_sha256": {
+            "here": here.predictions_sha256,
+            "there": there.predictions_sha256,
+        },
         "differing": pair.differing,
         "scores": scores,
         "differences": differences,
@@ -213,19 +231,19 @@ def _at(place: int, values: Values) -> dict[str, float]:
     return {id_: float(found[place]) for id_, found in values.items()}
 
 
-def _sides(place: int, n: int, values: Values) -> dict[str, dict[str, float]]:
+def _sides(place: int, n: int, values: Values) -> dict[str, Sides]:
     return {
-        id_: dict(zip(SIDES, (float(found[place]), float(found[n + place])), strict=True))
+        id_: {"here": float(found[place]), "there": float(found[n + place])}
         for id_, found in values.items()
     }
 
 
-def _score(here: Floats, there: Floats, confidence: float) -> dict[str, Any]:
+def _score(here: Floats, there: Floats, confidence: float) -> ComparedScore:
     """A measure of single runs: on each side, and there less here within seeds."""
     difference = mean_estimate(there - here, confidence)
     return {
-        HERE: {"value": float(here.mean()), "sd": _sd(here)},
-        THERE: {"value": float(there.mean()), "sd": _sd(there)},
+        "here": {"value": float(here.mean()), "sd": _sd(here)},
+        "there": {"value": float(there.mean()), "sd": _sd(there)},
         "difference": {**estimate_json(difference), "sd": _sd(there - here)},
     }
 
@@ -234,7 +252,7 @@ def _sd(values: Floats) -> float | None:
     return float(values.std(ddof=1)) if len(values) > 1 else None
 
 
-def _difference(twice: Floats, between: Floats, n: int, confidence: float) -> dict[str, Any]:
+def _difference(twice: Floats, between: Floats, n: int, confidence: float) -> ComparedDifference:
     """A measure of two runs: of one run made twice, and of two seeds on each side.
 
     What is made elsewhere differs for each seed on its own, so Student's interval holds;
@@ -253,7 +271,7 @@ def _difference(twice: Floats, between: Floats, n: int, confidence: float) -> di
     }
 
 
-def _between_seeds(values: Floats, n: int, confidence: float) -> dict[str, Any] | None:
+def _between_seeds(values: Floats, n: int, confidence: float) -> EstimateJson | None:
     """From the values of all pairs of n seeds; None where there is no pair."""
     if not len(values):
         return None

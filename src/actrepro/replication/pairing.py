@@ -9,20 +9,23 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from actrepro.config.study import RunConfig
 from actrepro.core.errors import ActreproError
-from actrepro.core.files import read_json
+from actrepro.core.shapes import GitState, Machine, read_as
 from actrepro.core.vocabulary import FINISHED
 from actrepro.data.evaluation_set import EvaluationSet
-from actrepro.predict.store import OWN_RULES, StoredPredictions, open_predictions
+from actrepro.predict.store import OWN_RULES, OwnRule, StoredPredictions, open_predictions
 from actrepro.predict.validity import Validity, inspect
 from actrepro.replication.folder import RunName, files_of_run
+from actrepro.train.shapes import RunRecord
 
 LOG = logging.getLogger("actrepro")
 
 HERE, THERE = SIDES = ("here", "there")
+# What a run was made on, such as the number of threads; None where nobody recorded it.
+Property = str | int | None
 # What two makings of the same run may be asked differently: how numbers are computed.
 MAY_DIFFER = ("device", "protocol.precision")
 
@@ -45,9 +48,9 @@ class Making:
 
     request: RunConfig
     corpus_sha256: str
-    ran_on: Mapping[str, Any]
+    ran_on: Mapping[str, Property]
     predictions: StoredPredictions
-    facts: Mapping[str, Validity]
+    facts: Mapping[OwnRule, Validity]
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,10 @@ def _making(folder: Path, side: str, scale: str, run: RunName, evaluation: Evalu
         raise _Unfit(f"in parts {side}: no {missing[0]}")
     record_path, predictions_path = files
     try:
-        record, predictions = read_json(record_path), open_predictions(predictions_path)
-        facts = {rule: inspect(predictions, rule, evaluation) for rule in OWN_RULES}
+        record, predictions = read_as(RunRecord, record_path), open_predictions(predictions_path)
+        facts: dict[OwnRule, Validity] = {
+            rule: inspect(predictions, rule, evaluation) for rule in OWN_RULES
+        }
         _require_usable(record, facts, side)
         return _made(record, predictions, facts)
     except (ActreproError, KeyError, TypeError, ValueError) as error:
@@ -102,7 +107,7 @@ def _making(folder: Path, side: str, scale: str, run: RunName, evaluation: Evalu
         raise _Unfit(f"damaged {side}: {record_path.name} or {predictions_path.name}") from None
 
 
-def _require_usable(record: Mapping[str, Any], facts: Mapping[str, Validity], side: str) -> None:
+def _require_usable(record: RunRecord, facts: Mapping[OwnRule, Validity], side: str) -> None:
     if record["status"] != FINISHED:
         raise _Unfit(f"{record['status']} {side}: {record['why']}")
     for rule, one in facts.items():
@@ -113,10 +118,10 @@ def _require_usable(record: Mapping[str, Any], facts: Mapping[str, Validity], si
 
 
 def _made(
-    record: Mapping[str, Any], predictions: StoredPredictions, facts: Mapping[str, Validity]
+    record: RunRecord, predictions: StoredPredictions, facts: Mapping[OwnRule, Validity]
 ) -> Making:
     request = RunConfig.model_validate(record["config"])
-    ran_on = {
+    ran_on: dict[str, Property] = {
         "device": record["device"],
         "precision": request.protocol.precision,
         "threads": record["threads"],
@@ -141,7 +146,7 @@ def _require_same_request(pair: Counterparts) -> None:
         raise _Unfit("trained on another text")
 
 
-def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(values: Mapping[str, object], before: str = "") -> Iterator[tuple[str, object]]:
     """Dotted keys of nested mappings, with their values."""
     for key, value in values.items():
         if isinstance(value, Mapping):
@@ -150,5 +155,5 @@ def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, An
             yield f"{before}{key}", value
 
 
-def _prefixed(group: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"{group}.{name}": value for name, value in values.items()}
+def _prefixed(group: str, values: Machine | GitState | Mapping[str, str]) -> dict[str, Property]:
+    return {f"{group}.{name}": cast(Property, value) for name, value in values.items()}

@@ -15,12 +15,17 @@ from typing import Any
 from markupsafe import Markup
 
 from actrepro.core import paths
-from actrepro.core.files import read_json, write_text
+from actrepro.core.files import write_text
 from actrepro.core.formats import counted, counts_spread, level
+from actrepro.core.model_cards import Card, ModelCards
+from actrepro.core.shapes import read_as
+from actrepro.data.shapes import CorpusManifest
 from actrepro.figures.catalogue import figure_group, figure_kind, figure_names, figure_title
 from actrepro.figures.draw import figure_caption
-from actrepro.predict.store import FINAL, MATCHED, RULES
+from actrepro.measures.shapes import Breakdown
+from actrepro.predict.store import FINAL, MATCHED, RULES, Rule
 from actrepro.replication.archive import Records, read_records
+from actrepro.replication.shapes import Elsewhere
 from actrepro.report.kit.inline_svg import inline_svg
 from actrepro.report.kit.markup import fill
 from actrepro.report.kit.origins import ORIGINS
@@ -42,8 +47,10 @@ from actrepro.report.sections import gates as report_gates
 from actrepro.report.sections import recorded as report_recorded
 from actrepro.report.sections.contrasts import contrasts_tables, verdicts_table
 from actrepro.report.sections.first_screen import Summary, summary
+from actrepro.report.shapes import SectionFile
 from actrepro.results.cells import Stats, cells_of, sound
 from actrepro.results.contrasts import alpha
+from actrepro.results.schema import read_stats
 
 # Bytes of figures that a page holds; those of a large study that are beyond it are named.
 MOST_DRAWN = 8_000_000
@@ -116,8 +123,8 @@ class Scale:
 
     stats: Stats
     figure_paths: Mapping[Path, bool]
-    breakdowns: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    outlines: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    breakdowns: Mapping[str, Breakdown] = field(default_factory=dict)
+    cards: Mapping[str, Card] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -177,11 +184,14 @@ class Scale:
     @cached_property
     def decompositions(self) -> list[tuple[str, Table]]:
         """Where the scores' spread comes from, under each checkpoint rule that differs."""
-        rules = [FINAL, *(rule for rule in RULES if rule != FINAL and self._differs(rule))]
+        rules: list[Rule] = [
+            FINAL,
+            *(rule for rule in RULES if rule != FINAL and self._differs(rule)),
+        ]
         found = ((rule, other_tests.decomposition_table(self.stats, rule)) for rule in rules)
         return [(cells_by_model.RULE_NAMES[rule], table) for rule, table in found if table]
 
-    def _differs(self, rule: str) -> bool:
+    def _differs(self, rule: Rule) -> bool:
         return any(
             cells_by_model.rules_differ(self.stats, model, rule) for model in self.stats["models"]
         )
@@ -235,7 +245,7 @@ class Scale:
         """The activations whose cells failed a gate."""
         return [name for name, cell in cells_of(self.stats, model).items() if not sound(cell)]
 
-    def _disagreement(self, model: str, found: Mapping[str, Any]) -> Disagreement:
+    def _disagreement(self, model: str, found: Breakdown) -> Disagreement:
         unsound = self._unsound(model)
         return Disagreement(
             f"disagreement-{self.name}-{model}",
@@ -259,11 +269,11 @@ class Scale:
         return [
             Diagram(
                 name,
-                diagrams.diagram(name, one["outline"]),
+                diagrams.diagram(name, outline),
                 f"{counts_spread(one['parameters'].values())} parameters",
             )
-            for name, one in self.outlines.items()
-            if name in self.stats["models"] and one["outline"]
+            for name, one in costs.counted_models(self.cards).items()
+            if name in self.stats["models"] and (outline := one.get("outline"))
         ]
 
     def pictures(self, group: str) -> list[Figure]:
@@ -305,7 +315,7 @@ def _model(stats: Stats, name: str) -> Model:
     )
 
 
-def _where_it_differs(stats: Stats, model: str, rule: str) -> str:
+def _where_it_differs(stats: Stats, model: str, rule: Rule) -> str:
     runs = counted(len(stats["models"][model]["runs"]), "run")
     which = "at matched loss" if rule == MATCHED else "at its best checkpoint"
     differing = cells_by_model.rules_differ(stats, model, rule)
@@ -383,12 +393,13 @@ def contents(study: str, inputs: Inputs) -> dict[str, Any]:
     ActreproError
         When a file is missing or damaged.
     """
-    models = read_json(inputs.models) if inputs.models else {"scales": {}}
+    models = None if inputs.models is None else read_as(ModelCards, inputs.models)
     scales = _scales(inputs, models)
     stats = [scale.stats for scale in scales]
-    manifests = [read_json(path) for path in inputs.corpora]
+    manifests = [read_as(CorpusManifest, path) for path in inputs.corpora]
     recorded = read_records(inputs.records)
-    made = {one["scale"]: one for one in map(read_json, inputs.elsewhere)}
+    elsewhere = (read_as(Elsewhere, path) for path in inputs.elsewhere)
+    made = {one["scale"]: one for one in elsewhere}
     return {
         "study": study,
         "scales": scales,
@@ -402,16 +413,16 @@ def contents(study: str, inputs: Inputs) -> dict[str, Any]:
         ],
         "elsewhere_command": replication.COMMAND,
         "recorded": report_recorded.section(recorded, stats),
-        "costs": costs.section(stats, models, inputs.benchmarks) if inputs.models else None,
+        "costs": None if models is None else costs.section(stats, models, inputs.benchmarks),
         "origins": ORIGINS,
         "confidence": level(stats[0]["confidence"]),
         "alpha": level(alpha(stats[0])),
     }
 
 
-def _scales(inputs: Inputs, models: Mapping[str, Any]) -> list[Scale]:
-    broken_down: dict[str, dict[str, Any]] = {}
-    for one in map(read_json, inputs.breakdowns):
+def _scales(inputs: Inputs, models: ModelCards | None) -> list[Scale]:
+    broken_down: dict[str, dict[str, Breakdown]] = {}
+    for one in (read_as(Breakdown, path) for path in inputs.breakdowns):
         broken_down.setdefault(one["scale"], {})[one["model"]] = one
     drawn = _drawn(inputs.figures)
     return [
@@ -419,9 +430,9 @@ def _scales(inputs: Inputs, models: Mapping[str, Any]) -> list[Scale]:
             stats,
             {path: on for path, on in drawn.items() if path.parent.parent.name == stats["scale"]},
             broken_down.get(stats["scale"], {}),
-            models["scales"].get(stats["scale"], {}),
+            {} if models is None else models["scales"].get(stats["scale"], {}),
         )
-        for stats in map(read_json, inputs.stats)
+        for stats in map(read_stats, inputs.stats)
     ]
 
 
@@ -437,4 +448,4 @@ def _drawn(figures: Sequence[Path]) -> dict[Path, bool]:
 def _earlier(inputs: Inputs, recorded: Records) -> earlier.Section | None:
     if inputs.earlier is None:
         return None
-    return earlier.section(read_json(inputs.earlier), inputs.root, recorded)
+    return earlier.section(read_as(SectionFile, inputs.earlier), inputs.root, recorded)

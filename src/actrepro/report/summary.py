@@ -5,15 +5,16 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from actrepro.core import formats
-from actrepro.core.files import read_json, write_text
+from actrepro.core.files import write_text
+from actrepro.data.shapes import Baseline, Table
 from actrepro.measures import PRIMARY
-from actrepro.predict.store import FINAL
+from actrepro.predict.store import FINAL, Rule
 from actrepro.report.sections.answer import at_all, headline
-from actrepro.results.cells import FAILED, cells_of, named_cells, sound
+from actrepro.results.cells import FAILED, Cell, Stats, cells_of, named_cells, sound
 from actrepro.results.contrasts import AT, COMPARED, UNTESTED, verdict_counts
+from actrepro.results.schema import Estimate, read_stats
 from actrepro.results.verdicts import VERDICTS
 from actrepro.results.words import (
     absence,
@@ -36,10 +37,10 @@ def write_summary(stats: Path, output: Path) -> None:
     ActreproError
         When the file is missing or damaged.
     """
-    write_text(output, summary_text(read_json(stats)))
+    write_text(output, summary_text(read_stats(stats)))
 
 
-def summary_text(stats: Mapping[str, Any], rule: str = FINAL) -> str:
+def summary_text(stats: Stats, rule: Rule = FINAL) -> str:
     """A scale's loss, accuracy and difference between seeds, a line per cell, and its verdicts."""
     percent = formats.level(stats["confidence"])
     widths = (_width("model", stats["models"]), _width("activation", stats["activations"]))
@@ -75,7 +76,7 @@ def _width(heading: str, names: Iterable[str]) -> int:
     return 3 + max(len(heading) - 1, *(len(name) + len(FAILED) for name in names))
 
 
-def _summary_line(cell: Mapping[str, Any]) -> str:
+def _summary_line(cell: Cell) -> str:
     if not cell["n"]:
         return _noted(absence(cell), gate_mark(cell))
     loss, accuracy = (cell["metrics"][f"{metric}.all"] for metric in ("loss", "accuracy"))
@@ -93,7 +94,7 @@ def _noted(text: str, *notes: str) -> str:
     return f"{text}  {told}" if told else text
 
 
-def _with_interval(difference: Mapping[str, Any] | None) -> str:
+def _with_interval(difference: Estimate | None) -> str:
     if difference is None:
         return "needs 2 seeds"
     if difference["interval"] is None:
@@ -102,14 +103,14 @@ def _with_interval(difference: Mapping[str, Any] | None) -> str:
     return f"{difference['value']:.4f} [{low:.4f}, {high:.4f}]"
 
 
-def _baseline_lines(baselines: Mapping[str, Mapping[str, float]], width: int) -> list[str]:
+def _baseline_lines(baselines: Mapping[Table, Baseline], width: int) -> list[str]:
     return [
         f"{table + ' table':<{width}}{values['loss']:<17.4f}{values['accuracy']:.2%}"
         for table, values in baselines.items()
     ]
 
 
-def _gate_lines(stats: Mapping[str, Any], rule: str) -> list[str]:
+def _gate_lines(stats: Stats, rule: Rule) -> list[str]:
     cells = named_cells(stats, rule)
     passed = sum(map(sound, cells.values()))
     if passed == len(cells):
@@ -125,7 +126,7 @@ def _gate_lines(stats: Mapping[str, Any], rule: str) -> list[str]:
     )
 
 
-def _verdict_lines(stats: Mapping[str, Any]) -> list[str]:
+def _verdict_lines(stats: Stats) -> list[str]:
     """Every measure's verdicts, each under the rules that its contrasts are shown under."""
     if len(stats["activations"]) < 2:
         return []

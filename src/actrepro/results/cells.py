@@ -3,45 +3,80 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TypeVar
+
+from typing_extensions import TypedDict
 
 from actrepro.core.vocabulary import FINISHED
 from actrepro.gates.outcome import GATES
-from actrepro.predict.store import FINAL
+from actrepro.measures.shapes import Breakdown, ConfidenceRow, Ensembles, Stretch, SymbolRow
+from actrepro.predict.store import FINAL, Rule
+from actrepro.results.schema import Cell as Cell
+from actrepro.results.schema import Run, StatsFile
 
-Stats = Mapping[str, Any]
-Cell = Mapping[str, Any]
+Stats = StatsFile
+_T = TypeVar("_T")
 
 # Stands behind the name or the number of a cell that failed a gate.
 FAILED = "†"
 
 
-def cells_of(stats: Stats, model: str, rule: str = FINAL) -> Mapping[str, Cell]:
+def cells_of(stats: Stats, model: str, rule: Rule = FINAL) -> Mapping[str, Cell]:
     """A model's cells by activation, under one checkpoint rule."""
-    cells: Mapping[str, Cell] = stats["models"][model]["rules"][rule]["cells"]
-    return cells
+    return stats["models"][model]["rules"][rule]["cells"]
 
 
-def every_cell(stats: Stats, rule: str = FINAL) -> Iterator[tuple[str, str, Cell]]:
+def every_cell(stats: Stats, rule: Rule = FINAL) -> Iterator[tuple[str, str, Cell]]:
     """All cells of a scale, each with its model and activation."""
     for model in stats["models"]:
         for activation, cell in cells_of(stats, model, rule).items():
             yield model, activation, cell
 
 
-def named_cells(stats: Stats, rule: str = FINAL) -> dict[str, Cell]:
+def named_cells(stats: Stats, rule: Rule = FINAL) -> dict[str, Cell]:
     """All cells of a scale by their names, `model activation`."""
     return {f"{model} {activation}": cell for model, activation, cell in every_cell(stats, rule)}
 
 
-def finished_runs(stats: Stats, model: str) -> list[Mapping[str, Any]]:
+def finished_runs(stats: Stats, model: str) -> list[Run]:
     """A model's runs that did not diverge or fail."""
     return [run for run in stats["models"][model]["runs"] if run["status"] == FINISHED]
 
 
-def compared_cells(breakdown: Mapping[str, Any]) -> dict[str, Cell]:
+def step_of(run: Run, rule: Rule) -> int | None:
+    """The step of a run's checkpoint under a rule; None where a lost run has none."""
+    steps = {"final": run["final_step"], "best": run["best_step"], "matched": run["matched_step"]}
+    return steps[rule]
+
+
+class ComparedCell(TypedDict):
+    """Where the runs of a cell differ that has two at the least."""
+
+    by_symbol: list[SymbolRow]
+    by_confidence: list[ConfidenceRow]
+    by_position: list[Stretch]
+    ensemble: Ensembles
+
+
+def compared_cells(breakdown: Breakdown) -> dict[str, ComparedCell]:
     """The cells of a model's `breakdown.json` that have two runs to compare."""
-    return {name: cell for name, cell in breakdown["cells"].items() if cell["n"] > 1}
+    return {
+        name: {
+            "by_symbol": known(cell["by_symbol"]),
+            "by_confidence": known(cell["by_confidence"]),
+            "by_position": known(cell["by_position"]),
+            "ensemble": known(cell["ensemble"]),
+        }
+        for name, cell in breakdown["cells"].items()
+        if cell["n"] > 1
+    }
+
+
+def known(value: _T | None) -> _T:
+    """Return a value that is null in other cells than these, whose reader knows why."""
+    if value is None:
+        raise ValueError("found null in a cell that has the runs for this number")
+    return value
 
 
 def sound(cell: Cell) -> bool:

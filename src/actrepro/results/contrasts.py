@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from actrepro.core.formats import signed
 from actrepro.measures import PRIMARY
-from actrepro.predict.store import FINAL, MATCHED
+from actrepro.predict.store import FINAL, MATCHED, Rule
 from actrepro.results import verdicts
 from actrepro.results.cells import Stats
+from actrepro.results.schema import ComparedRule, MarginName
+from actrepro.results.schema import Contrast as Contrast
 from actrepro.results.verdicts import VERDICTS
-
-Contrast = Mapping[str, Any]
 
 CHURN = "churn-top1-pairs.all"
 LOSS = "loss.all"
 ACCURACY = "accuracy.all"
 # How pages call the checkpoint rules under which activations are compared.
-AT = {FINAL: "at the fixed step", MATCHED: "at matched loss"}
+AT: Mapping[ComparedRule, str] = {FINAL: "at the fixed step", MATCHED: "at matched loss"}
 UNTESTED = "not testable"
 
 
@@ -43,9 +42,9 @@ class Compared:
 
     metric: str
     name: str
-    margin_name: str
+    margin_name: MarginName
     unit: str
-    rules: tuple[str, ...]
+    rules: tuple[ComparedRule, ...]
 
     @property
     def scale(self) -> int:
@@ -72,13 +71,13 @@ COMPARED = (
 )
 
 
-def family(stats: Stats, model: str, metric: str, rule: str = FINAL) -> list[Contrast]:
+def family(stats: Stats, model: str, metric: str, rule: Rule = FINAL) -> list[Contrast]:
     """All contrasts of a metric in a model: the family that Holm's correction is over."""
     contrasts = stats["models"][model]["rules"][rule]["contrasts"]
     return [contrast for contrast in contrasts if contrast["metric"] == metric]
 
 
-def contrasts_of(stats: Stats, metric: str, rule: str = FINAL) -> list[tuple[str, Contrast]]:
+def contrasts_of(stats: Stats, metric: str, rule: Rule = FINAL) -> list[tuple[str, Contrast]]:
     """All contrasts of a metric, with their model."""
     return [
         (model, contrast)
@@ -92,19 +91,19 @@ def verdict_of(contrast: Contrast) -> str:
     return str(contrast["verdict"] or UNTESTED)
 
 
-def verdict_counts(stats: Stats, metric: str, rule: str = FINAL) -> dict[str, int]:
+def verdict_counts(stats: Stats, metric: str, rule: Rule = FINAL) -> dict[str, int]:
     """How many contrasts end with each verdict; untested ones only where there are any."""
     found = [verdict_of(contrast) for _, contrast in contrasts_of(stats, metric, rule)]
     counts = {verdict: found.count(verdict) for verdict in (*VERDICTS, UNTESTED)}
     return {verdict: count for verdict, count in counts.items() if count or verdict != UNTESTED}
 
 
-def loss_gap(stats: Stats, model: str, contrast: Contrast, rule: str) -> float | None:
+def loss_gap(stats: Stats, model: str, contrast: Contrast, rule: Rule) -> float | None:
     """Test loss of a less that of b, over the seeds that both have, under a checkpoint rule."""
     pair = contrast["a"], contrast["b"]
     losses = family(stats, model, LOSS, rule)
     [found] = [one["value"] for one in losses if (one["a"], one["b"]) == pair]
-    return None if found is None else float(found)
+    return found
 
 
 def alpha(stats: Stats) -> float:
@@ -112,7 +111,7 @@ def alpha(stats: Stats) -> float:
     return verdicts.alpha(stats["confidence"])
 
 
-def omnibus_p(stats: Stats, metric: str, rule: str = FINAL) -> dict[str, float]:
+def omnibus_p(stats: Stats, metric: str, rule: Rule = FINAL) -> dict[str, float]:
     """By model, p that its activations are all alike, adjusted for the models; where tested."""
     found = stats["omnibus"][rule][metric]
     return {model: float(one["p_holm"]) for model, one in found.items()}

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from actrepro.core.errors import ActreproError
-from actrepro.core.files import read_json
-from actrepro.results.schema_version import VERSION
+from actrepro.results.schema import StatsFile, read_stats
 from actrepro.results.tables import COLUMNS
 
 
@@ -53,7 +51,7 @@ class Study:
     across: pd.DataFrame
     tests: pd.DataFrame
     variance: pd.DataFrame
-    stats: Mapping[str, dict[str, Any]]
+    stats: Mapping[str, StatsFile]
 
 
 def load_study(path: str | Path = "results") -> Study:
@@ -80,10 +78,10 @@ def load_study(path: str | Path = "results") -> Study:
     >>> sound = chosen[chosen.failed_gates == ""]
     >>> sound.pivot(index=["scale", "activation"], columns="model", values="value")
     """
-    stats: dict[str, dict[str, Any]] = {}
+    stats: dict[str, StatsFile] = {}
     folders = []
     for found in _stats_paths(Path(path)):
-        one = _read_stats(found)
+        one = read_stats(found)
         if one["scale"] in stats:
             raise ActreproError(
                 f"{path}: found more than one scale of the name '{one['scale']}', expected one; "
@@ -112,23 +110,6 @@ def _stats_paths(path: Path) -> list[Path]:
             "(snakemake), or pass load_study the folder that holds its scales"
         )
     return found
-
-
-def _read_stats(path: Path) -> dict[str, Any]:
-    stats = read_json(path)
-    version = stats.get("schema") if isinstance(stats, dict) else None
-    if version != VERSION:
-        found = "none" if version is None else repr(version)
-        raise ActreproError(
-            f"{path}: found results of schema {found}, expected {VERSION}; run the workflow "
-            "again, or read them with the version of actrepro that wrote them"
-        )
-    if "models" not in stats:
-        raise ActreproError(
-            f"{path}: found the statistics of one model, expected those of a scale; pass "
-            "load_study a scale's folder, and run the workflow where it has no stats.json"
-        )
-    return dict(stats)
 
 
 def _read_table(folder: Path, name: str) -> pd.DataFrame:

@@ -11,17 +11,32 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-from actrepro.core.files import read_json, read_npz, writing
+from typing_extensions import TypedDict
+
+from actrepro.core.files import read_npz, writing
 from actrepro.gates.outcome import all_failed
 from actrepro.measures import measure_ids, run_measure_ids
-from actrepro.predict.store import RULES
+from actrepro.predict.store import MATCHED, RULES, Rule
+from actrepro.results.cells import Stats, step_of
+from actrepro.results.schema import (
+    Across,
+    Cell,
+    Classical,
+    Contrast,
+    Decomposition,
+    Estimate,
+    Omnibus,
+    Score,
+    UnderRule,
+    read_stats,
+)
 
-Stats = Mapping[str, Any]
-Row = dict[str, Any]
-
-KINDS = ("same_seed", "other_seed", "effect")
+Kind = Literal["same_seed", "other_seed", "effect"]
+KINDS: tuple[Kind, ...] = ("same_seed", "other_seed", "effect")
+# By column, a value as the csv module writes it.
+Row = dict[str, object]
 
 _CELL = {"scale": "str", "model": "str", "activation": "str", "rule": "str"}
 _CONTRAST = {
@@ -156,7 +171,7 @@ def write_tables(stats: Path, matrices: Mapping[str, Path], tables: Mapping[str,
     ActreproError
         When a file is missing or damaged.
     """
-    numbers = read_json(stats)
+    numbers = read_stats(stats)
     rows = {
         "runs": run_rows(numbers),
         "pairs": pair_rows(numbers, matrices),
@@ -173,7 +188,6 @@ def write_tables(stats: Path, matrices: Mapping[str, Path], tables: Mapping[str,
 
 def run_rows(stats: Stats) -> Iterator[Row]:
     """A row per run and checkpoint rule; a run that cannot be compared says why, without scores."""
-    kept = ("activation", "seed", "status", "parameters", "seconds", "characters_per_second")
     for model, one in stats["models"].items():
         for run, rule in itertools.product(one["runs"], RULES):
             cell = one["rules"][rule]["cells"][run["activation"]]
@@ -182,17 +196,23 @@ def run_rows(stats: Stats) -> Iterator[Row]:
                 "scale": stats["scale"],
                 "model": model,
                 "rule": rule,
-                **{name: run[name] for name in (*kept, "device")},
+                "activation": run["activation"],
+                "seed": run["seed"],
+                "status": run["status"],
+                "parameters": run["parameters"],
+                "seconds": run["seconds"],
+                "characters_per_second": run["characters_per_second"],
+                "device": run["device"],
                 "why": run["why"] or reasons.get(run["seed"]),
                 "failed_gates": _listed(cell["failed_gates"]),
-                "step": run[f"{rule}_step"],
+                "step": step_of(run, rule),
                 # Those of a matched checkpoint are not recorded with the run.
-                "weights_sha256": run["weights_sha256"].get(rule),
+                "weights_sha256": None if rule == MATCHED else run["weights_sha256"][rule],
                 **{id_: _of_seed(found, run["seed"]) for id_, found in cell["metrics"].items()},
             }
 
 
-def _of_seed(metric: Mapping[str, Any] | None, seed: int) -> float | None:
+def _of_seed(metric: Score | None, seed: int) -> float | None:
     return None if metric is None else metric["by_seed"].get(str(seed))
 
 
@@ -232,13 +252,13 @@ def cell_rows(stats: Stats) -> Iterator[Row]:
         found = {**cell["metrics"], **cell["differences"], **cell["group"]}
         for measure, estimate in found.items():
             row = {**named, "measure": measure, **_estimate(estimate, cell["n"])}
+            score = cell["metrics"].get(measure)
+            # Measures of pairs and groups have a jackknife over seeds.
+            over = "seeds" if score is None else score["interval_over"]
             yield {
                 **row,
-                # Measures of pairs and groups have a jackknife over seeds.
-                "interval_over": None
-                if row["low"] is None
-                else estimate.get("interval_over", "seeds"),
-                "sd": (estimate or {}).get("sd"),
+                "interval_over": None if row["low"] is None else over,
+                "sd": None if score is None else score["sd"],
                 "failed_gates": _listed(cell["failed_gates"]),
                 "gates_passed": sum(outcomes),
                 "gates_asked": len(outcomes),
@@ -255,27 +275,39 @@ def gate_rows(stats: Stats) -> Iterator[Row]:
 
 def contrast_rows(stats: Stats) -> Iterator[Row]:
     """A row per two activations, measure and checkpoint rule of a model."""
-    kept = (
-        *("interval_over", "sd", "test", "exact", "p", "p_smallest", "p_holm", "margin"),
-        *("p_equivalent", "p_equivalent_holm", "significant", "verdict", "detectable"),
-    )
-    for named, contrast in _between(stats, "contrasts"):
-        settling = contrast["seeds_to_settle"] or dict.fromkeys(
-            ("different", "equivalent", "either")
-        )
-        yield {
-            **named,
-            **_estimate(contrast, contrast["n"]),
-            **{name: contrast[name] for name in kept},
-            **{f"seeds_to_settle_{what}": seeds for what, seeds in settling.items()},
-        }
+    for named, under in _rules(stats):
+        for contrast in under["contrasts"]:
+            settling = contrast["seeds_to_settle"]
+            yield {
+                **named,
+                **_ends(contrast),
+                **_numbers(contrast),
+                "interval_over": contrast["interval_over"],
+                "sd": contrast["sd"],
+                "test": contrast["test"],
+                "exact": contrast["exact"],
+                "p": contrast["p"],
+                "p_smallest": contrast["p_smallest"],
+                "p_holm": contrast["p_holm"],
+                "margin": contrast["margin"],
+                "p_equivalent": contrast["p_equivalent"],
+                "p_equivalent_holm": contrast["p_equivalent_holm"],
+                "significant": contrast["significant"],
+                "verdict": contrast["verdict"],
+                "detectable": contrast["detectable"],
+                "seeds_to_settle_different": settling and settling["different"],
+                "seeds_to_settle_equivalent": settling and settling["equivalent"],
+                "seeds_to_settle_either": settling and settling["either"],
+            }
 
 
 def across_rows(stats: Stats) -> Iterator[Row]:
     """A row per two activations, measure, checkpoint rule of a model, and kind of difference."""
-    for named, one in _between(stats, "across"):
-        for kind in KINDS:
-            yield {**named, "kind": kind, **_estimate(one[kind], len(one["seeds"]))}
+    for named, under in _rules(stats):
+        for one in under["across"]:
+            for kind in KINDS:
+                numbers = _estimate(one[kind], len(one["seeds"]))
+                yield {**named, **_ends(one), "kind": kind, **numbers}
 
 
 def omnibus_rows(stats: Stats) -> Iterator[Row]:
@@ -283,38 +315,56 @@ def omnibus_rows(stats: Stats) -> Iterator[Row]:
     for named, under in _rules(stats):
         for measure, found in under["omnibus"].items():
             if found is not None:
-                kept = {name: found[name] for name in ("statistic", "p", "p_smallest", "exact")}
-                row = {**named, "measure": measure, "test": "permutation", **_compared(found)}
                 among_models = stats["omnibus"][named["rule"]][measure][named["model"]]
-                yield _whole("tests", {**row, **kept, "p_holm": among_models["p_holm"]})
-        for measure, found in under["classical"].items():
-            if found is not None:
-                for row in _classical_rows(found):
+                row = {
+                    **named,
+                    "measure": measure,
+                    "test": "permutation",
+                    **_compared(found),
+                    "statistic": found["statistic"],
+                    "p": found["p"],
+                    "p_smallest": found["p_smallest"],
+                    "exact": found["exact"],
+                    "p_holm": among_models["p_holm"],
+                }
+                yield _whole("tests", row)
+        for measure, classical in under["classical"].items():
+            if classical is not None:
+                for row in _classical_rows(classical):
                     yield _whole("tests", {**named, "measure": measure, **row})
 
 
-def _classical_rows(found: Mapping[str, Any]) -> Iterator[Row]:
-    for name, test in found.items():
-        row = {"test": name, **_compared(found)}
-        if isinstance(test, Mapping):
+def _classical_rows(found: Classical) -> Iterator[Row]:
+    compared = _compared(found)
+    whole = {
+        "one_way": found["one_way"],
+        "welch": found["welch"],
+        "blocked": found["blocked"],
+        "friedman": found["friedman"],
+    }
+    for name, test in whole.items():
+        if test is not None:
             df = dict(zip(("df", "df_residual"), test["df"], strict=False))
-            yield {**row, "statistic": test["statistic"], "p": test["p"], **df}
-        elif name in ("tukey", "games_howell"):
-            for pair in test or ():
-                ends = {"a": pair["a"], "b": pair["b"]}
-                yield {**row, **ends, "statistic": pair["difference"], "p": pair["p"]}
+            numbers = {"statistic": test["statistic"], "p": test["p"], **df}
+            yield {"test": name, **compared, **numbers}
+    for name, pairs in {"tukey": found["tukey"], "games_howell": found["games_howell"]}.items():
+        for pair in pairs or ():
+            numbers = {"statistic": pair["difference"], "p": pair["p"]}
+            yield {"test": name, **compared, "a": pair["a"], "b": pair["b"], **numbers}
 
 
-def _compared(found: Mapping[str, Any]) -> Row:
+def _compared(found: Omnibus | Classical | Decomposition) -> Row:
     """Which activations a test compares, over how many seeds."""
     return {"activations": _listed(found["activations"]), "n": len(found["seeds"])}
 
 
 def variance_rows(stats: Stats) -> Iterator[Row]:
     """A row per checkpoint rule, measure and source of variance of the scale."""
-    for rule, by_measure in stats["decomposition"].items():
-        for measure, found in by_measure.items():
-            for source in found["sources"] if found is not None else ():
+    for rule in RULES:
+        for measure, found in stats["decomposition"][rule].items():
+            if found is None:
+                continue
+            for source in found["sources"]:
                 yield {
                     "scale": stats["scale"],
                     "rule": rule,
@@ -331,30 +381,36 @@ def _whole(table: str, row: Row) -> Row:
     return {**dict.fromkeys(COLUMNS[table]), **row}
 
 
-def _rules(stats: Stats) -> Iterator[tuple[dict[str, str], Mapping[str, Any]]]:
+class _Named(TypedDict):
+    scale: str
+    model: str
+    rule: Rule
+
+
+def _rules(stats: Stats) -> Iterator[tuple[_Named, UnderRule]]:
     """What each model has under each checkpoint rule."""
     for (model, one), rule in itertools.product(stats["models"].items(), RULES):
         yield {"scale": stats["scale"], "model": model, "rule": rule}, one["rules"][rule]
 
 
-def _cells(stats: Stats) -> Iterator[tuple[dict[str, str], Mapping[str, Any]]]:
+def _cells(stats: Stats) -> Iterator[tuple[Row, Cell]]:
     for named, under in _rules(stats):
         for activation, cell in under["cells"].items():
             yield {**named, "activation": activation}, cell
 
 
-def _between(stats: Stats, what: str) -> Iterator[tuple[dict[str, str], Mapping[str, Any]]]:
-    """Every entry about two activations."""
-    for named, under in _rules(stats):
-        for one in under[what]:
-            ends = {"measure": one["metric"], "a": one["a"], "b": one["b"]}
-            yield {**named, **ends, "failed_gates": _listed(one["failed_gates"])}, one
+def _ends(one: Contrast | Across) -> Row:
+    """Which two activations are compared, and in what."""
+    ends = {"measure": one["metric"], "a": one["a"], "b": one["b"]}
+    return {**ends, "failed_gates": _listed(one["failed_gates"])}
 
 
-def _estimate(estimate: Mapping[str, Any] | None, n: int) -> Row:
+def _estimate(estimate: Estimate | None, n: int) -> Row:
     """An estimate's fields; of a missing one, only the number of seeds there were."""
-    if estimate is None:
-        return {"n": n, **dict.fromkeys(_ESTIMATE)}
+    return {"n": n, **dict.fromkeys(_ESTIMATE)} if estimate is None else _numbers(estimate)
+
+
+def _numbers(estimate: Estimate | Contrast) -> Row:
     low, high = estimate["interval"] or (None, None)
     return {
         "value": estimate["value"],

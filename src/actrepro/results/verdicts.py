@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-DIFFERENT = "different"
-EQUIVALENT = "equivalent"
-INCONCLUSIVE = "inconclusive"
+from typing import Final, Literal
+
+Verdict = Literal["different", "equivalent", "inconclusive", "unsound"]
+DIFFERENT: Final = "different"
+EQUIVALENT: Final = "equivalent"
+INCONCLUSIVE: Final = "inconclusive"
 # One of the two cells failed a gate.
-UNSOUND = "unsound"
-VERDICTS = (DIFFERENT, EQUIVALENT, INCONCLUSIVE, UNSOUND)
+UNSOUND: Final = "unsound"
+VERDICTS: tuple[Verdict, ...] = (DIFFERENT, EQUIVALENT, INCONCLUSIVE, UNSOUND)
 
 # Above so many seeds none are looked for that would settle a comparison.
 MOST_SEEDS = 1000

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from actrepro.core.formats import counted, listed
 from actrepro.core.vocabulary import LOST
+from actrepro.data.shapes import Table
 from actrepro.results.cells import Cell, Stats, failures
 
 MOST_NAMED = 4
@@ -96,7 +97,8 @@ def smoke_note(stats: Stats) -> str:
     return f"Smoke study: {seeds}. At least {stats['recommended_seeds']} are needed for claims."
 
 
-def learned(beats: Mapping[str, bool | None]) -> str:
+def learned(beats: Mapping[Table, bool | None]) -> str:
     """The strongest n-gram table that every run of a cell beats, in words."""
-    beaten = [table for table in ("trigram", "bigram", "unigram") if beats[table]]
+    strongest: tuple[Table, ...] = ("trigram", "bigram", "unigram")
+    beaten = [table for table in strongest if beats[table]]
     return f"beats {beaten[0]}" if beaten else "not learned"

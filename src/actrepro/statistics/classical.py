@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.stats
 
+from actrepro.results import schema
 from actrepro.statistics.decomposition import decompose
 from actrepro.statistics.inference import Floats
 
@@ -32,9 +32,9 @@ class OmnibusTest:
     p: float
     df: tuple[float, ...]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> schema.OmnibusTest:
         """As a dictionary of plain numbers, `df` a list."""
-        return {**asdict(self), "df": list(self.df)}
+        return {"statistic": self.statistic, "p": self.p, "df": list(self.df)}
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ class Comparison:
     difference: float
     p: float
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> schema.Comparison:
         """As a dictionary of plain values."""
-        return asdict(self)
+        return {"a": self.a, "b": self.b, "difference": self.difference, "p": self.p}
 
 
 def one_way(values: Scores) -> OmnibusTest | None:

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
+from typing_extensions import TypedDict
 
+from actrepro.core.shapes import Interval
 from actrepro.gates.outcome import in_order
 from actrepro.measures import group_measure_ids, measure_ids, run_measure_ids
+from actrepro.results.schema import Contrast, IntervalOver, MarginName, MarginValues
+from actrepro.results.schema import Estimate as EstimateJson
 from actrepro.results.verdicts import INCONCLUSIVE, UNSOUND, alpha
 from actrepro.statistics import inference
 from actrepro.statistics.inference import Estimate, Floats, tost_p, verdict
@@ -23,14 +27,14 @@ from actrepro.statistics.power import detectable, seeds_to_settle
 from actrepro.statistics.runs import ModelRuns
 
 # What the config calls a margin, and the measure it is for.
-MARGIN_OF = {
+MARGIN_OF: Mapping[str, MarginName] = {
     "loss": "loss",
     "accuracy": "accuracy",
     "tv-half_l1-pairs": "total_variation",
     "churn-top1-pairs": "churn",
 }
-SEEDS = "seeds"
-SEEDS_AND_TEXT = "seeds and text"
+SEEDS: Final = "seeds"
+SEEDS_AND_TEXT: Final = "seeds and text"
 # Seeds below which a study cannot carry claims, whatever its intervals say.
 RECOMMENDED_SEEDS = 10
 
@@ -40,7 +44,7 @@ class Settings:
     """What statistics are done with: the level, and the differences that count as none."""
 
     confidence: float
-    margins: Mapping[str, float]
+    margins: MarginValues
 
     @property
     def alpha(self) -> float:
@@ -58,7 +62,7 @@ class _Compared:
     """a − b in one measure, and how it was tested."""
 
     estimate: Estimate
-    interval_over: str
+    interval_over: IntervalOver
     sd: float | None
     test: str | None
     p: float | None
@@ -70,17 +74,16 @@ def compared_metrics() -> list[str]:
     return [id_ for id_ in every if not id_.endswith(".last") or id_.partition(".")[0] in MARGIN_OF]
 
 
-def family(model: ModelRuns, metric: str, settings: Settings) -> list[dict[str, Any]]:
+def family(model: ModelRuns, metric: str, settings: Settings) -> list[Contrast]:
     """All contrasts of one measure: a − b, interval, exact p, TOST, Holm's adjustment, verdict.
 
     A cell that failed a gate is compared, but in no family, and its verdict is *unsound*.
     """
     found = [_contrast(model, metric, a, b, settings) for a, b in _couples(model.activations)]
     sound = [one for one in found if not one["failed_gates"]]
-    for p in ("p", "p_equivalent"):
-        _adjust(sound, p)
+    _adjust(sound)
     for one in found:
-        one.update(_judged(one, len(sound), settings))
+        _judge(one, len(sound), settings)
     return found
 
 
@@ -88,7 +91,7 @@ def _couples(activations: Sequence[str]) -> list[tuple[str, str]]:
     return list(itertools.combinations(activations, 2))
 
 
-def _contrast(model: ModelRuns, metric: str, a: str, b: str, settings: Settings) -> dict[str, Any]:
+def _contrast(model: ModelRuns, metric: str, a: str, b: str, settings: Settings) -> Contrast:
     seeds = model.usable(a, b)
     compared = _compare(model, metric, a, b, seeds, settings.confidence)
     margin = settings.margin(metric)
@@ -105,14 +108,42 @@ def _contrast(model: ModelRuns, metric: str, a: str, b: str, settings: Settings)
         "p_holm": None,
         "p_equivalent_holm": None,
         "failed_gates": model.failed(a, b),
+        "significant": None,
+        "verdict": None,
+        "seeds_to_settle": None,
+        "detectable": None,
     }
 
 
-def _numbers(compared: _Compared | None, n: int) -> dict[str, Any]:
+class _Numbers(TypedDict):
+    """Of a contrast what is there before its family is looked at."""
+
+    value: float | None
+    n: int
+    standard_error: float | None
+    interval: Interval | None
+    interval_over: IntervalOver | None
+    sd: float | None
+    test: str | None
+    exact: bool | None
+    p: float | None
+    p_smallest: float | None
+
+
+def _numbers(compared: _Compared | None, n: int) -> _Numbers:
     if compared is None:
-        of_estimate = ("value", "standard_error", "interval", "interval_over")
-        of_test = ("sd", "test", "exact", "p", "p_smallest")
-        return {"n": n, **dict.fromkeys((*of_estimate, *of_test))}
+        return {
+            "n": n,
+            "value": None,
+            "standard_error": None,
+            "interval": None,
+            "interval_over": None,
+            "sd": None,
+            "test": None,
+            "exact": None,
+            "p": None,
+            "p_smallest": None,
+        }
     tested = compared.test is not None
     return {
         **estimate_json(compared.estimate),
@@ -125,10 +156,14 @@ def _numbers(compared: _Compared | None, n: int) -> dict[str, Any]:
     }
 
 
-def estimate_json(estimate: Estimate) -> dict[str, Any]:
+def estimate_json(estimate: Estimate) -> EstimateJson:
     """An estimate as it stands in results files."""
-    interval = None if estimate.interval is None else list(estimate.interval)
-    return {**asdict(estimate), "interval": interval}
+    return {
+        "value": estimate.value,
+        "n": estimate.n,
+        "standard_error": estimate.standard_error,
+        "interval": None if estimate.interval is None else list(estimate.interval),
+    }
 
 
 def _compare(
@@ -167,7 +202,7 @@ def score_estimate(
     return inference.two_way_bootstrap(by_block, confidence, weights=characters)
 
 
-def interval_over(by_block: Floats | None) -> str:
+def interval_over(by_block: Floats | None) -> IntervalOver:
     """What a score's interval allows for: other seeds, or also other text."""
     return SEEDS if by_block is None else SEEDS_AND_TEXT
 
@@ -213,51 +248,51 @@ def _spread(estimate: Estimate) -> float | None:
     return None if error is None else error * float(np.sqrt(estimate.n))
 
 
-def _adjust(contrasts: Sequence[dict[str, Any]], p: str) -> None:
-    tested = [one for one in contrasts if one[p] is not None]
-    adjusted = inference.holm([one[p] for one in tested])
-    for one, value in zip(tested, adjusted, strict=True):
-        one[f"{p}_holm"] = value
+def _adjust(contrasts: Sequence[Contrast]) -> None:
+    """Adjust both p-values for the family, each for itself."""
+    different = _adjusted([one["p"] for one in contrasts])
+    equivalent = _adjusted([one["p_equivalent"] for one in contrasts])
+    for one, p, p_equivalent in zip(contrasts, different, equivalent, strict=True):
+        one["p_holm"], one["p_equivalent_holm"] = p, p_equivalent
 
 
-def _judged(contrast: Mapping[str, Any], tests: int, settings: Settings) -> dict[str, Any]:
-    """The verdict, and how many seeds would settle what is inconclusive."""
-    nothing = _nothing_judged()
+def _adjusted(p_values: Sequence[float | None]) -> list[float | None]:
+    """Holm's adjustment of the p-values that there are."""
+    adjusted = iter(inference.holm([p for p in p_values if p is not None]))
+    return [None if p is None else next(adjusted) for p in p_values]
+
+
+def _judge(contrast: Contrast, tests: int, settings: Settings) -> None:
+    """Add the verdict, and how many seeds would settle what is inconclusive."""
+    p, margin, value = contrast["p_holm"], contrast["margin"], contrast["value"]
     if contrast["failed_gates"]:
-        return {**nothing, "verdict": UNSOUND}
-    if contrast["p"] is None:
-        return nothing
-    significant = contrast["p_holm"] < settings.alpha
-    if contrast["margin"] is None:
-        return {**nothing, "significant": significant}
-    found = verdict(
-        p_different=contrast["p_holm"],
-        p_equivalent=contrast["p_equivalent_holm"],
-        alpha=settings.alpha,
+        contrast["verdict"] = UNSOUND
+        return
+    if p is None or value is None:
+        return
+    contrast["significant"] = p < settings.alpha
+    if margin is None:
+        return
+    contrast["verdict"] = verdict(
+        p_different=p, p_equivalent=contrast["p_equivalent_holm"], alpha=settings.alpha
     )
-    planning = _planning(contrast, tests, settings.alpha, found)
-    return {**nothing, "significant": significant, "verdict": found, **planning}
+    sd = contrast["sd"]
+    if sd is None:
+        return
+    # What these seeds could have found, and how many would settle what they did not.
+    contrast["detectable"] = detectable(sd, contrast["n"], settings.alpha, tests)
+    if contrast["verdict"] == INCONCLUSIVE:
+        settling = seeds_to_settle(value, sd, margin, settings.alpha, tests)
+        contrast["seeds_to_settle"] = {
+            "different": settling.different,
+            "equivalent": settling.equivalent,
+            "either": settling.either,
+        }
 
 
-def mark_unsound(contrast: dict[str, Any], gate: str) -> None:
+def mark_unsound(contrast: Contrast, gate: str) -> None:
     """Take a contrast out of its family, because one of its cells failed a gate after all."""
     contrast["failed_gates"] = in_order({*contrast["failed_gates"], gate})
-    contrast.update(p_holm=None, p_equivalent_holm=None, **_nothing_judged())
+    contrast["p_holm"] = contrast["p_equivalent_holm"] = None
+    contrast["significant"] = contrast["seeds_to_settle"] = contrast["detectable"] = None
     contrast["verdict"] = UNSOUND
-
-
-def _nothing_judged() -> dict[str, Any]:
-    """What is said of a contrast that no test is made of."""
-    return dict.fromkeys(("significant", "verdict", "seeds_to_settle", "detectable"))
-
-
-def _planning(contrast: Mapping[str, Any], tests: int, alpha: float, found: str) -> dict[str, Any]:
-    """What these seeds could have found, and how many would settle what they did not."""
-    sd, margin = contrast["sd"], contrast["margin"]
-    if sd is None:
-        return {}
-    planning: dict[str, Any] = {"detectable": detectable(sd, contrast["n"], alpha, tests)}
-    if found == INCONCLUSIVE:
-        settling = seeds_to_settle(contrast["value"], sd, margin, alpha, tests)
-        planning["seeds_to_settle"] = asdict(settling)
-    return planning

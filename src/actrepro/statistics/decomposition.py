@@ -6,12 +6,13 @@ activation and model run at the same seeds, so seeds are random blocks.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.stats
 
+from actrepro.results import schema
+from actrepro.results.schema import SourceName
 from actrepro.statistics.inference import Floats
 
 # A sum of squares that is this share of the total is rounding.
@@ -39,7 +40,7 @@ class Source:
         unbiased, so it can be below 0.
     """
 
-    source: str
+    source: SourceName
     ss: float
     df: int
     ms: float
@@ -48,6 +49,20 @@ class Source:
     eta2: float | None
     partial_eta2: float | None
     omega2: float | None
+
+    def as_json(self) -> schema.Source:
+        """As a dictionary of plain numbers."""
+        return {
+            "source": self.source,
+            "ss": self.ss,
+            "df": self.df,
+            "ms": self.ms,
+            "f": self.f,
+            "p": self.p,
+            "eta2": self.eta2,
+            "partial_eta2": self.partial_eta2,
+            "omega2": self.omega2,
+        }
 
 
 @dataclass(frozen=True)
@@ -79,9 +94,15 @@ class Decomposition:
         """The row of this name, which must be there."""
         return next(row for row in self.sources if row.source == name)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> schema.Variances:
         """As nested dictionaries of plain numbers."""
-        return asdict(self)
+        return {
+            "sources": [row.as_json() for row in self.sources],
+            "variance_seed": self.variance_seed,
+            "variance_seed_raw": self.variance_seed_raw,
+            "variance_residual": self.variance_residual,
+            "icc": self.icc,
+        }
 
 
 def decompose(y: Floats) -> Decomposition | None:
@@ -100,7 +121,7 @@ def decompose(y: Floats) -> Decomposition | None:
     model = centred.mean(axis=(0, 2), keepdims=True)
     both = centred.mean(axis=2, keepdims=True) - activation - model
     seed = centred.mean(axis=(0, 1), keepdims=True)
-    effects = {
+    effects: dict[SourceName, tuple[Floats, int]] = {
         "activation": (activation, activations - 1),
         "model": (model, models - 1),
         "activation:model": (both, (activations - 1) * (models - 1)),
@@ -125,7 +146,7 @@ def _sum_of_squares(effect: Floats, shape: tuple[int, ...]) -> float:
 
 
 def _decomposition(
-    sums: dict[str, tuple[float, int]], total: float, runs_per_seed: int
+    sums: dict[SourceName, tuple[float, int]], total: float, runs_per_seed: int
 ) -> Decomposition:
     rows = [_row(name, sums, total) for name in sums]
     if "residual" not in sums:
@@ -137,7 +158,7 @@ def _decomposition(
     return Decomposition(rows, seed, raw, means["residual"], seed / both if both > 0 else None)
 
 
-def _row(name: str, sums: dict[str, tuple[float, int]], total: float) -> Source:
+def _row(name: SourceName, sums: dict[SourceName, tuple[float, int]], total: float) -> Source:
     ss, df = sums[name]
     eta2 = ss / total if total > 0 else None
     residual, residual_df = sums.get("residual", (0.0, 0))

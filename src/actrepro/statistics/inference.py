@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.special
 
-from actrepro.results.verdicts import DIFFERENT, EQUIVALENT, INCONCLUSIVE
+from actrepro.results.verdicts import DIFFERENT, EQUIVALENT, INCONCLUSIVE, Verdict
 
 Floats = npt.NDArray[np.float64]
 
@@ -271,7 +271,7 @@ def tost_p(estimate: Estimate, margin: float) -> float | None:
     return float(scipy.special.stdtr(estimate.n - 1, -room / error))
 
 
-def verdict(*, p_different: float | None, p_equivalent: float | None, alpha: float) -> str:
+def verdict(*, p_different: float | None, p_equivalent: float | None, alpha: float) -> Verdict:
     """Call a contrast "equivalent", "different" or "inconclusive", from p-values adjusted by Holm.
 
     Equivalence comes first: a difference that is shown to be smaller than the

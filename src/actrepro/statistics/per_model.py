@@ -5,17 +5,39 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from actrepro.core.files import read_json, read_npz, write_json
+from actrepro.core.files import read_npz, write_json
 from actrepro.core.runs import ByRun
+from actrepro.core.shapes import read_as
+from actrepro.data.shapes import Baseline, Evaluation, Table
+from actrepro.gates.shapes import GatesAfter, GatesBefore, Outcomes
 from actrepro.measures import PRIMARY, group_measure_ids, measure_ids, run_measure_ids
 from actrepro.measures.differences import read_cells
-from actrepro.predict.store import FINAL, RULES
+from actrepro.measures.shapes import CellDifferences, Cells
+from actrepro.predict.shapes import MatchedRun, MatchedSteps
+from actrepro.predict.store import FINAL, Rule
+from actrepro.results.cells import known
+from actrepro.results.schema import (
+    Across,
+    Cell,
+    Classical,
+    ClassicalTests,
+    Comparison,
+    Difference,
+    Estimate,
+    KindsOfPairs,
+    ModelStatsFile,
+    Omnibus,
+    OmnibusTest,
+    Rules,
+    Run,
+    Score,
+    UnderRule,
+)
 from actrepro.results.schema_version import VERSION
 from actrepro.statistics import classical, inference
 from actrepro.statistics.contrasts import (
@@ -29,13 +51,12 @@ from actrepro.statistics.contrasts import (
     score_estimate,
 )
 from actrepro.statistics.permutation import blocked_omnibus_p, blocked_omnibus_pairs_p
-from actrepro.statistics.runs import ModelRuns
+from actrepro.statistics.runs import Floats, ModelRuns
 from actrepro.statistics.training import fit, training
+from actrepro.train.shapes import RunRecord
 
 # What readers ask classical tests of; differences between pairs are not independent.
 CLASSICAL = ("loss.all", "accuracy.all")
-CLASSICAL_TESTS = (classical.one_way, classical.welch, classical.blocked, classical.friedman)
-CLASSICAL_PAIRS = (classical.tukey, classical.games_howell)
 OMNIBUS = (*CLASSICAL, PRIMARY, "churn-top1-pairs.all")
 
 
@@ -81,49 +102,50 @@ def model_statistics(model: Mapping[str, str], settings: Settings, files: Statis
     activations = list(files.differences)
     seeds = list(dict.fromkeys(seed for _, seed in files.records))
     cells = read_cells(files.differences.values(), files.matched_differences)
-    matched = read_json(files.matched)
+    matched = read_as(MatchedSteps, files.matched)
     matrices = read_npz(files.matrices)
-    before = read_json(files.gates)["activations"]
-    after = read_json(files.gates_after)["rules"]
-    records = [read_json(path) for path in files.records.values()]
-    evaluation = read_json(files.evaluation)
-    rules = {}
-    for rule in RULES:
+    before = read_as(GatesBefore, files.gates)["activations"]
+    after = read_as(GatesAfter, files.gates_after)["rules"]
+    records = [read_as(RunRecord, path) for path in files.records.values()]
+    evaluation = read_as(Evaluation, files.evaluation)
+
+    def under(rule: Rule) -> UnderRule:
         gates = {name: {**before[name], **after[rule][name]} for name in activations}
-        under = _model_runs(rule, activations, seeds, cells[rule], matrices, gates)
-        rules[rule] = _under_rule(under, evaluation["baselines"], settings)
+        runs = _model_runs(rule, activations, seeds, cells[rule], matrices, gates)
+        return _under_rule(runs, evaluation["baselines"], settings)
+
+    rules: Rules = {"final": under("final"), "best": under("best"), "matched": under("matched")}
     runs = _run_summaries(records, matched["runs"], cells[FINAL])
-    write_json(
-        files.stats,
-        {
-            "schema": VERSION,
-            **model,
-            "activations": activations,
-            "seeds": seeds,
-            "smoke": len(seeds) < RECOMMENDED_SEEDS,
-            "recommended_seeds": RECOMMENDED_SEEDS,
-            "confidence": settings.confidence,
-            "margins": dict(settings.margins),
-            "protocol": records[0]["config"]["protocol"],
-            "corpus_sha256": records[0]["corpus_sha256"],
-            "evaluation": evaluation,
-            "measures": read_json(files.differences[activations[0]])["measures"],
-            "common_loss": matched["common_loss"],
-            "runs": runs,
-            "training": training(runs, activations),
-            "fit": fit(runs, rules[FINAL]["cells"], rules["best"]["cells"], settings.confidence),
-            "rules": rules,
-        },
-    )
+    stats: ModelStatsFile = {
+        "schema": VERSION,
+        "scale": model["scale"],
+        "model": model["model"],
+        "activations": activations,
+        "seeds": seeds,
+        "smoke": len(seeds) < RECOMMENDED_SEEDS,
+        "recommended_seeds": RECOMMENDED_SEEDS,
+        "confidence": settings.confidence,
+        "margins": settings.margins,
+        "protocol": records[0]["config"]["protocol"],
+        "corpus_sha256": records[0]["corpus_sha256"],
+        "evaluation": evaluation,
+        "measures": read_as(CellDifferences, files.differences[activations[0]])["measures"],
+        "common_loss": matched["common_loss"],
+        "runs": runs,
+        "training": training(runs, activations),
+        "fit": fit(runs, rules[FINAL]["cells"], rules["best"]["cells"], settings.confidence),
+        "rules": rules,
+    }
+    write_json(files.stats, stats)
 
 
 def _model_runs(
-    rule: str,
+    rule: Rule,
     activations: Sequence[str],
     seeds: Sequence[int],
-    cells: Mapping[str, Any],
-    matrices: Mapping[str, Any],
-    gates: Mapping[str, Any],
+    cells: Cells,
+    matrices: Mapping[str, Floats],
+    gates: Mapping[str, Outcomes],
 ) -> ModelRuns:
     return ModelRuns(
         rule=rule,
@@ -139,42 +161,37 @@ def _model_runs(
 
 
 def _run_summaries(
-    records: Sequence[Mapping[str, Any]],
-    matches: Sequence[Mapping[str, Any]],
-    cells: Mapping[str, Any],
-) -> list[dict[str, Any]]:
-    kept = (
-        "status",
-        "why",
-        "parameters",
-        "final_step",
-        "best_step",
-        "last_history",
-        "weights_sha256",
-        "seconds",
-        "characters_per_second",
-        "peak_memory_bytes",
-        "peak_gpu_memory_bytes",
-        "device",
-        "threads",
-        "machine",
-        "packages",
-        "git",
-    )
+    records: Sequence[RunRecord], matches: Sequence[MatchedRun], cells: Cells
+) -> list[Run]:
     predicted = {
         (name, run["seed"]): run["predictions_sha256"]
         for name, cell in cells.items()
         for run in cell["runs"]
     }
     steps = {(one["activation"], one["seed"]): one for one in matches}
-    found = []
+    found: list[Run] = []
     for record in records:
         run = record["config"]["activation"], record["config"]["seed"]
         found.append(
             {
                 "activation": run[0],
                 "seed": run[1],
-                **{key: record[key] for key in kept},
+                "status": record["status"],
+                "why": record["why"],
+                "parameters": record["parameters"],
+                "final_step": record["final_step"],
+                "best_step": record["best_step"],
+                "last_history": record["last_history"],
+                "weights_sha256": record["weights_sha256"],
+                "seconds": record["seconds"],
+                "characters_per_second": record["characters_per_second"],
+                "peak_memory_bytes": record["peak_memory_bytes"],
+                "peak_gpu_memory_bytes": record["peak_gpu_memory_bytes"],
+                "device": record["device"],
+                "threads": record["threads"],
+                "machine": record["machine"],
+                "packages": record["packages"],
+                "git": record["git"],
                 "matched_step": steps[run]["step"],
                 "matched_selection_loss": steps[run]["selection_loss"],
                 "predictions_sha256": predicted[run],
@@ -184,8 +201,8 @@ def _run_summaries(
 
 
 def _under_rule(
-    model: ModelRuns, baselines: Mapping[str, Any], settings: Settings
-) -> dict[str, Any]:
+    model: ModelRuns, baselines: Mapping[Table, Baseline], settings: Settings
+) -> UnderRule:
     return {
         "cells": {name: _cell(model, name, baselines, settings) for name in model.activations},
         "contrasts": [
@@ -201,15 +218,15 @@ def _under_rule(
 
 
 def _cell(
-    model: ModelRuns, activation: str, baselines: Mapping[str, Any], settings: Settings
-) -> dict[str, Any]:
+    model: ModelRuns, activation: str, baselines: Mapping[Table, Baseline], settings: Settings
+) -> Cell:
     seeds = model.usable(activation)
     level = settings.confidence
     worst = max(model.scores(activation, seeds, "loss.all"), default=None)
     return {
         "n": len(seeds),
         "excluded": [
-            {"seed": seed, "why": model.runs[activation, seed]["why"]}
+            {"seed": seed, "why": known(model.runs[activation, seed]["why"])}
             for seed in model.seeds
             if seed not in seeds
         ],
@@ -231,7 +248,7 @@ def _cell(
 
 def _metric(
     model: ModelRuns, activation: str, seeds: Sequence[int], metric: str, confidence: float
-) -> dict[str, Any] | None:
+) -> Score | None:
     if not seeds:
         return None
     values = model.scores(activation, seeds, metric)
@@ -249,7 +266,7 @@ def _metric(
 
 def _difference(
     model: ModelRuns, activation: str, seeds: Sequence[int], id_: str, confidence: float
-) -> dict[str, Any] | None:
+) -> Difference | None:
     if len(seeds) < 2:
         return None
     matrix = model.within(activation, seeds, id_)
@@ -267,7 +284,7 @@ def _difference(
 
 def _group(
     model: ModelRuns, activation: str, seeds: Sequence[int], id_: str, confidence: float
-) -> dict[str, Any] | None:
+) -> Estimate | None:
     if len(seeds) < 2:
         return None
     full, left = model.without(activation, seeds, id_)
@@ -276,7 +293,7 @@ def _group(
     return estimate_json(group_estimate(full, left, confidence))
 
 
-def omnibus(model: ModelRuns, metric: str) -> dict[str, Any] | None:
+def omnibus(model: ModelRuns, metric: str) -> Omnibus | None:
     """Whether activations differ at all, labels permuted within seeds; over sound cells."""
     names, seeds = _comparable(model)
     if len(names) < 2 or len(seeds) < 2:
@@ -288,7 +305,15 @@ def omnibus(model: ModelRuns, metric: str) -> dict[str, Any] | None:
     else:
         scores = [model.scores(name, seeds, metric) for name in names]
         found = blocked_omnibus_p(np.array(scores).T)
-    return {"activations": names, "seeds": seeds, **asdict(found)}
+    return {
+        "activations": names,
+        "seeds": seeds,
+        "statistic": found.statistic,
+        "p": found.p,
+        "p_smallest": found.p_smallest,
+        "exact": found.exact,
+        "relabelings": found.relabelings,
+    }
 
 
 def _comparable(model: ModelRuns) -> tuple[list[str], list[int]]:
@@ -297,7 +322,7 @@ def _comparable(model: ModelRuns) -> tuple[list[str], list[int]]:
     return names, model.usable(*names) if names else []
 
 
-def classical_tests(model: ModelRuns, metric: str) -> dict[str, Any] | None:
+def classical_tests(model: ModelRuns, metric: str) -> Classical | None:
     """What readers ask for beside the exact tests; over sound cells and the seeds they share."""
     names, seeds = _comparable(model)
     if len(names) < 2 or len(seeds) < 2:
@@ -307,21 +332,28 @@ def classical_tests(model: ModelRuns, metric: str) -> dict[str, Any] | None:
 
 
 @functools.lru_cache
-def _classical(scores: tuple[tuple[str, tuple[float, ...]], ...]) -> dict[str, Any]:
+def _classical(scores: tuple[tuple[str, tuple[float, ...]], ...]) -> ClassicalTests:
     """All classical tests; kept, since rules may choose the same runs and Tukey's are slow."""
     values = dict(scores)
-    tests = {test.__name__: test(values) for test in CLASSICAL_TESTS}
-    pairs = {test.__name__: test(values) for test in CLASSICAL_PAIRS}
     return {
-        **{name: None if found is None else found.as_json() for name, found in tests.items()},
-        **{
-            name: None if found is None else [one.as_json() for one in found]
-            for name, found in pairs.items()
-        },
+        "one_way": _of_all(classical.one_way(values)),
+        "welch": _of_all(classical.welch(values)),
+        "blocked": _of_all(classical.blocked(values)),
+        "friedman": _of_all(classical.friedman(values)),
+        "tukey": _of_pairs(classical.tukey(values)),
+        "games_howell": _of_pairs(classical.games_howell(values)),
     }
 
 
-def kinds_of_pairs(model: ModelRuns, id_: str) -> dict[str, float | None]:
+def _of_all(test: classical.OmnibusTest | None) -> OmnibusTest | None:
+    return None if test is None else test.as_json()
+
+
+def _of_pairs(pairs: Sequence[classical.Comparison] | None) -> list[Comparison] | None:
+    return None if pairs is None else [pair.as_json() for pair in pairs]
+
+
+def kinds_of_pairs(model: ModelRuns, id_: str) -> KindsOfPairs:
     """Mean difference between two runs, by what they share.
 
     The activation's own effect on predictions stands beside the seed's: the
@@ -330,21 +362,23 @@ def kinds_of_pairs(model: ModelRuns, id_: str) -> dict[str, float | None]:
     """
     sound = model.sound()
     runs = list(itertools.product(model.activations, model.seeds))
-    kinds: dict[str, list[float]] = {
-        "same_activation_other_seed": [],
-        "other_activation_same_seed": [],
-        "other_activation_other_seed": [],
-    }
+    kinds: dict[tuple[bool, bool], list[float]] = {}
     for (i, (a, s)), (j, (b, t)) in itertools.combinations(enumerate(runs), 2):
         value = model.matrices[id_][i, j]
         if a in sound and b in sound and not np.isnan(value):
-            activation = "same_activation" if a == b else "other_activation"
-            seed = "same_seed" if s == t else "other_seed"
-            kinds[f"{activation}_{seed}"].append(float(value))
-    return {kind: float(np.mean(values)) if values else None for kind, values in kinds.items()}
+            kinds.setdefault((a == b, s == t), []).append(float(value))
+    return {
+        "same_activation_other_seed": _mean(kinds.get((True, False))),
+        "other_activation_same_seed": _mean(kinds.get((False, True))),
+        "other_activation_other_seed": _mean(kinds.get((False, False))),
+    }
 
 
-def across(model: ModelRuns, id_: str, confidence: float) -> list[dict[str, Any]]:
+def _mean(values: list[float] | None) -> float | None:
+    return None if values is None else float(np.mean(values))
+
+
+def across(model: ModelRuns, id_: str, confidence: float) -> list[Across]:
     """Every two activations' runs compared with each other, beside the seeds' own differences.
 
     `same_seed` is the mean from a's run to b's with the same seed,
@@ -353,30 +387,31 @@ def across(model: ModelRuns, id_: str, confidence: float) -> list[dict[str, Any]
     does alone (half an energy distance where the measure is a metric; Székely & Rizzo 2013).
     """
     return [
-        {
-            "metric": id_,
-            "a": a,
-            "b": b,
-            "failed_gates": model.failed(a, b),
-            **_across(model, id_, a, b, confidence),
-        }
+        _across(model, id_, a, b, confidence)
         for a, b in itertools.combinations(model.activations, 2)
     ]
 
 
-def _across(model: ModelRuns, id_: str, a: str, b: str, confidence: float) -> dict[str, Any]:
+def _across(model: ModelRuns, id_: str, a: str, b: str, confidence: float) -> Across:
     seeds = model.usable(a, b)
     n = len(seeds)
     between = model.between(a, b, seeds, id_)
     within = [model.within(name, seeds, id_) for name in (a, b)]
-    found: dict[str, Any] = dict.fromkeys(("same_seed", "other_seed", "effect"))
+    found: Across = {
+        "metric": id_,
+        "a": a,
+        "b": b,
+        "failed_gates": model.failed(a, b),
+        "seeds": seeds,
+        "same_seed": None,
+        "other_seed": None,
+        "effect": None,
+    }
     if n:
         found["same_seed"] = estimate_json(inference.mean_estimate(np.diag(between), confidence))
     if n > 1:
         off = (between + between.T) / 2
-        for name, matrices, weights in (
-            ("other_seed", [off], [1.0]),
-            ("effect", [off, *within], [1.0, -0.5, -0.5]),
-        ):
-            found[name] = estimate_json(inference.jackknife_pairs(matrices, weights, confidence))
-    return {"seeds": seeds, **found}
+        found["other_seed"] = estimate_json(inference.jackknife_pairs([off], [1.0], confidence))
+        added = inference.jackknife_pairs([off, *within], [1.0, -0.5, -0.5], confidence)
+        found["effect"] = estimate_json(added)
+    return found

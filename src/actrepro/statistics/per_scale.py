@@ -5,18 +5,32 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeVar, cast
 
 import numpy as np
 
-from actrepro.core.files import read_json, write_json
+from actrepro.core.files import write_json
 from actrepro.core.vocabulary import FINISHED
-from actrepro.gates.after import distinct, shared_hashes
+from actrepro.gates.after import Hashed, distinct, shared_hashes
 from actrepro.gates.outcome import failed, in_order
+from actrepro.gates.shapes import Gate, Shared
 from actrepro.measures import PRIMARY
-from actrepro.predict.store import RULES
-from actrepro.results.cells import Stats, every_cell, sound
+from actrepro.predict.store import RULES, Rule
+from actrepro.results.cells import Stats, every_cell, known, sound
 from actrepro.results.contrasts import LOSS
+from actrepro.results.schema import (
+    CellName,
+    Classical,
+    Decomposition,
+    ModelOfScale,
+    ModelStatsFile,
+    Omnibus,
+    OmnibusOfModel,
+    ScaleModels,
+    Spanning,
+    StatsFile,
+    read_model_stats,
+)
 from actrepro.statistics.contrasts import mark_unsound
 from actrepro.statistics.decomposition import decompose
 from actrepro.statistics.inference import holm
@@ -24,50 +38,59 @@ from actrepro.statistics.per_model import CLASSICAL, OMNIBUS
 from actrepro.statistics.planning import planning, reach, undecided
 from actrepro.statistics.sensitivity import averages, boxes, effects, sensitivities
 
-SHARED = (
-    "schema",
-    "activations",
-    "seeds",
-    "smoke",
-    "recommended_seeds",
-    "confidence",
-    "margins",
-    "corpus_sha256",
-    "evaluation",
-    "measures",
-)
-
 
 def scale_statistics(
     scale: str, study: str, model_paths: Sequence[Path], output: Path
-) -> dict[str, Any]:
+) -> StatsFile:
     """Write `stats.json` of a scale."""
-    models = {one["model"]: one for one in map(read_json, model_paths)}
+    models = {one["model"]: one for one in map(read_model_stats, model_paths)}
     first = next(iter(models.values()))
-    merged: dict[str, Any] = {
+    merged: ScaleModels = {
         "study": study,
         "scale": scale,
-        **{key: first[key] for key in SHARED},
+        "schema": first["schema"],
+        "activations": first["activations"],
+        "seeds": first["seeds"],
+        "smoke": first["smoke"],
+        "recommended_seeds": first["recommended_seeds"],
+        "confidence": first["confidence"],
+        "margins": first["margins"],
+        "corpus_sha256": first["corpus_sha256"],
+        "evaluation": first["evaluation"],
+        "measures": first["measures"],
         "shared_between_models": shared_between_models(models),
         "omnibus": {
             rule: {metric: omnibus_over_models(models, rule, metric) for metric in OMNIBUS}
             for rule in RULES
         },
         "decomposition": {
-            rule: {metric: decomposition(models, rule, metric) for metric in CLASSICAL}
-            for rule in RULES
+            "final": decompositions(models, "final"),
+            "best": decompositions(models, "best"),
+            "matched": decompositions(models, "matched"),
         },
-        "models": {
-            name: {key: value for key, value in model.items() if key not in SHARED}
-            for name, model in models.items()
-        },
+        "models": {name: _of_scale(model) for name, model in models.items()},
     }
-    merged |= spanning(merged)
-    write_json(output, merged)
-    return merged
+    # What spans the models is computed from these keys alone.
+    stats: StatsFile = {**merged, **spanning(cast(StatsFile, merged))}
+    write_json(output, stats)
+    return stats
 
 
-def spanning(stats: Stats) -> dict[str, Any]:
+def _of_scale(model: ModelStatsFile) -> ModelOfScale:
+    """A model's statistics without what all models share."""
+    return {
+        "scale": model["scale"],
+        "model": model["model"],
+        "protocol": model["protocol"],
+        "common_loss": model["common_loss"],
+        "runs": model["runs"],
+        "training": model["training"],
+        "fit": model["fit"],
+        "rules": model["rules"],
+    }
+
+
+def spanning(stats: Stats) -> Spanning:
     """Compute what spans the models of a scale, from their sound cells and their runs."""
     grid = averages(stats)
     seconds = (model["training"]["seconds"] for model in stats["models"].values())
@@ -84,7 +107,7 @@ def spanning(stats: Stats) -> dict[str, Any]:
     }
 
 
-def pareto_front(stats: Stats) -> list[dict[str, str]]:
+def pareto_front(stats: Stats) -> list[CellName]:
     """Return the sound cells that no other beats in loss and in total variation between seeds.
 
     The one with the lowest loss comes first. Means are taken as they are.
@@ -95,20 +118,22 @@ def pareto_front(stats: Stats) -> list[dict[str, str]]:
         if sound(cell) and cell["differences"][PRIMARY] is not None
     ]
     points = [
-        (cell["metrics"][LOSS]["value"], cell["differences"][PRIMARY]["value"])
+        (known(cell["metrics"][LOSS])["value"], known(cell["differences"][PRIMARY])["value"])
         for _, _, cell in cells
     ]
-    names = [{"model": model, "activation": activation} for model, activation, _ in cells]
+    names: list[CellName] = [
+        {"model": model, "activation": activation} for model, activation, _ in cells
+    ]
     return [names[place] for place in front(points)]
 
 
-def shared_between_models(models: Mapping[str, Any]) -> list[dict[str, Any]]:
+def shared_between_models(models: Mapping[str, ModelStatsFile]) -> list[Shared]:
     """Mark the cells of runs that share weights or predictions with another model's.
 
     A model's own statistics can't see the other models, so here their gate
     *distinct* fails, and their contrasts become *unsound*. Returns what is shared.
     """
-    facts = {
+    facts: dict[tuple[str, str, int], Hashed] = {
         (name, run["activation"], run["seed"]): {
             "weights_sha256": run["weights_sha256"]["final"],
             "predictions_sha256": run["predictions_sha256"],
@@ -118,7 +143,7 @@ def shared_between_models(models: Mapping[str, Any]) -> list[dict[str, Any]]:
         if run["status"] == FINISHED
     }
     shared = shared_hashes(facts)
-    found = []
+    found: list[Shared] = []
     for name, model in models.items():
         for activation in model["activations"]:
             cell = [run for run in facts if run[:2] == (name, activation)]
@@ -130,8 +155,8 @@ def shared_between_models(models: Mapping[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
-def _mark(model: Mapping[str, Any], activation: str, outcome: Mapping[str, Any]) -> None:
-    for rule in model["rules"].values():
+def _mark(model: ModelStatsFile, activation: str, outcome: Gate) -> None:
+    for rule in (model["rules"][name] for name in RULES):
         cell = rule["cells"][activation]
         cell["gates"]["distinct"] = outcome
         cell["failed_gates"] = failed(cell["gates"])
@@ -142,15 +167,24 @@ def _mark(model: Mapping[str, Any], activation: str, outcome: Mapping[str, Any])
             if activation in (one["a"], one["b"]):
                 one["failed_gates"] = in_order({*one["failed_gates"], "distinct"})
         # They compare all sound cells at once, and this one was among them.
-        for tests in (rule["omnibus"], rule["classical"]):
-            for metric, test in tests.items():
-                if test is not None and activation in test["activations"]:
-                    tests[metric] = None
+        rule["omnibus"] = _without(rule["omnibus"], activation)
+        rule["classical"] = _without(rule["classical"], activation)
+
+
+_Test = TypeVar("_Test", Omnibus, Classical)
+
+
+def _without(tests: Mapping[str, _Test | None], activation: str) -> dict[str, _Test | None]:
+    """Tests by measure, with null for those that compare this activation."""
+    return {
+        metric: None if test is None or activation in test["activations"] else test
+        for metric, test in tests.items()
+    }
 
 
 def omnibus_over_models(
-    models: Mapping[str, Any], rule: str, metric: str
-) -> dict[str, dict[str, float]]:
+    models: Mapping[str, ModelStatsFile], rule: Rule, metric: str
+) -> dict[str, OmnibusOfModel]:
     """Each model's test that its activations are all alike, adjusted for the models (Holm)."""
     found = {name: model["rules"][rule]["omnibus"][metric] for name, model in models.items()}
     p_values = {name: test["p"] for name, test in found.items() if test is not None}
@@ -161,7 +195,16 @@ def omnibus_over_models(
     }
 
 
-def decomposition(models: Mapping[str, Any], rule: str, metric: str) -> dict[str, Any] | None:
+def decompositions(
+    models: Mapping[str, ModelStatsFile], rule: Rule
+) -> dict[str, Decomposition | None]:
+    """Where the scores' variance is under a checkpoint rule, by measure."""
+    return {metric: decomposition(models, rule, metric) for metric in CLASSICAL}
+
+
+def decomposition(
+    models: Mapping[str, ModelStatsFile], rule: Rule, metric: str
+) -> Decomposition | None:
     """Variance of a score by activation, model, their interaction, and seed.
 
     Over the largest complete grid of sound cells that is had by leaving out
@@ -173,7 +216,9 @@ def decomposition(models: Mapping[str, Any], rule: str, metric: str) -> dict[str
         return None
     names, activations = grid
     metrics = {
-        (name, activation): models[name]["rules"][rule]["cells"][activation]["metrics"][metric]
+        (name, activation): known(
+            models[name]["rules"][rule]["cells"][activation]["metrics"][metric]
+        )
         for name in names
         for activation in activations
     }
@@ -192,7 +237,9 @@ def decomposition(models: Mapping[str, Any], rule: str, metric: str) -> dict[str
     return {"activations": activations, "models": names, "seeds": seeds, **found.as_json()}
 
 
-def sound_grid(models: Mapping[str, Any], rule: str) -> tuple[list[str], list[str]] | None:
+def sound_grid(
+    models: Mapping[str, ModelStatsFile], rule: Rule
+) -> tuple[list[str], list[str]] | None:
     """The models and activations of a complete grid without unsound cells; None where none is."""
     activations = list(next(iter(models.values()))["activations"])
     unsound = {

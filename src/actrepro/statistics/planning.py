@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from statistics import median, median_high
-from typing import Any
 
 from actrepro.measures import PRIMARY
 from actrepro.predict.store import FINAL
-from actrepro.results.cells import Stats
+from actrepro.results import schema
+from actrepro.results.cells import Stats, known
 from actrepro.results.contrasts import AT, COMPARED, Contrast, alpha, contrasts_of, family
 from actrepro.results.verdicts import INCONCLUSIVE, UNSOUND
 from actrepro.statistics.inference import smallest_p
@@ -41,10 +41,10 @@ def seeds_needed(tests: int, level: float) -> int:
     return math.floor(1 + math.log2(tests / level)) + 1
 
 
-def reach(stats: Stats) -> dict[str, Any]:
+def reach(stats: Stats) -> schema.Reach:
     """Compute the smallest p-values that the seeds allow in the primary measure."""
     every = (tested_contrasts(stats, model) for model in stats["models"])
-    families = [[one["p_smallest"] for one in contrasts] for contrasts in every if contrasts]
+    families = [[known(one["p_smallest"]) for one in contrasts] for contrasts in every if contrasts]
     omnibus = (model["rules"][FINAL]["omnibus"][PRIMARY] for model in stats["models"].values())
     largest = max(map(len, families), default=0)
     return {
@@ -59,7 +59,9 @@ def reach(stats: Stats) -> dict[str, Any]:
     }
 
 
-def undecided(stats: Stats) -> dict[str, dict[str, Any]]:
+def undecided(
+    stats: Stats,
+) -> dict[schema.ComparedRule, dict[str, schema.UndecidedContrasts]]:
     """Summarise what would settle the inconclusive contrasts, by checkpoint rule and measure.
 
     Each measure has those of all models together, and those of each model.
@@ -80,30 +82,37 @@ def undecided(stats: Stats) -> dict[str, dict[str, Any]]:
     }
 
 
-def _open(contrasts: Sequence[Contrast]) -> dict[str, Any]:
+def _open(contrasts: Sequence[Contrast]) -> schema.Undecided:
     """The inconclusive ones of some contrasts: their number, and the seeds they ask for."""
     inconclusive = [one for one in contrasts if one["verdict"] == INCONCLUSIVE]
     planned = [one for one in inconclusive if one["seeds_to_settle"] is not None]
-    seeds = sorted(one["seeds_to_settle"]["either"] or math.inf for one in planned)
+    plans = [plan for one in planned if (plan := one["seeds_to_settle"]) is not None]
     sizes = [one["detectable"] for one in planned if one["detectable"] is not None]
-    settled = [number for number in seeds if number < math.inf]
+    settled = sorted(plan["either"] for plan in plans if plan["either"] is not None)
     return {
         "contrasts": len(inconclusive),
         "planned": len(planned),
         "settled": len(settled),
-        "seeds": _ends(settled),
-        "median_seeds": median_high(seeds) if len(settled) > len(seeds) / 2 else None,
-        "detectable": _ends(sizes),
+        "seeds": _seed_ends(settled),
+        # Those that cannot be settled count as more than any number.
+        "median_seeds": settled[len(plans) // 2] if len(settled) > len(plans) / 2 else None,
+        "detectable": _size_ends(sizes),
     }
 
 
-def _ends(values: Sequence[float]) -> dict[str, float] | None:
-    if not values:
+def _seed_ends(numbers: Sequence[int]) -> schema.SeedEnds | None:
+    if not numbers:
         return None
-    return {"least": min(values), "median": median_high(values), "most": max(values)}
+    return {"least": min(numbers), "median": median_high(numbers), "most": max(numbers)}
 
 
-def planning(stats: Stats) -> dict[str, Any]:
+def _size_ends(sizes: Sequence[float]) -> schema.SizeEnds | None:
+    if not sizes:
+        return None
+    return {"least": min(sizes), "median": median_high(sizes), "most": max(sizes)}
+
+
+def planning(stats: Stats) -> schema.Planning:
     """Plan numbers of seeds and activations in the primary measure, with the spreads seen here."""
     plans = {model: plan_of(stats, model) for model in stats["models"]}
     level, activations = alpha(stats), len(stats["activations"])
@@ -118,7 +127,7 @@ def planning(stats: Stats) -> dict[str, Any]:
     }
 
 
-def plan_of(stats: Stats, model: str) -> dict[str, Any] | None:
+def plan_of(stats: Stats, model: str) -> schema.Plan | None:
     """Return a model's smallest detectable differences by number of seeds.
 
     The numbers of seeds begin with the fewest whose exact test can reach α divided by the
@@ -132,15 +141,19 @@ def plan_of(stats: Stats, model: str) -> dict[str, Any] | None:
     able = [n for n in range(2, MOST_SEEDS + 1) if smallest_p(n) < level / tests]
     seeds = _spread(able)
     sizes = [detectable(1.0, n, level, tests, POWER) or 0.0 for n in seeds]
-    spreads = {"least": min(sds), "median": median(sds), "most": max(sds)}
+    least, middle, most = (_plan_line(sd, sizes) for sd in (min(sds), median(sds), max(sds)))
     return {
         "contrasts": tests,
         "seeds": seeds,
-        **{
-            name: {"sd": sd, "detectable": [sd * size for size in sizes]}
-            for name, sd in spreads.items()
-        },
+        "least": least,
+        "median": middle,
+        "most": most,
     }
+
+
+def _plan_line(sd: float, sizes: Sequence[float]) -> schema.PlanLine:
+    """What is found with one spread; `sizes` are in standard deviations."""
+    return {"sd": sd, "detectable": [sd * size for size in sizes]}
 
 
 def _spread(numbers: Sequence[int]) -> list[int]:
@@ -152,7 +165,7 @@ def _spread(numbers: Sequence[int]) -> list[int]:
     return sorted({min(last, round(first * ratio**step)) for step in range(POINTS)})
 
 
-def _choice(activations: int, level: float) -> dict[str, Any]:
+def _choice(activations: int, level: float) -> schema.Choice:
     """Return what comparing this many activations takes, by number of seeds."""
     pairs = math.comb(activations, 2)
     return {
@@ -164,8 +177,8 @@ def _choice(activations: int, level: float) -> dict[str, Any]:
 
 
 def _examples(
-    plans: Mapping[str, Mapping[str, Any] | None], activations: int, level: float
-) -> list[dict[str, Any]]:
+    plans: Mapping[str, schema.Plan | None], activations: int, level: float
+) -> list[schema.Example]:
     """Return what a few choices could find: all activations or two, with a few numbers of seeds."""
     sds = [plan["median"]["sd"] for plan in plans.values() if plan is not None]
     if activations < 2 or not sds:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from actrepro.gates.outcome import all_failed
+from actrepro.gates.shapes import Outcomes
+from actrepro.measures.differences import score
+from actrepro.measures.shapes import GroupValue, RunUnderRule
+from actrepro.predict.store import Rule
 
 Floats = npt.NDArray[np.float64]
 Run = tuple[str, int]
@@ -35,15 +38,15 @@ class ModelRuns:
         By activation, each gate's outcome.
     """
 
-    rule: str
+    rule: Rule
     activations: Sequence[str]
     seeds: Sequence[int]
-    runs: Mapping[Run, Mapping[str, Any]]
+    runs: Mapping[Run, RunUnderRule]
     matrices: Mapping[str, Floats]
-    groups: Mapping[str, Mapping[str, Any]]
+    groups: Mapping[str, Mapping[str, GroupValue]]
     blocks: Mapping[str, Floats]
     block_characters: Floats
-    gates: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    gates: Mapping[str, Outcomes]
 
     def usable(self, *activations: str) -> list[int]:
         """Seeds whose runs can be compared, with all of these activations."""
@@ -68,7 +71,7 @@ class ModelRuns:
 
     def scores(self, activation: str, seeds: Sequence[int], metric: str) -> Floats:
         """A measure of single runs, by seed."""
-        return np.array([self.runs[activation, seed][metric] for seed in seeds], dtype=np.float64)
+        return np.array([score(self.runs[activation, seed], metric) for seed in seeds])
 
     def text_blocks(self, activation: str, seeds: Sequence[int], metric: str) -> Floats | None:
         """A score `[seeds, B]` by block of text; None for one that is not kept by block."""

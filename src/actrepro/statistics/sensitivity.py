@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
 
 import numpy as np
 import scipy.special
 
 from actrepro.measures import PRIMARY
 from actrepro.predict.store import FINAL
-from actrepro.results.cells import Stats, cells_of, sound
+from actrepro.results import schema
+from actrepro.results.cells import Stats, cells_of, known, sound
 from actrepro.results.contrasts import LOSS
+from actrepro.results.schema import Difference
 from actrepro.statistics.contrasts import estimate_json
 from actrepro.statistics.inference import Estimate
 
@@ -51,9 +52,16 @@ class Sensitivity:
         """Whether the range is more than seeds alone would give; None where that is unknown."""
         return None if self.range is None or self.high is None else self.range > self.high
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> schema.Sensitivity:
         """Return it as it stands in results files."""
-        return {**asdict(self), "beyond_noise": self.beyond_noise}
+        return {
+            "model": self.model,
+            "cells": self.cells,
+            "range": self.range,
+            "typical": self.typical,
+            "high": self.high,
+            "beyond_noise": self.beyond_noise,
+        }
 
 
 def sensitivities(stats: Stats) -> list[Sensitivity]:
@@ -64,9 +72,9 @@ def sensitivities(stats: Stats) -> list[Sensitivity]:
 
 def _sensitivity(stats: Stats, model: str) -> Sensitivity:
     cells = [
-        cell["differences"][PRIMARY]
+        difference
         for cell in cells_of(stats, model).values()
-        if sound(cell) and cell["differences"][PRIMARY] is not None
+        if sound(cell) and (difference := cell["differences"][PRIMARY]) is not None
     ]
     if len(cells) < 2:
         return Sensitivity(model, len(cells), None, None, None)
@@ -109,7 +117,7 @@ class Averages:
     models: list[str]
     means: dict[str, Estimate]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> schema.Averages:
         """Return it as it stands in results files."""
         means = {activation: estimate_json(mean) for activation, mean in self.means.items()}
         return {"models": self.models, "means": means}
@@ -135,7 +143,7 @@ def averages(stats: Stats) -> Averages | None:
     )
 
 
-def _average(cells: Sequence[dict[str, Any] | None], confidence: float) -> Estimate | None:
+def _average(cells: Sequence[Difference | None], confidence: float) -> Estimate | None:
     """The mean of cells whose errors are taken as independent; None where one has no value.
 
     Student's quantile has the degrees of freedom of a single cell: too wide where
@@ -146,15 +154,15 @@ def _average(cells: Sequence[dict[str, Any] | None], confidence: float) -> Estim
         return None
     value = math.fsum(cell["value"] for cell in known) / len(known)
     n = min(cell["n"] for cell in known)
-    errors = [cell["standard_error"] for cell in known]
-    if any(error is None for error in errors):
+    errors = [cell["standard_error"] for cell in known if cell["standard_error"] is not None]
+    if len(errors) < len(known):
         return Estimate(value, n, None, None)
     error = math.hypot(*errors) / len(errors)
     reach = error * float(scipy.special.stdtrit(n - 1, (1 + confidence) / 2))
     return Estimate(value, n, error, (value - reach, value + reach))
 
 
-def effects(stats: Stats) -> dict[str, dict[str, float | None]]:
+def effects(stats: Stats) -> dict[str, schema.Effects]:
     """Compute the mean total variation between two runs of sound cells, by model.
 
     `activation` is that of runs with one seed and two activations, `seed` that of runs with one
@@ -176,16 +184,16 @@ def _between_activations(stats: Stats, model: str) -> list[float]:
         for one in stats["models"][model]["rules"][FINAL]["across"]
         if one["metric"] == PRIMARY
         and one["same_seed"] is not None
-        and all(sound(cells[one[end]]) for end in "ab")
+        and all(sound(cells[end]) for end in (one["a"], one["b"]))
     ]
 
 
 def _between_seeds(stats: Stats, model: str) -> dict[str, float]:
     """The means of a model's sound cells, by activation."""
     return {
-        activation: cell["differences"][PRIMARY]["value"]
+        activation: difference["value"]
         for activation, cell in cells_of(stats, model).items()
-        if sound(cell) and cell["differences"][PRIMARY] is not None
+        if sound(cell) and (difference := cell["differences"][PRIMARY]) is not None
     }
 
 
@@ -194,7 +202,7 @@ def _mean(values: Iterable[float]) -> float | None:
     return fmean(known) if known else None
 
 
-def boxes(stats: Stats) -> dict[str, dict[str, float] | None]:
+def boxes(stats: Stats) -> dict[str, schema.Box | None]:
     """Compute quartiles and extremes of each activation's single pairs of seeds, over all models.
 
     A pair counts by its distance from the mean of its model's sound cells.
@@ -204,14 +212,19 @@ def boxes(stats: Stats) -> dict[str, dict[str, float] | None]:
         values = _between_seeds(stats, model)
         centre = _mean(values.values()) or 0.0
         for activation in values:
-            difference = cells_of(stats, model)[activation]["differences"][PRIMARY]
+            difference = known(cells_of(stats, model)[activation]["differences"][PRIMARY])
             distances[activation] += [pair["value"] - centre for pair in difference["pairs"]]
     return {activation: _box(values) for activation, values in distances.items()}
 
 
-def _box(values: Sequence[float]) -> dict[str, float] | None:
+def _box(values: Sequence[float]) -> schema.Box | None:
     if not values:
         return None
-    names = ("lowest", "lower_quartile", "median", "upper_quartile", "highest")
-    found = np.percentile(values, (0, 25, 50, 75, 100)).tolist()
-    return dict(zip(names, found, strict=True))
+    lowest, lower, middle, upper, highest = np.percentile(values, (0, 25, 50, 75, 100)).tolist()
+    return {
+        "lowest": lowest,
+        "lower_quartile": lower,
+        "median": middle,
+        "upper_quartile": upper,
+        "highest": highest,
+    }

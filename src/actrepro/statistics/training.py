@@ -5,20 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
-from typing import Any
 
 from actrepro.core.vocabulary import FINISHED
+from actrepro.results import schema
+from actrepro.results.cells import known
 from actrepro.results.contrasts import LOSS
+from actrepro.results.schema import Cell, Run
 from actrepro.statistics.contrasts import estimate_json
 from actrepro.statistics.inference import mean_estimate
-
-Run = Mapping[str, Any]
-Cell = Mapping[str, Any]
 
 
 def fit(
     runs: Sequence[Run], final: Mapping[str, Cell], best: Mapping[str, Cell], confidence: float
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, schema.Fit]:
     """Compute the gaps of finished runs between texts and between checkpoints, by activation.
 
     Parameters
@@ -38,8 +37,12 @@ def fit(
 
 def _train_gaps(runs: Sequence[Run]) -> dict[int, float]:
     """Selection loss minus training loss where each run's history ends, by seed."""
-    lasts = {run["seed"]: run["last_history"] for run in runs if run["last_history"] is not None}
-    return {seed: last["selection_loss"] - last["train_loss"] for seed, last in lasts.items()}
+    lasts = {run["seed"]: run["last_history"] for run in runs}
+    return {
+        seed: known(last["selection_loss"]) - known(last["train_loss"])
+        for seed, last in lasts.items()
+        if last is not None
+    }
 
 
 def _best_gaps(final: Cell, best: Cell) -> dict[int, float]:
@@ -51,7 +54,7 @@ def _best_gaps(final: Cell, best: Cell) -> dict[int, float]:
     return {int(seed): loss - other[seed] for seed, loss in found.items() if seed in other}
 
 
-def _over_runs(values: Mapping[int, float], confidence: float) -> dict[str, Any] | None:
+def _over_runs(values: Mapping[int, float], confidence: float) -> schema.OverRuns | None:
     if not values:
         return None
     estimate = mean_estimate(list(values.values()), confidence)
@@ -59,7 +62,7 @@ def _over_runs(values: Mapping[int, float], confidence: float) -> dict[str, Any]
     return {**estimate_json(estimate), "by_seed": by_seed}
 
 
-def training(runs: Sequence[Run], activations: Sequence[str]) -> dict[str, Any]:
+def training(runs: Sequence[Run], activations: Sequence[str]) -> schema.Training:
     """Compute what training a model took: time of all runs, and means of finished ones."""
     finished = _finished(runs, activations)
     return {
@@ -69,10 +72,13 @@ def training(runs: Sequence[Run], activations: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _means(runs: Sequence[Run]) -> dict[str, float] | None:
+def _means(runs: Sequence[Run]) -> schema.RunMeans | None:
     if not runs:
         return None
-    return {key: fmean(run[key] for run in runs) for key in ("seconds", "characters_per_second")}
+    return {
+        "seconds": fmean(run["seconds"] for run in runs),
+        "characters_per_second": fmean(run["characters_per_second"] for run in runs),
+    }
 
 
 def _finished(runs: Sequence[Run], activations: Iterable[str]) -> dict[str, list[Run]]:

@@ -24,7 +24,7 @@ from actrepro.config.protocol import Protocol
 from actrepro.config.study import RunConfig
 from actrepro.core import seeds
 from actrepro.core.errors import ActreproError, is_out_of_memory
-from actrepro.core.vocabulary import DIVERGED, FAILED, FINISHED
+from actrepro.core.vocabulary import DIVERGED, FAILED, FINISHED, Status
 from actrepro.data.corpus import Corpus
 from actrepro.models import build_from_protocol, count_parameters
 from actrepro.train.checkpoints import (
@@ -71,7 +71,7 @@ class TrainedRun:
     checkpoint: Checkpoint
     snapshots: Mapping[int, Weights]
     history: list[HistoryRow]
-    status: str
+    status: Status
     why: str | None
     parameters: int
     seconds: float
@@ -188,7 +188,7 @@ class _Trainer:
         text = torch.from_numpy(corpus.train.astype(np.int64)).to(self.device)
         return kind(self.model, self.optimiser, text, starts, protocol.context, protocol.precision)
 
-    def run(self) -> tuple[str, str | None]:
+    def run(self) -> tuple[Status, str | None]:
         """Train to the last step, or until the run is lost. Return the status and the reason."""
         try:
             if not self._taken_up():

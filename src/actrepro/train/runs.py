@@ -6,11 +6,11 @@ A run whose files are there already, from the same source and settings, is not t
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import torch
 
@@ -29,9 +29,10 @@ from actrepro.train.checkpoints import (
     save_snapshots,
 )
 from actrepro.train.devices import prepare_torch
-from actrepro.train.history import history_csv
+from actrepro.train.history import HistoryRow, history_csv
 from actrepro.train.loop import LOG, TrainedRun, train
 from actrepro.train.resume import ResumeFile, catching_signals, identity_of
+from actrepro.train.shapes import LastHistory, RunAsked, RunRecord
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class RunOutputs:
     history: Path
     record: Path
 
-    def write(self, run: TrainedRun, record: Mapping[str, Any]) -> None:
+    def write(self, run: TrainedRun, record: RunRecord) -> None:
         """Write all four files. The record comes last: it says that the others are complete."""
         save_checkpoint(self.checkpoint, run.checkpoint)
         save_snapshots(self.snapshots, run.snapshots)
@@ -108,7 +109,7 @@ class RunOutputs:
         """True if all four files exist and come from a run with this identity that did not fail."""
         if not self.exist:
             return False
-        record = read_json(self.record)
+        record: RunRecord = read_json(self.record)
         same: bool = record.get("identity_sha256") == identity_sha256
         # A run that failed lacked memory. It may have enough this time.
         return same and record["status"] != FAILED
@@ -210,23 +211,24 @@ def _remove_if_empty(folder: Path) -> None:
 
 def run_record(
     request: RunConfig, corpus: Corpus, run: TrainedRun, device: torch.device, threads: int
-) -> dict[str, Any]:
+) -> RunRecord:
     """Collect what traces a run: its settings, the machine it ran on, and its outcome."""
     cuda = device.type == "cuda"
     return {
         "run": request.name,
         "status": run.status,
         "why": run.why,
-        "config": request.model_dump(mode="json"),
+        "config": cast(RunAsked, request.model_dump(mode="json")),
         "corpus_sha256": corpus.sha256,
         "symbols": len(corpus.symbols),
         "parameters": run.parameters,
         "final_step": run.checkpoint.final_step,
         "best_step": run.checkpoint.best_step,
         "weights_sha256": {
-            rule: hash_weights(run.checkpoint.weights(rule)) for rule in ("final", "best")
+            "final": hash_weights(run.checkpoint.weights("final")),
+            "best": hash_weights(run.checkpoint.weights("best")),
         },
-        "last_history": _finite(run.history[-1]._asdict()) if run.history else None,
+        "last_history": _last(run.history[-1]) if run.history else None,
         "seconds": run.seconds,
         "characters_per_second": run.characters_per_second,
         "sequences_at_once": run.microbatch,
@@ -241,5 +243,13 @@ def run_record(
     }
 
 
-def _finite(values: dict[str, float]) -> dict[str, float | None]:
-    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+def _last(row: HistoryRow) -> LastHistory:
+    return {
+        "step": row.step,
+        "train_loss": _finite(row.train_loss),
+        "selection_loss": _finite(row.selection_loss),
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

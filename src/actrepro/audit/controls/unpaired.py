@@ -22,8 +22,9 @@ from actrepro.core.files import read_json, write_json
 from actrepro.core.seeds import stream_seed
 from actrepro.data.corpus import Corpus, load_corpus
 from actrepro.data.evaluation_set import SMOOTHING, EvaluationSet, load_evaluation
-from actrepro.gates.after import shared_evaluation
+from actrepro.gates.after import OnText, shared_evaluation
 from actrepro.gates.outcome import Outcome
+from actrepro.gates.shapes import Gate
 from actrepro.measures import BY_ID, PairMeasure, accuracy, loss
 from actrepro.predict.store import FINAL, Probabilities, StoredPredictions, open_predictions
 
@@ -285,8 +286,10 @@ def _gate(cells: Cells, evaluation: EvaluationSet) -> dict[str, Any]:
     }
 
 
-def _outcome(activation: str, texts: Mapping[int, str], expected: str) -> dict[str, Any]:
-    facts = {(activation, seed): {"evaluation_sha256": text} for seed, text in texts.items()}
+def _outcome(activation: str, texts: Mapping[int, str], expected: str) -> Gate:
+    facts: dict[tuple[str, int], OnText] = {
+        (activation, seed): {"evaluation_sha256": text} for seed, text in texts.items()
+    }
     outcome: Outcome = shared_evaluation(facts, expected)
     return outcome.as_json()
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 from actrepro.config.study import RunConfig
 from actrepro.core.errors import ActreproError
-from actrepro.core.files import read_json
+from actrepro.core.shapes import read_as
 from actrepro.core.vocabulary import FINISHED
+from actrepro.train.shapes import RunRecord
 from actrepro.train.startup import exit_now, start_torch
 
 
@@ -34,7 +34,7 @@ def main(corpus: str, folder: str, jobs_per_gpu: str, save_state_seconds: str, *
         _record(request, Path(corpus), Path(folder) / str(request.seed), float(save_state_seconds))
         for request in requests
     ]
-    losses = [record["last_history"]["selection_loss"] for record in records]
+    losses = [_selection_loss(record) for record in records]
     steps = sum(record["final_step"] for record in records)
     last, protocol = records[-1], requests[-1].protocol
     print(
@@ -52,7 +52,14 @@ def main(corpus: str, folder: str, jobs_per_gpu: str, save_state_seconds: str, *
     )
 
 
-def _record(request: RunConfig, corpus: Path, folder: Path, seconds: float) -> Any:
+def _selection_loss(record: RunRecord) -> float:
+    last = record["last_history"]
+    if last is None or last["selection_loss"] is None:
+        raise ActreproError(f"{record['run']}: found no loss on the selection text, expected one")
+    return last["selection_loss"]
+
+
+def _record(request: RunConfig, corpus: Path, folder: Path, seconds: float) -> RunRecord:
     from actrepro.train.runs import RunOutputs, train_run
 
     outputs = RunOutputs(
@@ -62,7 +69,7 @@ def _record(request: RunConfig, corpus: Path, folder: Path, seconds: float) -> A
         folder / "run.json",
     )
     train_run(request, corpus, outputs, folder / "state", seconds, threads=1)
-    record = read_json(outputs.record)
+    record = read_as(RunRecord, outputs.record)
     if record["status"] != FINISHED:
         raise ActreproError(f"{request.name} {record['status']}: {record['why']}")
     return record

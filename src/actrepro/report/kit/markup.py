@@ -35,7 +35,7 @@ def _environment(autoescape: bool) -> Environment:
     return environment
 
 
-def script_data(data: Mapping[str, Any]) -> Markup:
+def script_data(data: Mapping[str, object]) -> Markup:
     """Data as JSON for a script element, which it neither ends nor opens, whatever its texts."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c"))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Final
 
 from actrepro.core.formats import (
     MISSING,
@@ -23,13 +22,15 @@ from actrepro.results.cells import (
     cells_of,
     every_cell,
     finished_runs,
+    known,
     named_cells,
     sound,
 )
 from actrepro.results.contrasts import ACCURACY, CHURN, LOSS
+from actrepro.results.schema import Score
 from actrepro.results.words import learned, remark
 
-BEST = "best"
+BEST: Final = "best"
 CALIBRATION = "calibration.all"
 KAPPA = "kappa-fleiss.all"
 
@@ -103,16 +104,16 @@ def _learning(stats: Stats, model: str, activation: str, cell: Cell) -> list[str
     gap = stats["models"][model]["fit"][activation]["train_gap"]
     return [
         str(cell["n"]),
-        _mean(metrics[LOSS]),
-        _mean(metrics[ACCURACY], share=True),
+        _mean(known(metrics[LOSS])),
+        _mean(known(metrics[ACCURACY]), share=True),
         signed(gap and gap["value"]),
         _best(stats, model, activation, cell),
-        _mean(metrics[CALIBRATION]),
+        _mean(known(metrics[CALIBRATION])),
         learned(cell["beats"]),
     ]
 
 
-def _mean(metric: Mapping[str, Any], share: bool = False) -> str | Entry:
+def _mean(metric: Score, share: bool = False) -> str | Entry:
     """A mean with its interval below it."""
     bounds = metric["interval"]
     if bounds is None:
@@ -153,12 +154,14 @@ def tradeoff_table(stats: Stats) -> Table:
 
 
 def _point(cell: Cell) -> tuple[float, float]:
-    return cell["metrics"][LOSS]["value"], cell["differences"][PRIMARY]["value"]
+    return known(cell["metrics"][LOSS])["value"], known(cell["differences"][PRIMARY])["value"]
 
 
 def _tradeoff_row(name: str, cell: Cell, on_front: bool) -> Row:
     shown = Entry("yes", kind="equivalent") if on_front else Entry("no")
-    return Row([name, _mean(cell["metrics"][LOSS]), below(cell["differences"][PRIMARY]), shown])
+    return Row(
+        [name, _mean(known(cell["metrics"][LOSS])), below(cell["differences"][PRIMARY]), shown]
+    )
 
 
 def _place(name: str) -> str:

@@ -27,6 +27,7 @@ from actrepro.results.contrasts import (
     omnibus_p,
     verdict_of,
 )
+from actrepro.results.schema import ComparedRule
 from actrepro.results.verdicts import DIFFERENT, EQUIVALENT, INCONCLUSIVE, UNSOUND
 
 [OF_PRIMARY] = [compared for compared in COMPARED if compared.metric == PRIMARY]
@@ -63,7 +64,7 @@ def headline(stats: Stats) -> str:
 Found = Mapping[str, Sequence[tuple[str, Contrast]]]
 
 
-def _by_verdict(stats: Stats, rule: str) -> dict[str, list[tuple[str, Contrast]]]:
+def _by_verdict(stats: Stats, rule: ComparedRule) -> dict[str, list[tuple[str, Contrast]]]:
     found: dict[str, list[tuple[str, Contrast]]] = {verdict: [] for verdict in CALLED}
     for model, contrast in contrasts_of(stats, PRIMARY, rule):
         found[verdict_of(contrast)].append((model, contrast))
@@ -175,9 +176,9 @@ def model_sentence(stats: Stats, model: str) -> str:
 def _size(stats: Stats, model: str) -> str:
     cells = cells_of(stats, model)
     values = {
-        name: cell["differences"][PRIMARY]["value"]
+        name: difference["value"]
         for name, cell in cells.items()
-        if sound(cell) and cell["differences"][PRIMARY] is not None
+        if sound(cell) and (difference := cell["differences"][PRIMARY]) is not None
     }
     if not values:
         return "No sound cell has two runs to compare."
@@ -257,12 +258,12 @@ def _legend() -> str:
     return ", ".join(f"{SIGNS[verdict]} {called}" for verdict, called in told.items())
 
 
-def _column(compared: Compared, rule: str) -> str:
+def _column(compared: Compared, rule: ComparedRule) -> str:
     name = compared.name.replace(" between seeds", "").replace("test ", "")
     return f"{name}, matched loss" if rule == MATCHED else name
 
 
-def _verdicts(stats: Stats, model: str, compared: Compared, rule: str) -> Entry:
+def _verdicts(stats: Stats, model: str, compared: Compared, rule: ComparedRule) -> Entry:
     found = [verdict_of(one) for one in family(stats, model, compared.metric, rule)]
     counts = {verdict: found.count(verdict) for verdict in CALLED if verdict in found}
     kind = next((one for one in (DIFFERENT, EQUIVALENT) if one in counts), "")

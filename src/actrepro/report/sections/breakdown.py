@@ -9,20 +9,27 @@ from __future__ import annotations
 import string
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 
 from actrepro.core import paths
 from actrepro.core.formats import MISSING, count, counted, number, percent, signed
 from actrepro.figures.catalogue import MOST_SYMBOLS
+from actrepro.measures.shapes import (
+    Breakdown,
+    BrokenDownCell,
+    ConfidenceRow,
+    Ensembles,
+    ReliabilityBin,
+    ShownCell,
+    Stretch,
+    SymbolRow,
+)
 from actrepro.report.kit.markup import script_data
 from actrepro.report.kit.tables import Entry, Row, Table
 from actrepro.report.sections.cells_by_model import marked
-from actrepro.results.cells import FAILED, Stats, cells_of, compared_cells, sound
+from actrepro.results.cells import FAILED, Stats, cells_of, compared_cells, known, sound
 from actrepro.results.words import remark
-
-Breakdown = Mapping[str, Any]
 
 INVISIBLE = {" ": "space", "\n": "new line", "\t": "tab"}
 DIGITS = string.digits + string.ascii_lowercase
@@ -113,7 +120,7 @@ def stretches_table(found: Breakdown, unsound: Collection[str] = ()) -> Table:
     rows = []
     stretches = 0
     for activation, cell in compared_cells(found).items():
-        ordered = sorted(cell["by_position"], key=lambda one: float(one["total_variation"]))
+        ordered = sorted(cell["by_position"], key=lambda one: known(one["total_variation"]))
         stretches = len(ordered)
         ends = (ordered[0], ordered[-1])
         rows.append(
@@ -138,7 +145,7 @@ def stretches_table(found: Breakdown, unsound: Collection[str] = ()) -> Table:
 
 def reliability_table(found: Breakdown, unsound: Collection[str] = ()) -> Table | None:
     """How often the runs are right when they are so sure; None where no run is left."""
-    cells = {name: cell["calibration"] for name, cell in found["cells"].items() if cell["n"]}
+    cells = {name: known(cell["calibration"]) for name, cell in found["cells"].items() if cell["n"]}
     if not cells:
         return None
     bins = [cell["bins"] for cell in cells.values()]
@@ -178,13 +185,13 @@ def ensembles_table(stats: Stats, breakdowns: Mapping[str, Breakdown]) -> Table 
     )
 
 
-def _ensemble(stats: Stats, model: str, activation: str, found: Mapping[str, Any]) -> Row:
+def _ensemble(stats: Stats, model: str, activation: str, found: BrokenDownCell) -> Row:
     cell = cells_of(stats, model)[activation]
     named = Entry(marked(activation, cell), remark(cell, needed=2))
     return Row([model, named, str(found["n"]), *_gained(found["ensemble"])], failed=not sound(cell))
 
 
-def _gained(ensemble: Mapping[str, Any] | None) -> list[str]:
+def _gained(ensemble: Ensembles | None) -> list[str]:
     """Losses of one, two and all seeds, the gain, accuracies of one and all."""
     if ensemble is None:
         return [MISSING] * 6
@@ -231,7 +238,7 @@ def page(found: Breakdown, id_: str, unsound: Collection[str] = ()) -> Page | No
     )
 
 
-def _compact(cell: Mapping[str, Any], runs: int) -> dict[str, Any]:
+def _compact(cell: ShownCell, runs: int) -> dict[str, object]:
     """A cell's part of the page, its numbers packed into texts."""
     return {
         "n": runs,
@@ -276,31 +283,31 @@ def _heading(activation: str, unsound: Collection[str]) -> str:
     return f"{activation} {FAILED}" if activation in unsound else activation
 
 
-def _differences(row: Mapping[str, Any], more: str = "") -> str | Entry:
+def _differences(row: SymbolRow | ConfidenceRow, more: str = "") -> str | Entry:
     """Total variation, with churn below it."""
     if row["total_variation"] is None:
         return MISSING
     return Entry(number(row["total_variation"]), f"{percent(row['churn'], 1)}{more}")
 
 
-def _of_text(row: Mapping[str, Any]) -> str:
+def _of_text(row: ConfidenceRow | ReliabilityBin) -> str:
     return f" | {percent(row['share'], 1)}"
 
 
-def _reliability(row: Mapping[str, Any]) -> str | Entry:
+def _reliability(row: ReliabilityBin) -> str | Entry:
     if row["accuracy"] is None:
         return MISSING
     below = f"{percent(row['confidence'], 1)}{_of_text(row)}"
     return Entry(percent(row["accuracy"], 1), below)
 
 
-def _range(row: Mapping[str, Any]) -> str:
+def _range(row: ConfidenceRow | ReliabilityBin) -> str:
     """A bin of probabilities: 6.7 to 13.3%."""
-    low, high = (f"{100 * row[end]:.3g}" for end in ("low", "high"))
+    low, high = (f"{100 * end:.3g}" for end in (row["low"], row["high"]))
     return f"{low} to {high}%"
 
 
-def _where(stretch: Mapping[str, Any]) -> str:
+def _where(stretch: Stretch) -> str:
     last = stretch["start"] + stretch["characters"]
     return f"{count(stretch['start'] + 1)} to {count(last)}"
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 from actrepro.core.formats import (
     MISSING,
@@ -15,9 +14,20 @@ from actrepro.core.formats import (
     signed,
 )
 from actrepro.measures import PRIMARY
-from actrepro.predict.store import FINAL, MATCHED
+from actrepro.measures.shapes import Measure
+from actrepro.predict.store import FINAL, MATCHED, Rule
 from actrepro.report.kit.tables import Entry, Row, Table, stats_key
-from actrepro.results.cells import FAILED, Cell, Stats, cells_of, finished_runs, sound
+from actrepro.results.cells import (
+    FAILED,
+    Cell,
+    Stats,
+    cells_of,
+    finished_runs,
+    known,
+    sound,
+    step_of,
+)
+from actrepro.results.schema import Across, Estimate
 from actrepro.results.words import learned, remark
 
 RULE_NAMES = {
@@ -33,7 +43,7 @@ DIFFERENCE_COLUMNS = {
 }
 
 
-def results_table(stats: Stats, model: str, rule: str) -> Table:
+def results_table(stats: Stats, model: str, rule: Rule) -> Table:
     """A model's cells: loss, accuracy, differences between seeds, and the table they beat."""
     variation = f"total variation [{level(stats['confidence'])}]"
     columns = ["activation", "n", "loss ± sd", "accuracy ± sd", variation]
@@ -46,8 +56,8 @@ def results_table(stats: Stats, model: str, rule: str) -> Table:
     )
 
 
-def _steps(stats: Stats, model: str, rule: str) -> str:
-    steps = {run[f"{rule}_step"] for run in finished_runs(stats, model)}
+def _steps(stats: Stats, model: str, rule: Rule) -> str:
+    steps = {known(step_of(run, rule)) for run in finished_runs(stats, model)}
     if not steps:
         return ""
     common = stats["models"][model]["common_loss"] if rule == MATCHED else None
@@ -66,8 +76,8 @@ def _result(activation: str, cell: Cell) -> Row:
             mean_sd(metrics["accuracy.all"], share=True),
             MISSING if variation is None else _with_interval(variation),
             *(
-                number(None if differences[id_] is None else differences[id_]["value"])
-                for id_ in DIFFERENCE_COLUMNS
+                number(found and found["value"])
+                for found in (differences[id_] for id_ in DIFFERENCE_COLUMNS)
             ),
             learned(cell["beats"]) if cell["n"] else MISSING,
         ],
@@ -81,13 +91,13 @@ def marked(name: str, cell: Cell) -> str:
     return name if sound(cell) else f"{name} {FAILED}"
 
 
-def _with_interval(estimate: Mapping[str, Any]) -> str:
+def _with_interval(estimate: Estimate) -> str:
     return f"{number(estimate['value'])} {interval(estimate['interval'])}"
 
 
-def rules_differ(stats: Stats, model: str, rule: str) -> int:
+def rules_differ(stats: Stats, model: str, rule: Rule) -> int:
     """How many of a model's runs have another checkpoint under a rule than at their end."""
-    return sum(run[f"{rule}_step"] != run["final_step"] for run in finished_runs(stats, model))
+    return sum(step_of(run, rule) != run["final_step"] for run in finished_runs(stats, model))
 
 
 def across_table(stats: Stats, model: str) -> Table:
@@ -105,21 +115,20 @@ def across_table(stats: Stats, model: str) -> Table:
     )
 
 
-def _across(one: Mapping[str, Any], cells: Mapping[str, Cell]) -> Row:
-    kinds = ("same_seed", "other_seed", "effect")
-    writers = (number, number, signed)
+def _across(one: Across, cells: Mapping[str, Cell]) -> Row:
+    ends = (one["a"], one["b"])
     return Row(
         [
-            *(marked(one[end], cells[one[end]]) for end in "ab"),
-            *(below(one[kind], write) for kind, write in zip(kinds, writers, strict=True)),
+            *(marked(end, cells[end]) for end in ends),
+            below(one["same_seed"]),
+            below(one["other_seed"]),
+            below(one["effect"], signed),
         ],
-        failed=not all(sound(cells[one[end]]) for end in "ab"),
+        failed=not all(sound(cells[end]) for end in ends),
     )
 
 
-def below(
-    estimate: Mapping[str, Any] | None, write: Callable[[float], str] = number
-) -> str | Entry:
+def below(estimate: Estimate | None, write: Callable[[float], str] = number) -> str | Entry:
     """An estimate with its interval below it; a dash where there is none."""
     if estimate is None:
         return MISSING
@@ -144,10 +153,10 @@ def measures_table(stats: Stats) -> Table:
     )
 
 
-def _named(measure: Mapping[str, Any]) -> str:
+def _named(measure: Measure) -> str:
     return f"{measure['name']} (more is more alike)" if measure["agreement"] else measure["name"]
 
 
-def _range(ends: list[float | None]) -> str:
+def _range(ends: Sequence[float | None]) -> str:
     low, high = (None if end is None else f"{end:.4g}".replace("-", "−") for end in ends)
     return f"{low or '−∞'} to {high or '∞'}"

@@ -18,6 +18,7 @@ from actrepro.results.contrasts import (
     verdict_counts,
     verdict_of,
 )
+from actrepro.results.schema import ComparedRule
 from actrepro.results.verdicts import EQUIVALENT, INCONCLUSIVE, MOST_SEEDS, UNSOUND, VERDICTS
 from actrepro.results.words import failed_mark
 
@@ -80,7 +81,7 @@ def _units(compared: Compared) -> str:
     return f"In {compared.unit}; " if compared.unit else "Differences of shares; "
 
 
-def _heading(stats: Stats, model: str, rule: str) -> str:
+def _heading(stats: Stats, model: str, rule: ComparedRule) -> str:
     """What a half of the table is of."""
     common = stats["models"][model]["common_loss"]
     if rule == FINAL:
@@ -100,7 +101,7 @@ def _tests(stats: Stats, families: list[list[Contrast]]) -> str:
 
 
 def _entries(
-    stats: Stats, model: str, compared: Compared, contrast: Contrast, rule: str
+    stats: Stats, model: str, compared: Compared, contrast: Contrast, rule: ComparedRule
 ) -> list[Entry]:
     """One contrast under one rule."""
     bounds = contrast["interval"]
@@ -140,8 +141,8 @@ def _settling(contrast: Contrast) -> tuple[str, str]:
     if settling is None:
         return "", ""
     different, equivalent = (
-        MISSING if settling[way] is None else counted(settling[way], "seed")
-        for way in ("different", "equivalent")
+        MISSING if seeds is None else counted(seeds, "seed")
+        for seeds in (settling["different"], settling["equivalent"])
     )
     found = contrast["detectable"]
     present = "nothing" if found is None else f"a difference of {number(found)}"

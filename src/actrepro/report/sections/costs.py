@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median
-from typing import Any
 
 from markupsafe import Markup
 
@@ -21,13 +20,18 @@ from actrepro.core.formats import (
     number,
     spread,
 )
+from actrepro.core.model_cards import Card, ModelCards, ModelCounts
 from actrepro.report.kit.job_times import Stage, stages
 from actrepro.report.kit.markup import script_data
 from actrepro.report.kit.tables import Row, Table, stats_key
-from actrepro.results.cells import Stats, finished_runs
+from actrepro.results.cells import Stats, finished_runs, known
 from actrepro.results.contrasts import alpha
+from actrepro.results.schema import Example
 
-Models = Mapping[str, Any]
+# What the calculator knows of.
+SEEDS = range(2, 31)
+# Choices of the table for readers without scripts.
+FEW_SEEDS = (3, 5, 10, 20)
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Section:
     calculators: Sequence[Calculator]
 
 
-def section(every: Sequence[Stats], models: Models, benchmarks: Path | None) -> Section:
+def section(every: Sequence[Stats], models: ModelCards, benchmarks: Path | None) -> Section:
     """The section: of each scale the training, of the study the stages, and estimates.
 
     Parameters
@@ -126,11 +130,11 @@ def training_table(stats: Stats) -> Table:
 
 def _training(stats: Stats, name: str) -> Row:
     runs = finished_runs(stats, name)
-    if not runs:
+    means = stats["models"][name]["training"]["finished"]
+    if means is None:
         return Row([name, "0", *[MISSING] * 4])
     seconds = [run["seconds"] for run in runs]
-    mean = stats["models"][name]["training"]["finished"]["seconds"]
-    ends = (mean, min(seconds), max(seconds))
+    ends = (means["seconds"], min(seconds), max(seconds))
     speeds = counts_spread(round(run["characters_per_second"]) for run in runs)
     return Row([name, str(len(runs)), *(number(one, 1) for one in ends), speeds])
 
@@ -159,7 +163,7 @@ def stages_table(spent: Sequence[Stage]) -> Table:
     )
 
 
-def estimate_table(stats: Stats, models: Models) -> Table | None:
+def estimate_table(stats: Stats, models: ModelCards) -> Table | None:
     """What the study's models, activations and seeds would cost at each scale of the config.
 
     None where no run's rate is known.
@@ -170,7 +174,7 @@ def estimate_table(stats: Stats, models: Models) -> Table | None:
     size = len(stats["activations"]) * len(stats["seeds"])
     rows = []
     for scale, sizes in models["scales"].items():
-        needed = {name: one for name, one in sizes.items() if "flops_per_character" in one}
+        needed = counted_models(sizes)
         if needed:
             rows.append(_estimated(scale, needed, rates, size))
     low, high = (pick(rates.values()) / 1e9 for pick in (min, max))
@@ -188,11 +192,11 @@ def estimate_table(stats: Stats, models: Models) -> Table | None:
     )
 
 
-def rates_of(stats: Stats, models: Models) -> dict[str, float]:
+def rates_of(stats: Stats, models: ModelCards) -> dict[str, float]:
     """Operations per second of a model's finished runs, by model: the median run's."""
     found = {}
-    for name, one in models["scales"].get(stats["scale"], {}).items():
-        flops = one.get("flops_per_character", {})
+    for name, one in counted_models(models["scales"].get(stats["scale"], {})).items():
+        flops = one["flops_per_character"]
         runs = finished_runs(stats, name) if name in stats["models"] else []
         rates = [
             flops[run["activation"]] * run["characters_per_second"]
@@ -204,8 +208,13 @@ def rates_of(stats: Stats, models: Models) -> dict[str, float]:
     return found
 
 
+def counted_models(cards: Mapping[str, Card]) -> dict[str, ModelCounts]:
+    """Of a scale's models those whose operations are known: a user's may refuse the scale."""
+    return {name: card for name, card in cards.items() if "why" not in card}
+
+
 def _estimated(
-    scale: str, sizes: Mapping[str, Mapping[str, Any]], rates: Mapping[str, float], runs: int
+    scale: str, sizes: Mapping[str, ModelCounts], rates: Mapping[str, float], runs: int
 ) -> Row:
     operations = {name: _operations(one) for name, one in sizes.items()}
     total = runs * sum(operations.values())
@@ -221,12 +230,12 @@ def _estimated(
     )
 
 
-def _operations(size: Mapping[str, Any]) -> float:
+def _operations(size: ModelCounts) -> float:
     """Of training one run, mean over the activations that are known."""
     return float(fmean(size["flops_per_character"].values()) * size["characters"])
 
 
-def calculator(stats: Stats, models: Models) -> Calculator | None:
+def calculator(stats: Stats, models: ModelCards) -> Calculator | None:
     """The calculator of a scale; None where training has no rate or contrasts no spread."""
     rates = rates_of(stats, models)
     spreads = spreads_of(stats)
@@ -271,15 +280,16 @@ def spreads_of(stats: Stats) -> dict[str, float]:
 
 
 def seconds_of(
-    stats: Stats, models: Models, rates: Mapping[str, float]
+    stats: Stats, models: ModelCards, rates: Mapping[str, float]
 ) -> dict[str, dict[str, float]]:
     """Seconds of one run, by scale and model: measured at the study's own scale, else estimated."""
     found: dict[str, dict[str, float]] = {}
-    for scale, sizes in models["scales"].items():
+    for scale, cards in models["scales"].items():
+        sizes = counted_models(cards)
         for name, rate in rates.items():
             if scale == stats["scale"]:
                 training = stats["models"][name]["training"]
-                found.setdefault(scale, {})[name] = training["finished"]["seconds"]
+                found.setdefault(scale, {})[name] = known(training["finished"])["seconds"]
             elif "flops_per_character" in sizes.get(name, {}):
                 found.setdefault(scale, {})[name] = _operations(sizes[name]) / rate
     return found
@@ -301,7 +311,7 @@ def calculator_table(stats: Stats, seconds: Mapping[str, float]) -> Table:
     )
 
 
-def _example(one: Mapping[str, Any], every: int, seconds: Mapping[str, float]) -> Row:
+def _example(one: Example, every: int, seconds: Mapping[str, float]) -> Row:
     k, n = one["activations"], one["seeds"]
     ends = MISSING if one["detectable"] is None else spread(one["detectable"], 3)
     return Row(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup, escape
 
 from actrepro.core.formats import count, counted, listed
-
-Node = Mapping[str, Any]
+from actrepro.core.model_cards import Node
 
 WIDTH = 250
 LINE = 18

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from markupsafe import Markup
 
@@ -14,6 +13,7 @@ from actrepro.core.files import sha256_of
 from actrepro.core.paths import record_of
 from actrepro.replication.archive import Records
 from actrepro.report.kit.tables import Entry, Row, Table
+from actrepro.report.shapes import EntryCell, Links, Point, SectionFile, SectionTable, Tally
 
 
 @dataclass(frozen=True)
@@ -35,23 +35,29 @@ class Section:
     command: str
     note: str = ""
     text: str = ""
-    verdicts: Sequence[tuple[str, int]] = ()
-    points: Sequence[Mapping[str, Any]] = ()
+    verdicts: Sequence[Tally] = ()
+    points: Sequence[Point] = ()
     table: Table | None = field(default=None)
 
 
-def section(made: Mapping[str, Any], root: Path, records: Records) -> Section:
+def section(made: SectionFile, root: Path, records: Records) -> Section:
     """Return the section from what the audit left, and the files it rests on as they are now."""
-    always = {key: made[key] for key in ("title", "page", "command")}
     changed = [
         file for file, digest in made["files"].items() if _digest(file, root, records) != digest
     ]
     if changed:
         files = formats.counted(len(changed), "file")
         note = f"{files} that the verdicts rest on changed or went since they were given."
-        return Section(note=note, **always)
-    kept = {key: made[key] for key in ("text", "verdicts", "points")}
-    return Section(**always, **kept, table=_table(made["table"], made["page"]))
+        return Section(made["title"], made["page"], made["command"], note)
+    return Section(
+        made["title"],
+        made["page"],
+        made["command"],
+        text=made["text"],
+        verdicts=made["verdicts"],
+        points=made["points"],
+        table=_table(made["table"], made["page"]),
+    )
 
 
 def _digest(file: str, root: Path, records: Records) -> str | None:
@@ -60,17 +66,17 @@ def _digest(file: str, root: Path, records: Records) -> str | None:
     return sha256_of(root / file) if (root / file).is_file() else None
 
 
-def _table(made: Mapping[str, Any], page: str) -> Table:
+def _table(made: SectionTable, page: str) -> Table:
     rows = [Row([_cell(cell, page) for cell in cells]) for cells in made["rows"]]
     return Table(
         made["title"], made["caption"], made["columns"], rows, names=2, source=made["source"]
     )
 
 
-def _cell(cell: Any, page: str) -> str | Entry:
+def _cell(cell: str | EntryCell | Links, page: str) -> str | Entry:
     if isinstance(cell, str):
         return cell
     if "links" not in cell:
-        return Entry(**cell)
+        return Entry(cell["text"], cell["below"], cell["hint"], cell["kind"])
     link = Markup('<a href="{}#{}">{}</a>')
     return Markup(", ").join(link.format(page, one["anchor"], one["text"]) for one in cell["links"])

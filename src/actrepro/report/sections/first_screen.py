@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from actrepro.core.formats import count, counted, listed, number, p_value, spread
 from actrepro.measures import PRIMARY
 from actrepro.report.sections.gates import gates_line
 from actrepro.report.sections.verdicts import not_claimed, settling, verdicts, warning
-from actrepro.results.cells import Cell, Stats, named_cells, sound
+from actrepro.results.cells import Cell, Stats, known, named_cells, sound
 from actrepro.results.contrasts import CHURN, LOSS
 from actrepro.results.words import lost_line
 
@@ -166,15 +167,15 @@ def _percents(shares: Iterable[float]) -> str:
 def _differences(stats: Stats, measure: str) -> dict[str, float]:
     """Of the cells that passed every gate."""
     return {
-        name: cell["differences"][measure]["value"]
+        name: difference["value"]
         for name, cell in named_cells(stats).items()
-        if sound(cell) and cell["differences"][measure] is not None
+        if sound(cell) and (difference := cell["differences"][measure]) is not None
     }
 
 
 def activation_against_seed(stats: Stats) -> str:
     """How far the activation changes predictions, beside how far the seed does."""
-    by_activation, by_seed = (_effects(stats, of) for of in ("activation", "seed"))
+    by_activation, by_seed = _effects(stats, "activation"), _effects(stats, "seed")
     both = [model for model in by_activation if model in by_seed]
     if not both:
         return ""
@@ -190,7 +191,7 @@ def activation_against_seed(stats: Stats) -> str:
     )
 
 
-def _effects(stats: Stats, of: str) -> dict[str, float]:
+def _effects(stats: Stats, of: Literal["activation", "seed"]) -> dict[str, float]:
     """How far another activation or another seed changes predictions, by model where known."""
     found = {model: one[of] for model, one in stats["effects"].items()}
     return {model: value for model, value in found.items() if value is not None}
@@ -232,5 +233,5 @@ def _losses(cells: Mapping[str, Cell], stats: Stats) -> str:
     beside = f"n-gram tables of the training text have {reached}"
     if not cells:
         return f"No cell passed every gate, so losses are not ranked; {beside}."
-    losses = {name: cell["metrics"][LOSS]["value"] for name, cell in cells.items()}
+    losses = {name: known(cell["metrics"][LOSS])["value"] for name, cell in cells.items()}
     return f"Mean test loss is {_ends(losses)} nats per character; {beside}.{_left_out(stats)}"

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+
+from pydantic import JsonValue
 
 from actrepro.core import paths
 from actrepro.core.formats import count, counted, listed, minus, number
 from actrepro.gates.outcome import AFTER, BEFORE, GATES
-from actrepro.predict.store import FINAL, RULES
+from actrepro.gates.shapes import Gate
+from actrepro.predict.store import FINAL, MATCHED, RULES, Rule
 from actrepro.report.kit.tables import Entry, Row, Table, stats_key
-from actrepro.results.cells import Stats, cells_of, named_cells, sound
+from actrepro.results.cells import Cell, Stats, cells_of, named_cells, sound
 from actrepro.results.contrasts import AT
 from actrepro.results.words import failures_note, gate_name
 
-Outcome = Mapping[str, Any]
-
-UNDER = {"best": "at the best checkpoint", **AT}
+UNDER: Mapping[Rule, str] = {
+    FINAL: AT[FINAL],
+    "best": "at the best checkpoint",
+    MATCHED: AT[MATCHED],
+}
 MOST_WORDS = 320  # characters of what was measured
 MOST_LISTED = 3
 # The number by which a gate judges, or of what it looked at; where it is small enough to show.
@@ -82,7 +86,7 @@ def other_rules_line(stats: Stats) -> str:
     return f"Otherwise than at the final step: {'; '.join(said)}."
 
 
-def _changes(stats: Stats, rule: str) -> list[tuple[str, str, bool]]:
+def _changes(stats: Stats, rule: Rule) -> list[tuple[str, str, bool]]:
     """Cells whose gate has another outcome under a rule than at the final step."""
     final = named_cells(stats)
     return [
@@ -132,8 +136,8 @@ def failed_table(stats: Stats) -> Table:
     )
 
 
-def _bound(cell: Mapping[str, Any], gate: str) -> str:
-    return str(cell["gates"][gate]["bound"])
+def _bound(cell: Cell, gate: str) -> str:
+    return cell["gates"][gate]["bound"]
 
 
 def gates_table(stats: Stats, model: str) -> Table:
@@ -153,7 +157,7 @@ def gates_table(stats: Stats, model: str) -> Table:
     )
 
 
-def _outcome(gate: str, outcome: Outcome) -> Entry:
+def _outcome(gate: str, outcome: Gate) -> Entry:
     hint = f"measured: {words(outcome['measured'])}; asked: {outcome['bound']}"
     if outcome["passed"]:
         return Entry(f"✓ {measured(gate, outcome)}".rstrip(), hint=hint, kind="passed")
@@ -161,10 +165,11 @@ def _outcome(gate: str, outcome: Outcome) -> Entry:
     return Entry(f"✗ {said}".rstrip(), hint=hint, kind="failed")
 
 
-def measured(gate: str, outcome: Outcome) -> str:
+def measured(gate: str, outcome: Gate) -> str:
     """The number that a gate is about, in short; empty where it has none."""
     key, noun = MEASURED.get(gate, ("", ""))
-    value = outcome["measured"].get(key)
+    found = outcome["measured"]
+    value = found.get(key) if isinstance(found, dict) else None
     if value is None:
         return ""
     if isinstance(value, str):
@@ -172,16 +177,16 @@ def measured(gate: str, outcome: Outcome) -> str:
     if isinstance(value, int):
         noun = noun.removesuffix("s") if value == 1 else noun
         return f"{count(value)} {noun}"
-    return f"{number(value, 3)} {noun}"
+    return f"{number(value, 3)} {noun}" if isinstance(value, float) else ""
 
 
-def words(found: Any) -> str:
+def words(found: JsonValue) -> str:
     """What was measured, as a sentence has it; nothing where there was nothing."""
     text = _words(found)
     return text if len(text) <= MOST_WORDS else f"{text[: MOST_WORDS - 1]}…"
 
 
-def _words(found: Any, between: str = "; ") -> str:
+def _words(found: JsonValue, between: str = "; ") -> str:
     if isinstance(found, Mapping):
         told = ((key.replace("_", " "), _words(value, ", ")) for key, value in found.items())
         return between.join(f"{key} {value}" for key, value in told if value)

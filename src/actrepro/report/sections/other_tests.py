@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from actrepro.core.formats import MISSING, counted, listed, minus, number, p_value
-from actrepro.predict.store import FINAL
+from actrepro.predict.store import FINAL, Rule
 from actrepro.report.kit.tables import Row, Table, stats_key
 from actrepro.report.sections.cells_by_model import RULE_NAMES
 from actrepro.results.cells import Stats
 from actrepro.results.contrasts import COMPARED, Compared, family
+from actrepro.results.schema import (
+    Classical,
+    Decomposition,
+    Omnibus,
+    OmnibusTest,
+    Source,
+    UnderRule,
+)
 from actrepro.results.verdicts import UNSOUND
 
-OMNIBUS_NAMES = {
-    "one_way": "one-way ANOVA",
-    "welch": "Welch’s ANOVA",
-    "blocked": "blocked ANOVA (seeds as blocks)",
-    "friedman": "Friedman",
-}
 SCORES = [compared for compared in COMPARED if compared.rules == (FINAL,)]
 
 
@@ -40,7 +41,7 @@ def omnibus_table(stats: Stats, model: str) -> Table | None:
     )
 
 
-def _over(found: Mapping[str, Any]) -> str:
+def _over(found: Mapping[str, Omnibus | None]) -> str:
     one = next(test for test in found.values() if test is not None)
     return (
         f"Over {listed(one['activations'])}, which passed every gate, and "
@@ -48,7 +49,7 @@ def _over(found: Mapping[str, Any]) -> str:
     )
 
 
-def _omnibus(rule: Mapping[str, Any], compared: Compared) -> Iterator[Row]:
+def _omnibus(rule: UnderRule, compared: Compared) -> Iterator[Row]:
     found = rule["omnibus"].get(compared.metric)
     if found is not None:
         exact = "all" if found["exact"] else "a fixed sample of"
@@ -56,20 +57,33 @@ def _omnibus(rule: Mapping[str, Any], compared: Compared) -> Iterator[Row]:
         statistic = minus(f"{found['statistic']:.3g}")
         p = (p_value(found["p"]), p_value(found["p_smallest"]))
         yield Row([compared.name, name, statistic, MISSING, *p])
-    classical = rule["classical"].get(compared.metric) or {}
-    for key, name in OMNIBUS_NAMES.items():
-        if (test := classical.get(key)) is not None:
+    for name, test in _classical(rule["classical"].get(compared.metric)):
+        if test is not None:
             df = ", ".join(f"{one:.4g}" for one in test["df"])
             p = (p_value(test["p"]), MISSING)
             yield Row([compared.name, name, number(test["statistic"], 3), df, *p])
 
 
+def _classical(found: Classical | None) -> list[tuple[str, OmnibusTest | None]]:
+    """The classical tests of all activations at once, by their names."""
+    if found is None:
+        return []
+    return [
+        ("one-way ANOVA", found["one_way"]),
+        ("Welch’s ANOVA", found["welch"]),
+        ("blocked ANOVA (seeds as blocks)", found["blocked"]),
+        ("Friedman", found["friedman"]),
+    ]
+
+
 def pairs_table(stats: Stats, model: str, compared: Compared) -> Table | None:
     """Tukey's and Games and Howell's p beside the exact one; None where neither is defined."""
-    classical = stats["models"][model]["rules"][FINAL]["classical"].get(compared.metric) or {}
+    classical = stats["models"][model]["rules"][FINAL]["classical"].get(compared.metric)
+    if classical is None:
+        return None
     tukey, games_howell = (
-        {(one["a"], one["b"]): one["p"] for one in classical.get(test) or ()}
-        for test in ("tukey", "games_howell")
+        {(one["a"], one["b"]): one["p"] for one in test or ()}
+        for test in (classical["tukey"], classical["games_howell"])
     )
     rows = [
         Row(
@@ -98,7 +112,7 @@ def pairs_table(stats: Stats, model: str, compared: Compared) -> Table | None:
     )
 
 
-def decomposition_table(stats: Stats, rule: str) -> Table | None:
+def decomposition_table(stats: Stats, rule: Rule) -> Table | None:
     """How much of the scores' spread each source has; None where no grid is complete."""
     decomposed = {
         compared: found
@@ -123,7 +137,7 @@ def decomposition_table(stats: Stats, rule: str) -> Table | None:
     )
 
 
-def _source(scores: Sequence[Mapping[str, Any]]) -> Row:
+def _source(scores: Sequence[Source]) -> Row:
     name = scores[0]["source"].replace(":", " × ")
     cells = [name, str(scores[0]["df"])]
     for one in scores:
@@ -132,7 +146,7 @@ def _source(scores: Sequence[Mapping[str, Any]]) -> Row:
     return Row(cells)
 
 
-def _grid(stats: Stats, found: Mapping[str, Any]) -> str:
+def _grid(stats: Stats, found: Decomposition) -> str:
     sizes = ((found["models"], "model"), (found["activations"], "activation"))
     size = " × ".join(counted(len(names), noun) for names, noun in sizes)
     left_out = [
@@ -143,7 +157,7 @@ def _grid(stats: Stats, found: Mapping[str, Any]) -> str:
     return f"Over {size} × {counted(len(found['seeds']), 'seed')}{without}."
 
 
-def _correlation(decomposed: Mapping[Compared, Mapping[str, Any]]) -> str:
+def _correlation(decomposed: Mapping[Compared, Decomposition]) -> str:
     parts = [f"{one.name} {number(found['icc'], 3)}" for one, found in decomposed.items()]
     return (
         f"Correlation of two runs that share a seed (ICC), which is what pairing by seed gains: "

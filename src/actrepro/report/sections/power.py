@@ -9,6 +9,7 @@ from actrepro.report.kit.tables import Entry, Row, Table, stats_key
 from actrepro.report.sections.contrasts import interval_of, verdict_entry
 from actrepro.results.cells import Stats
 from actrepro.results.contrasts import AT, COMPARED, Compared, Contrast, family
+from actrepro.results.schema import ComparedRule
 from actrepro.results.verdicts import MOST_SEEDS, UNSOUND
 
 # Beyond so many rows a page only has the primary measure's; `contrasts.csv` has all.
@@ -47,7 +48,7 @@ def _contrasts(stats: Stats, chosen: Sequence[Compared]) -> list[tuple[Row, str]
     ]
 
 
-def _row(stats: Stats, model: str, compared: Compared, rule: str, one: Contrast) -> Row:
+def _row(stats: Stats, model: str, compared: Compared, rule: ComparedRule, one: Contrast) -> Row:
     return Row(
         [
             model,
@@ -92,7 +93,7 @@ def power_table(stats: Stats) -> Table | None:
     )
 
 
-def _power(stats: Stats, model: str, compared: Compared, rule: str) -> Row | None:
+def _power(stats: Stats, model: str, compared: Compared, rule: ComparedRule) -> Row | None:
     found = stats["undecided"][rule][compared.metric]["models"][model]
     if not found["planned"]:
         return None

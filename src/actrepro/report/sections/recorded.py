@@ -5,9 +5,8 @@ Nothing here goes into a ranking, a verdict, a sentence or a figure of the run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from actrepro.core.formats import MISSING, count, counted, interval, level, listed, mean_sd, number
 from actrepro.measures import PRIMARY
@@ -18,6 +17,7 @@ from actrepro.report.sections.cells_by_model import RULE_NAMES, marked
 from actrepro.report.sections.run import commit_told, machine_told, machines_table
 from actrepro.results.cells import Cell, Stats, cells_of, sound
 from actrepro.results.contrasts import CHURN
+from actrepro.results.schema import Estimate
 from actrepro.results.words import remark
 
 
@@ -155,7 +155,7 @@ def _row(model: str, activation: str, cell: Cell) -> Row:
     )
 
 
-def _difference(estimate: Mapping[str, Any] | None, with_interval: bool = False) -> str:
+def _difference(estimate: Estimate | None, with_interval: bool = False) -> str:
     if estimate is None:
         return MISSING
     bounds = f" {interval(estimate['interval'])}" if with_interval else ""

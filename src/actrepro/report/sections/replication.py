@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from actrepro.core import paths
 from actrepro.core.formats import counted, interval, level, listed, number, signed, spread
 from actrepro.measures import PRIMARY
 from actrepro.predict.store import FINAL
+from actrepro.replication.shapes import (
+    ComparedCell,
+    ComparedDifference,
+    ComparedUnderRule,
+    Elsewhere,
+    Tally,
+)
 from actrepro.report.kit.tables import Entry, Row, Table
 from actrepro.report.sections.cells_by_model import marked
 from actrepro.results.cells import Stats, cells_of, sound
@@ -18,8 +24,6 @@ from actrepro.results.words import gate_mark
 COMMAND = "snakemake elsewhere --config elsewhere=/path/to/results"
 CHURN = "churn-top1-pairs.all"
 LOSS = "loss.all"
-
-Made = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Section:
     excluded: Table | None = None
 
 
-def section(stats: Stats, made: Made) -> Section:
+def section(stats: Stats, made: Elsewhere) -> Section:
     """A scale's section, from its `stats.json` and `elsewhere.json` as read."""
     scale = str(stats["scale"])
     if not is_of(stats, made):
@@ -64,7 +68,7 @@ def _file(stats: Stats) -> str:
     return paths.at(paths.ELSEWHERE, scale=stats["scale"])
 
 
-def is_of(stats: Stats, made: Made) -> bool:
+def is_of(stats: Stats, made: Elsewhere) -> bool:
     """Whether what was compared here are the runs of these statistics, to the hash."""
     shown = {
         (model, run["activation"], run["seed"]): (
@@ -86,27 +90,26 @@ def is_of(stats: Stats, made: Made) -> bool:
     return same_text and compared.items() <= shown.items()
 
 
-def found_line(made: Made) -> str:
+def found_line(made: Elsewhere) -> str:
     """How many runs were compared, how far they differ, and in what the two sides differ."""
     finals = _finals(made)
     compared = sum(one["n"] for one in finals)
     line = f"{compared} of {counted(compared + len(made['excluded']), 'run')} compared"
     if not compared:
         return f"{line}."
-    weights, predictions = (
-        sum(one[f"same_{what}"] for one in finals) for what in ("weights", "predictions")
-    )
+    weights = sum(one["same_weights"] for one in finals)
+    predictions = sum(one["same_predictions"] for one in finals)
     return (
         f"{line}: {weights} ended in the same weights, {predictions} in the same predictions, to "
         f"the byte. {_variation(finals)} {_sides_line(made)}"
     )
 
 
-def _finals(made: Made) -> list[Mapping[str, Any]]:
+def _finals(made: Elsewhere) -> list[ComparedUnderRule]:
     return [cell["rules"][FINAL] for cell in made["cells"]]
 
 
-def _variation(finals: Sequence[Mapping[str, Any]]) -> str:
+def _variation(finals: Sequence[ComparedUnderRule]) -> str:
     found = [one["differences"][PRIMARY] for one in finals]
     said = (
         "Made elsewhere, a cell’s runs differ from themselves by a mean total variation of "
@@ -121,7 +124,7 @@ def _variation(finals: Sequence[Mapping[str, Any]]) -> str:
     return f"{said}."
 
 
-def _sides_line(made: Made) -> str:
+def _sides_line(made: Elsewhere) -> str:
     differing = [_words(one["what"]) for one in made["ran_on"] if one["differ"]]
     if not differing:
         return "Nothing that is recorded of the two sides differs."
@@ -133,7 +136,7 @@ def _words(what: str) -> str:
     return what.removeprefix("packages.").replace(".", " ").replace("_", " ")
 
 
-def results_table(stats: Stats, made: Made) -> Table:
+def results_table(stats: Stats, made: Elsewhere) -> Table:
     """Each cell's differences between its runs made here and elsewhere, beside the seeds'."""
     return Table(
         "Made elsewhere, and with another seed",
@@ -154,7 +157,7 @@ def results_table(stats: Stats, made: Made) -> Table:
     )
 
 
-def _result(stats: Stats, made: Made) -> Row:
+def _result(stats: Stats, made: ComparedCell) -> Row:
     cell = cells_of(stats, made["model"])[made["activation"]]
     found = made["rules"][FINAL]
     loss = found["scores"][LOSS]["difference"]
@@ -172,7 +175,7 @@ def _result(stats: Stats, made: Made) -> Row:
     )
 
 
-def _difference(found: Made) -> list[str | Entry]:
+def _difference(found: ComparedDifference) -> list[str | Entry]:
     elsewhere, seeds = found["elsewhere"], (found["seeds_here"], found["seeds_there"])
     return [
         Entry(number(elsewhere["value"]), spread(elsewhere["range"], 4)),
@@ -181,7 +184,7 @@ def _difference(found: Made) -> list[str | Entry]:
     ]
 
 
-def ran_on_table(stats: Stats, made: Made) -> Table:
+def ran_on_table(stats: Stats, made: Elsewhere) -> Table:
     """On what each side's runs were made."""
     rows = [
         Row([_words(one["what"]), _tally(one["here"]), _tally(one["there"]), str(one["differ"])])
@@ -197,19 +200,19 @@ def ran_on_table(stats: Stats, made: Made) -> Table:
     )
 
 
-def _tally(values: Sequence[Mapping[str, Any]]) -> str:
+def _tally(values: Sequence[Tally]) -> str:
     if len(values) == 1:
         return _told(values[0]["value"])
     return ", ".join(f"{_told(one['value'])} ({counted(one['runs'], 'run')})" for one in values)
 
 
-def _told(value: Any) -> str:
+def _told(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "unknown" if value is None else str(value)
 
 
-def excluded_table(stats: Stats, made: Made) -> Table:
+def excluded_table(stats: Stats, made: Elsewhere) -> Table:
     """The runs that were not compared."""
     rows = [
         Row([one["model"], one["activation"], str(one["seed"]), one["why"]])

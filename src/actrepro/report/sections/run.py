@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from actrepro.core import paths
 from actrepro.core.formats import (
@@ -18,9 +17,12 @@ from actrepro.core.formats import (
     percent,
     short_hash,
 )
+from actrepro.core.shapes import GitState, Machine
 from actrepro.core.vocabulary import FINISHED, LOST
+from actrepro.data.shapes import CorpusManifest
 from actrepro.report.kit.tables import Row, Table, stats_key
 from actrepro.results.cells import Stats
+from actrepro.results.schema import ModelOfScale, Run
 
 PROTOCOL_NAMES = {
     "corpus": "corpus",
@@ -38,7 +40,7 @@ PROTOCOL_NAMES = {
 }
 
 
-def corpora_table(manifests: Iterable[Mapping[str, Any]]) -> Table:
+def corpora_table(manifests: Iterable[CorpusManifest]) -> Table:
     """Each corpus once: where it came from, its hash and its parts."""
     rows = {
         one["corpus"]: Row(
@@ -48,7 +50,7 @@ def corpora_table(manifests: Iterable[Mapping[str, Any]]) -> Table:
                 short_hash(one["sha256"]),
                 count(one["characters"]),
                 str(len(one["symbols"])),
-                *(count(one[part]) for part in ("train", "selection", "test")),
+                *(count(part) for part in (one["train"], one["selection"], one["test"])),
             ]
         )
         for one in manifests
@@ -67,7 +69,7 @@ def corpora_table(manifests: Iterable[Mapping[str, Any]]) -> Table:
 
 def protocol_table(stats: Stats) -> Table:
     """What all runs of a scale share, with what single models do differently."""
-    protocols = {name: model["protocol"] for name, model in stats["models"].items()}
+    protocols = {name: dict(model["protocol"]) for name, model in stats["models"].items()}
     rows = [
         Row([label, _shared({name: one[key] for name, one in protocols.items()})])
         for key, label in PROTOCOL_NAMES.items()
@@ -83,14 +85,14 @@ def protocol_table(stats: Stats) -> Table:
     )
 
 
-def _shared(values: Mapping[str, Any]) -> str:
+def _shared(values: Mapping[str, object]) -> str:
     """The value of most models, then those of the others with their names."""
     usual = Counter(values.values()).most_common(1)[0][0]
     others = [f"{model}: {_setting(value)}" for model, value in values.items() if value != usual]
     return f"{_setting(usual)} ({', '.join(others)})" if others else _setting(usual)
 
 
-def _setting(value: Any) -> str:
+def _setting(value: object) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     return count(value) if isinstance(value, int) else str(value)
@@ -140,22 +142,23 @@ def lost_table(stats: Stats) -> Table | None:
     )
 
 
-def _lost(model: str, run: Mapping[str, Any]) -> Row:
+def _lost(model: str, run: Run) -> Row:
     last = run["last_history"]
     ends = [MISSING] * 3
     if last is not None:
         ends = [
             count(last["step"]),
-            *(number(last[f"{text}_loss"]) for text in ("train", "selection")),
+            number(last["train_loss"]),
+            number(last["selection_loss"]),
         ]
-    return Row([model, run["activation"], str(run["seed"]), run["status"], run["why"], *ends])
+    return Row([model, run["activation"], str(run["seed"]), run["status"], run["why"] or "", *ends])
 
 
-def _runs(stats: Stats) -> list[Sequence[Mapping[str, Any]]]:
+def _runs(stats: Stats) -> list[Sequence[Run]]:
     return [model["runs"] for model in stats["models"].values()]
 
 
-def _model(name: str, model: Mapping[str, Any]) -> Row:
+def _model(name: str, model: ModelOfScale) -> Row:
     runs = model["runs"]
     ended = Counter(run["status"] for run in runs)
     speeds = [run["characters_per_second"] for run in runs if run["status"] == FINISHED]
@@ -218,9 +221,9 @@ def _tally(values: Iterable[str]) -> dict[str, int]:
     return dict(Counter[str](values).most_common())
 
 
-def machine_told(machine: Mapping[str, Any]) -> str:
+def machine_told(machine: Machine) -> str:
     """A machine as readers see it; nothing that names it."""
-    cores = counted(machine["cores"], "core")
+    cores = "cores unknown" if machine["cores"] is None else counted(machine["cores"], "core")
     return f"{machine['processor']}, {cores}, {machine['system']} {machine['architecture']}"
 
 
@@ -228,13 +231,13 @@ def _packages(packages: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in packages.items())
 
 
-def commit_told(git: Mapping[str, Any]) -> str:
+def commit_told(git: GitState) -> str:
     """The source that trained, as readers see it."""
     commit = f"commit {short_hash(git['commit'])}" if git["commit"] else "commit unknown"
     return f"{commit}, with uncommitted changes" if git["dirty"] else commit
 
 
-def hashes_table(manifests: Iterable[Mapping[str, Any]], scales: Iterable[Stats]) -> Table:
+def hashes_table(manifests: Iterable[CorpusManifest], scales: Iterable[Stats]) -> Table:
     """The texts in full hashes: equal hashes mean that two studies can be compared."""
     texts = {f"corpus {one['corpus']}": one["sha256"] for one in manifests}
     texts |= {f"evaluation set of {one['scale']}": one["evaluation"]["sha256"] for one in scales}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from actrepro.core.formats import counted, interval, level, listed, p_value, signed, spread
 from actrepro.measures import PRIMARY
 from actrepro.report.sections.answer import TOLD, at_all
@@ -17,6 +15,7 @@ from actrepro.results.contrasts import (
     contrasts_of,
     verdict_counts,
 )
+from actrepro.results.schema import ComparedRule, SeedEnds, SizeEnds
 from actrepro.results.verdicts import DIFFERENT, EQUIVALENT, INCONCLUSIVE, MOST_SEEDS
 from actrepro.results.words import smoke_note
 
@@ -46,7 +45,7 @@ def counts_line(stats: Stats, compared: Compared) -> str:
     return f"{name} {'; '.join(parts)}."
 
 
-def _counted(stats: Stats, compared: Compared, rule: str) -> str:
+def _counted(stats: Stats, compared: Compared, rule: ComparedRule) -> str:
     counts = verdict_counts(stats, compared.metric, rule)
     within = {EQUIVALENT: f"equivalent (within {compared.margin(stats)})"}
     told = ", ".join(f"{count} {within.get(name, name)}" for name, count in counts.items())
@@ -95,12 +94,17 @@ def settling(stats: Stats) -> str:
     )
 
 
-def _settling(stats: Stats, rule: str) -> str:
+def _settling(stats: Stats, rule: ComparedRule) -> str:
     found = stats["undecided"][rule][PRIMARY]["together"]
-    every, planned, settled = (found[key] for key in ("contrasts", "planned", "settled"))
+    every, planned, settled = (
+        found["contrasts"],
+        found["planned"],
+        found["settled"],
+    )
     if not planned:
         return ""
-    parts = [f"{settled} would be settled by {_range_of_seeds(found['seeds'])}"] if settled else []
+    seeds = found["seeds"]
+    parts = [f"{settled} would be settled by {_range_of_seeds(seeds)}"] if seeds else []
     if beyond := planned - settled:
         parts.append(f"{beyond} not by {MOST_SEEDS:,}")
     if unplanned := every - planned:
@@ -111,13 +115,13 @@ def _settling(stats: Stats, rule: str) -> str:
     )
 
 
-def _range_of_seeds(found: Mapping[str, int]) -> str:
+def _range_of_seeds(found: SeedEnds) -> str:
     if found["least"] == found["most"]:
         return f"{found['least']:,} seeds"
     return f"{found['least']:,} to {found['most']:,} seeds (median {found['median']:,})"
 
 
-def _present(stats: Stats, sizes: Mapping[str, float] | None) -> str:
+def _present(stats: Stats, sizes: SizeEnds | None) -> str:
     """What the seeds that there are could have found."""
     seeds = counted(len(stats["seeds"]), "seed")
     if sizes is None:
@@ -132,8 +136,8 @@ def _present(stats: Stats, sizes: Mapping[str, float] | None) -> str:
 def warning(stats: Stats) -> str:
     """That a study is too small for claims, and why its tests could not have found anything."""
     reach, bound = stats["reach"], alpha(stats)
-    smallest, corrected, together = (reach[key] for key in ("p", "p_holm", "p_omnibus"))
-    if corrected is None or corrected < bound:
+    smallest, corrected, together = reach["p"], reach["p_holm"], reach["p_omnibus"]
+    if smallest is None or corrected is None or corrected < bound:
         return smoke_note(stats)
     seeds = counted(len(stats["seeds"]), "seed")
     at = f"the {level(bound)} level"
