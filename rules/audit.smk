@@ -11,60 +11,14 @@ AUDIT = or_workflow_error(parse_audit, STUDY)
 # The rules of studies make its runs too.
 AUDITED = PLAN.beside[AUDIT.folder] = AUDIT.study_of(STUDY)
 PAGES.insert(1, audit_paths.AUDIT_PAGE)
-
-
-def audit_config(wildcards):
-    """The slice of the config that the audit's verdicts and facts depend on."""
-    return AUDIT.slice_of(STUDY).model_dump(mode="json")
-
-
-def corpus_of_audit(pattern):
-    return paths.at(pattern, corpus=AUDITED.protocol(AUDIT.folder).corpus)
-
-
-def evaluation_of_audit(pattern):
-    return paths.at(
-        corpus_of_audit(pattern), context=AUDITED.protocol(AUDIT.folder).context
-    )
-
-
-def runs_of_audit(pattern):
-    """The files of the audited model's runs, by activation and seed."""
-    return PLAN.files(pattern, scale=AUDIT.folder, model=AUDIT.models[0])
-
-
-def stats_of_audit(model):
-    return paths.at(paths.MODEL_STATS, scale=AUDIT.folder, model=model)
-
-
-def corpus_of_control(wildcards):
-    return paths.at(paths.CORPUS, corpus=AUDIT.controls[wildcards.control].corpus)
-
-
-def control_config(wildcards):
-    return AUDIT.controls[wildcards.control].model_dump(mode="json")
-
-
-def control_files():
-    """The files of all controls: those that train, and the one that only looks at runs."""
-    names = [*AUDIT.controls, "unpaired"]
-    return [paths.at(audit_paths.CONTROL, control=name) for name in names]
-
-
-def claims_file(name):
-    """A part of the table of claims, which lies beside the workflow."""
-    return os.path.join(workflow.basedir, CLAIMS_FOLDER, name)
-
-
-def existing_stats(wildcards):
-    """Models' statistics that a study has left, with their hashes: evidence for the audit."""
-    candidates = [
-        paths.at(paths.MODEL_STATS, scale=scale, model=model)
-        for scale in SCALES
-        if scale in STUDY.protocols and scale != AUDIT.scale
-        for model in STUDY.known_models
-    ]
-    return existing(candidates)
+AUDITED_PROTOCOL = AUDITED.protocol(AUDIT.folder)
+AUDITED_CORPUS = paths.at(paths.CORPUS, corpus=AUDITED_PROTOCOL.corpus)
+# Models' statistics of other scales, which are evidence for the audit where a study left them.
+OTHER_STATS = paths.each(
+    paths.MODEL_STATS,
+    scale=[one for one in SCALES if one in STUDY.protocols and one != AUDIT.scale],
+    model=STUDY.known_models,
+)
 
 
 wildcard_constraints:
@@ -106,7 +60,7 @@ use rule predict_matched as predict_matched_audited with:
 
 rule facts:
     input:
-        corpus=corpus_of_audit(paths.CORPUS),
+        corpus=AUDITED_CORPUS,
     output:
         audit_paths.FACTS,
     log:
@@ -121,7 +75,7 @@ rule facts:
         runtime=retry_scaled(10),
     params:
         code=code("facts.py", "actrepro.config.study", "actrepro.models.zoo.*"),
-        study=audit_config,
+        study=lambda wildcards: AUDIT.slice_of(STUDY).model_dump(mode="json"),
     message:
         "Counting parameters and looking at activations, for the audit"
     script:
@@ -130,7 +84,9 @@ rule facts:
 
 rule control:
     input:
-        corpus=corpus_of_control,
+        corpus=lambda wildcards: paths.at(
+            paths.CORPUS, corpus=AUDIT.controls[wildcards.control].corpus
+        ),
     output:
         audit_paths.CONTROL,
     log:
@@ -151,7 +107,9 @@ rule control:
             "actrepro.audit.controls.trained.{control}",
             "actrepro.models.zoo.*",
         ),
-        protocol=control_config,
+        protocol=lambda wildcards: AUDIT.controls[wildcards.control].model_dump(
+            mode="json"
+        ),
         device=STUDY.device,
     message:
         "Making the mistake {wildcards.control} on purpose"
@@ -161,10 +119,16 @@ rule control:
 
 rule control_of_runs:
     input:
-        corpus=corpus_of_audit(paths.CORPUS),
-        evaluation=evaluation_of_audit(paths.EVALUATION),
-        predictions=runs_of_audit(paths.PREDICTIONS),
-        stats=stats_of_audit(AUDIT.models[0]),
+        corpus=AUDITED_CORPUS,
+        evaluation=paths.at(
+            paths.EVALUATION,
+            corpus=AUDITED_PROTOCOL.corpus,
+            context=AUDITED_PROTOCOL.context,
+        ),
+        predictions=PLAN.files(
+            paths.PREDICTIONS, scale=AUDIT.folder, model=AUDIT.models[0]
+        ),
+        stats=paths.at(paths.MODEL_STATS, scale=AUDIT.folder, model=AUDIT.models[0]),
     output:
         paths.at(audit_paths.CONTROL, control="unpaired"),
     log:
@@ -191,9 +155,12 @@ rule control_of_runs:
 # are no inputs, and a change of theirs is seen by their hashes.
 rule verdicts:
     input:
-        claims=[claims_file(name) for name in CLAIM_FILES],
-        stats=[stats_of_audit(model) for model in AUDIT.models],
-        controls=control_files(),
+        claims=[
+            os.path.join(workflow.basedir, CLAIMS_FOLDER, name) for name in CLAIM_FILES
+        ],
+        stats=PLAN.files(paths.MODEL_STATS, scale=AUDIT.folder),
+        # Those that train, and the one that only looks at runs.
+        controls=paths.each(audit_paths.CONTROL, control=[*AUDIT.controls, "unpaired"]),
         facts=audit_paths.FACTS,
     output:
         json=audit_paths.CLAIMS_JSON,
@@ -221,8 +188,8 @@ rule verdicts:
             "actrepro.audit.checks.printed.*",
             "actrepro.config.study",
         ),
-        study=audit_config,
-        existing=existing_stats,
+        study=lambda wildcards: AUDIT.slice_of(STUDY).model_dump(mode="json"),
+        existing=lambda wildcards: existing(OTHER_STATS),
         records=existing_records,
     message:
         "Giving every claim of the earlier study its verdict"
