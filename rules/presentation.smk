@@ -78,6 +78,7 @@ rule report:
         figures=figures_of(STUDY.scales),
         breakdowns=PLAN.files(paths.BREAKDOWN),
         models=paths.MODELS,
+        costs=PLAN.files(paths.COSTS),
         elsewhere=COMPARISONS if STUDY.elsewhere else [],
     output:
         page=report(

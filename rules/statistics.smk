@@ -2,6 +2,7 @@
 
 
 localrules:
+    costs,
     scale_stats,
     tables,
 
@@ -173,6 +174,30 @@ rule scale_stats:
         "Statistics of {wildcards.scale}"
     script:
         "../workflow/scripts/scale_stats.py"
+
+
+rule costs:
+    input:
+        stats=paths.SCALE_STATS,
+        models=paths.MODELS,
+    output:
+        paths.COSTS,
+    log:
+        paths.log_of("costs", paths.SCALE),
+    benchmark:
+        paths.benchmark_of("costs", paths.SCALE)
+    conda:
+        "../envs/statistics.yaml"
+    threads: 1
+    resources:
+        mem_mb=retry_scaled(1000),
+        runtime=minutes_for(10),
+    params:
+        code=code("costs.py"),
+    message:
+        "Costs of {wildcards.scale}"
+    script:
+        "../workflow/scripts/costs.py"
 
 
 rule tables:

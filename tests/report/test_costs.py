@@ -21,11 +21,11 @@ from actrepro.report.sections.costs import (
     calculator,
     estimate_table,
     line,
-    rates_of,
     section,
     training_table,
 )
 from actrepro.results.contrasts import alpha
+from actrepro.statistics.costs import scale_costs, write_costs
 from actrepro.statistics.power import detectable
 
 HEAD = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
@@ -105,20 +105,22 @@ def test_energy_is_said_to_be_unknown(scale: Scale) -> None:
 
 
 def test_an_estimate_is_operations_by_rate(scale: Scale, models: dict[str, Any]) -> None:
-    rates = rates_of(scale.numbers, models)
+    costs = scale_costs(scale.numbers, models)
+    rates = costs["rates"]
     speeds = sorted(run["characters_per_second"] for run in finished(scale, "charlm"))
     assert min(speeds) * 50 <= rates["charlm"] <= max(speeds) * 50
-    made = estimate_table(scale.numbers, models)
+    made = estimate_table(scale.numbers, costs)
     assert made is not None
     rows = {row.cells[0]: row.cells for row in made.rows}
     total = 3 * 3 * 5000.0 * 1000
     assert rows["large"][2] == formats.duration(total / max(rates.values()))
     assert rows["large"][3] == formats.duration(total / min(rates.values()))
-    assert estimate_table(scale.numbers, {"scales": {}}) is None
+    unknown = scale_costs(scale.numbers, {"schema": 1, "scales": {}, "activations": {}})
+    assert estimate_table(scale.numbers, unknown) is None
 
 
 def test_the_calculator_holds_what_the_statistics_say(scale: Scale, models: dict[str, Any]) -> None:
-    made = calculator(scale.numbers, models)
+    made = calculator(scale.numbers, scale_costs(scale.numbers, models))
     assert made is not None
     data = json.loads(made.data)
     planning = scale.numbers["planning"]
@@ -136,18 +138,20 @@ def test_the_calculator_holds_what_the_statistics_say(scale: Scale, models: dict
 
 def test_one_activation_needs_no_calculator(tmp_path: Path, models: dict[str, Any]) -> None:
     one = make_scale(tmp_path, activations=("relu",))
-    assert calculator(one.numbers, models) is None
-    assert section([one.numbers], models, None).calculators == []
+    costs = scale_costs(one.numbers, models)
+    assert calculator(one.numbers, costs) is None
+    assert section([one.numbers], [costs], None).calculators == []
 
 
 def test_the_section_reads_benchmarks_of_its_own_scales(
     scale: Scale, models: dict[str, Any], tmp_path: Path
 ) -> None:
     benchmark(tmp_path, "train/tiny/charlm/relu", 5.0)
-    titles = [made.title for made in section([scale.numbers], models, tmp_path).tables]
+    costs = [scale_costs(scale.numbers, models)]
+    titles = [made.title for made in section([scale.numbers], costs, tmp_path).tables]
     assert titles[:2] == ["Training at scale tiny", "Time by stage"]
     assert "Time by stage" not in [
-        made.title for made in section([scale.numbers], models, None).tables
+        made.title for made in section([scale.numbers], costs, None).tables
     ]
 
 
@@ -163,8 +167,11 @@ def page(scale: Scale, models: dict[str, Any]) -> Iterator[Page]:
         for name, of_scale in models["scales"].items()
     }
     sizes.write_text(json.dumps({"schema": 1, "scales": outlined, "activations": {}}), "utf-8")
+    costs = scale.folder / "results/tiny/costs.json"
+    write_costs(scale.stats, sizes, costs)
+    inputs = Inputs([scale.stats], [scale.corpus], models=sizes, costs=[costs])
     output = scale.folder / "results/report.html"
-    write_report(contents("s", Inputs([scale.stats], [scale.corpus], models=sizes)), output)
+    write_report(contents("s", inputs), output)
     with chromium() as browser, opened(browser, output) as shown:
         yield shown
 
@@ -176,7 +183,7 @@ def test_the_form_says_what_python_says(page: Page, scale: Scale, models: dict[s
     page.get_by_role("checkbox", name="my-act").uncheck()
     expect(found).to_contain_text("40 (2 × 2 × 10)")
     expect(found).to_contain_text("1 of 3 pairs of activations in each model; of the other 2")
-    made = calculator(scale.numbers, models)
+    made = calculator(scale.numbers, scale_costs(scale.numbers, models))
     assert made is not None
     data = json.loads(made.data)
     seconds = sum(data["seconds"]["tiny"].values())

@@ -24,8 +24,8 @@ MODEL = {"model_stats": 1}
 DRAWN = {"figure": 15 + 2 * 2 + 2, "report": 1, "all": 1}
 # What models are made of, which one figure and the report show.
 SIZES = {"models": 1}
-SHOWN = {**SIZES, "figure": 1, "report": 1, "all": 1}
-END = {"scale_stats": 1, "tables": 1, "summary_text": 1, **DRAWN}
+SHOWN = {**SIZES, "costs": 1, "figure": 1, "report": 1, "all": 1}
+END = {"scale_stats": 1, "costs": 1, "tables": 1, "summary_text": 1, **DRAWN}
 NOTHING: dict[str, int] = {}
 
 

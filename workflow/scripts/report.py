@@ -15,6 +15,7 @@ with job(snakemake.log[0]):
             figures=[Path(path) for path in given.figures],
             breakdowns=[Path(path) for path in given.breakdowns],
             models=Path(given.models),
+            costs=[Path(path) for path in given.costs],
             benchmarks=Path(snakemake.params.benchmarks),
             earlier=next(map(Path, snakemake.params.earlier), None),
             elsewhere=[Path(path) for path in [*given.elsewhere, *snakemake.params.elsewhere]],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NotRequired, final
 
 from typing_extensions import TypedDict
@@ -42,6 +43,11 @@ class ModelRefused(TypedDict):
 
 
 Card = ModelCounts | ModelRefused
+
+
+def counted_models(cards: Mapping[str, Card]) -> dict[str, ModelCounts]:
+    """Select the models of a scale whose operations are known: a user's may refuse the scale."""
+    return {name: card for name, card in cards.items() if "why" not in card}
 
 
 @closed

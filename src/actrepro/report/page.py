@@ -17,7 +17,7 @@ from markupsafe import Markup
 from actrepro.core import paths
 from actrepro.core.files import write_text
 from actrepro.core.formats import counted, counts_spread, level
-from actrepro.core.model_cards import Card, ModelCards
+from actrepro.core.model_cards import Card, ModelCards, counted_models
 from actrepro.core.shapes import read_as
 from actrepro.data.shapes import CorpusManifest
 from actrepro.figures.catalogue import figure_group, figure_kind, figure_names, figure_title
@@ -51,6 +51,7 @@ from actrepro.report.shapes import SectionFile
 from actrepro.results.cells import Stats, cells_of, sound
 from actrepro.results.contrasts import alpha
 from actrepro.results.schema import read_stats
+from actrepro.statistics.shapes import Costs
 
 # Bytes of figures that a page holds; those of a large study that are beyond it are named.
 MOST_DRAWN = 8_000_000
@@ -272,7 +273,7 @@ class Scale:
                 diagrams.diagram(name, outline),
                 f"{counts_spread(one['parameters'].values())} parameters",
             )
-            for name, one in costs.counted_models(self.cards).items()
+            for name, one in counted_models(self.cards).items()
             if name in self.stats["models"] and (outline := one.get("outline"))
         ]
 
@@ -350,7 +351,9 @@ class Inputs:
     breakdowns
         `breakdown.json` of models, of any of the scales.
     models
-        `models.json`, for diagrams and costs; None leaves them out.
+        `models.json`, for diagrams; None leaves them out.
+    costs
+        `costs.json` of each scale, in the same order as `stats`; none leaves costs out.
     benchmarks
         The folder where Snakemake keeps the times of jobs; None leaves them out.
     earlier
@@ -368,6 +371,7 @@ class Inputs:
     figures: Sequence[Path] = ()
     breakdowns: Sequence[Path] = ()
     models: Path | None = None
+    costs: Sequence[Path] = ()
     benchmarks: Path | None = None
     earlier: Path | None = None
     root: Path = Path()
@@ -396,6 +400,7 @@ def contents(study: str, inputs: Inputs) -> dict[str, Any]:
     models = None if inputs.models is None else read_as(ModelCards, inputs.models)
     scales = _scales(inputs, models)
     stats = [scale.stats for scale in scales]
+    of_scales = [read_as(Costs, path) for path in inputs.costs]
     manifests = [read_as(CorpusManifest, path) for path in inputs.corpora]
     recorded = read_records(inputs.records)
     elsewhere = (read_as(Elsewhere, path) for path in inputs.elsewhere)
@@ -413,7 +418,7 @@ def contents(study: str, inputs: Inputs) -> dict[str, Any]:
         ],
         "elsewhere_command": replication.COMMAND,
         "recorded": report_recorded.section(recorded, stats),
-        "costs": None if models is None else costs.section(stats, models, inputs.benchmarks),
+        "costs": costs.section(stats, of_scales, inputs.benchmarks) if of_scales else None,
         "origins": ORIGINS,
         "confidence": level(stats[0]["confidence"]),
         "alpha": level(alpha(stats[0])),

@@ -26,6 +26,7 @@ ORIGINS = (
     (paths.MODEL_STATS, "actrepro.statistics.per_model.model_statistics"),
     (paths.BREAKDOWN, "actrepro.measures.breakdown.model_breakdown"),
     (paths.SCALE_STATS, "actrepro.statistics.per_scale.scale_statistics"),
+    (paths.COSTS, "actrepro.statistics.costs.scale_costs"),
     *((table, "actrepro.results.tables.write_tables") for table in paths.TABLES),
     (paths.SUMMARY, "actrepro.report.summary.write_summary"),
     (paths.FIGURE_SVG, "actrepro.figures.draw.draw_figure"),

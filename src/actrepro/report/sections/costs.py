@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean, median
 
 from markupsafe import Markup
 
@@ -20,18 +19,13 @@ from actrepro.core.formats import (
     number,
     spread,
 )
-from actrepro.core.model_cards import Card, ModelCards, ModelCounts
 from actrepro.report.kit.job_times import Stage, stages
 from actrepro.report.kit.markup import script_data
 from actrepro.report.kit.tables import Row, Table, stats_key
-from actrepro.results.cells import Stats, finished_runs, known
+from actrepro.results.cells import Stats, finished_runs
 from actrepro.results.contrasts import alpha
 from actrepro.results.schema import Example
-
-# What the calculator knows of.
-SEEDS = range(2, 31)
-# Choices of the table for readers without scripts.
-FEW_SEEDS = (3, 5, 10, 20)
+from actrepro.statistics.shapes import Choice, Costs, Estimate
 
 
 @dataclass(frozen=True)
@@ -65,15 +59,13 @@ class Section:
     calculators: Sequence[Calculator]
 
 
-def section(every: Sequence[Stats], models: ModelCards, benchmarks: Path | None) -> Section:
+def section(every: Sequence[Stats], costs: Sequence[Costs], benchmarks: Path | None) -> Section:
     """The section: of each scale the training, of the study the stages, and estimates.
 
     Parameters
     ----------
-    every
-        `stats.json` of each scale of the study.
-    models
-        `models.json`.
+    every, costs
+        `stats.json` and `costs.json` of each scale of the study.
     benchmarks
         Where Snakemake keeps the times of jobs; None where it kept none.
 
@@ -83,8 +75,9 @@ def section(every: Sequence[Stats], models: ModelCards, benchmarks: Path | None)
         When a benchmark file is damaged.
     """
     spent = [] if benchmarks is None else stages(benchmarks, _names(every))
-    estimates = [estimate_table(stats, models) for stats in every]
-    calculators = [calculator(stats, models) for stats in every]
+    scales = list(zip(every, costs, strict=True))
+    estimates = [estimate_table(stats, of_scale) for stats, of_scale in scales]
+    calculators = [calculator(stats, of_scale) for stats, of_scale in scales]
     return Section(
         line(every),
         [
@@ -92,7 +85,7 @@ def section(every: Sequence[Stats], models: ModelCards, benchmarks: Path | None)
             *([stages_table(spent)] if spent else []),
             *(table for table in estimates if table is not None),
         ],
-        [one for one in calculators if one is not None],
+        [form for form in calculators if form is not None],
     )
 
 
@@ -163,21 +156,15 @@ def stages_table(spent: Sequence[Stage]) -> Table:
     )
 
 
-def estimate_table(stats: Stats, models: ModelCards) -> Table | None:
+def estimate_table(stats: Stats, costs: Costs) -> Table | None:
     """What the study's models, activations and seeds would cost at each scale of the config.
 
     None where no run's rate is known.
     """
-    rates = rates_of(stats, models)
+    rates = costs["rates"].values()
     if not rates:
         return None
-    size = len(stats["activations"]) * len(stats["seeds"])
-    rows = []
-    for scale, sizes in models["scales"].items():
-        needed = counted_models(sizes)
-        if needed:
-            rows.append(_estimated(scale, needed, rates, size))
-    low, high = (pick(rates.values()) / 1e9 for pick in (min, max))
+    low, high = min(rates) / 1e9, max(rates) / 1e9
     return Table(
         f"What other scales would take, from scale {stats['scale']}",
         f"An estimate for {counted(len(stats['models']), 'model')} × "
@@ -185,63 +172,30 @@ def estimate_table(stats: Stats, models: ModelCards) -> Table | None:
         f"{counted(len(stats['seeds']), 'seed')}, one run after another on this machine: "
         f"operations of training, at the rates that this study’s runs had, {number(low, 1)} to "
         f"{number(high, 1)} GFLOP/s by model. Larger models reach higher rates and runs go side "
-        "by side, so it is probably too much; another machine or a GPU is another matter.",
+        "by side, so this is likely an overestimate. It does not apply to GPUs.",
         ["scale", "operations of a run, 10¹²", "at the highest rate", "at the lowest rate"],
-        rows,
-        source=f"{paths.MODELS}: scales.*.*.flops_per_character",
+        [_estimated(scale, estimate) for scale, estimate in costs["estimates"].items()],
+        source=_costs_key(stats, "estimates"),
     )
 
 
-def rates_of(stats: Stats, models: ModelCards) -> dict[str, float]:
-    """Operations per second of a model's finished runs, by model: the median run's."""
-    found = {}
-    for name, one in counted_models(models["scales"].get(stats["scale"], {})).items():
-        flops = one["flops_per_character"]
-        runs = finished_runs(stats, name) if name in stats["models"] else []
-        rates = [
-            flops[run["activation"]] * run["characters_per_second"]
-            for run in runs
-            if run["activation"] in flops
-        ]
-        if rates:
-            found[name] = median(rates)
-    return found
+def _costs_key(stats: Stats, key: str) -> str:
+    return f"{paths.at(paths.COSTS, scale=stats['scale'])}: {key}"
 
 
-def counted_models(cards: Mapping[str, Card]) -> dict[str, ModelCounts]:
-    """Of a scale's models those whose operations are known: a user's may refuse the scale."""
-    return {name: card for name, card in cards.items() if "why" not in card}
+def _estimated(scale: str, estimate: Estimate) -> Row:
+    counts = [size / 1e12 for size in estimate["operations"]]
+    low, high = (f"{size:.3g}" if size < 1000 else count(round(size)) for size in counts)
+    seconds = map(duration, estimate["seconds"])
+    return Row([scale, low if low == high else f"{low} to {high}", *seconds])
 
 
-def _estimated(
-    scale: str, sizes: Mapping[str, ModelCounts], rates: Mapping[str, float], runs: int
-) -> Row:
-    operations = {name: _operations(one) for name, one in sizes.items()}
-    total = runs * sum(operations.values())
-    counts = sorted(one / 1e12 for one in operations.values())
-    ends = [f"{one:.3g}" if one < 1000 else count(round(one)) for one in (counts[0], counts[-1])]
-    return Row(
-        [
-            scale,
-            ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}",
-            duration(total / max(rates.values())),
-            duration(total / min(rates.values())),
-        ]
-    )
-
-
-def _operations(size: ModelCounts) -> float:
-    """Of training one run, mean over the activations that are known."""
-    return float(fmean(size["flops_per_character"].values()) * size["characters"])
-
-
-def calculator(stats: Stats, models: ModelCards) -> Calculator | None:
+def calculator(stats: Stats, costs: Costs) -> Calculator | None:
     """The calculator of a scale; None where training has no rate or contrasts no spread."""
-    rates = rates_of(stats, models)
+    rates, seconds = costs["rates"], costs["seconds"]
     spreads = spreads_of(stats)
     if not rates or not spreads or len(stats["activations"]) < 2:
         return None
-    seconds = seconds_of(stats, models, rates)
     planning = stats["planning"]
     choices = planning["choices"]
     first, last = planning["seeds"][0], planning["seeds"][-1]
@@ -264,7 +218,7 @@ def calculator(stats: Stats, models: ModelCards) -> Calculator | None:
         scales=list(seconds),
         seeds=min(max(len(stats["seeds"]), first), last),
         data=script_data(data),
-        table=calculator_table(stats, seconds[stats["scale"]]),
+        table=calculator_table(stats, costs),
     )
 
 
@@ -279,23 +233,7 @@ def spreads_of(stats: Stats) -> dict[str, float]:
     return {model: plan["median"]["sd"] for model, plan in plans if plan is not None}
 
 
-def seconds_of(
-    stats: Stats, models: ModelCards, rates: Mapping[str, float]
-) -> dict[str, dict[str, float]]:
-    """Seconds of one run, by scale and model: measured at the study's own scale, else estimated."""
-    found: dict[str, dict[str, float]] = {}
-    for scale, cards in models["scales"].items():
-        sizes = counted_models(cards)
-        for name, rate in rates.items():
-            if scale == stats["scale"]:
-                training = stats["models"][name]["training"]
-                found.setdefault(scale, {})[name] = known(training["finished"])["seconds"]
-            elif "flops_per_character" in sizes.get(name, {}):
-                found.setdefault(scale, {})[name] = _operations(sizes[name]) / rate
-    return found
-
-
-def calculator_table(stats: Stats, seconds: Mapping[str, float]) -> Table:
+def calculator_table(stats: Stats, costs: Costs) -> Table:
     """A few choices of activations and seeds: cost and certainty."""
     planning = stats["planning"]
     every, power = planning["choices"][-1]["pairs"], f"{planning['power']:.0%}"
@@ -306,21 +244,23 @@ def calculator_table(stats: Stats, seconds: Mapping[str, float]) -> Table:
         f"smallest difference in total variation that a model’s contrast shows with {power} "
         "power, with this study’s median spread, by model; a dash where so few seeds show none.",
         ["activations", "seeds", "runs", "training", "pairs compared", "detectable"],
-        [_example(one, every, seconds) for one in planning["examples"]],
-        source=stats_key(stats, "planning.examples"),
+        [
+            _example(example, every, choice)
+            for example, choice in zip(planning["examples"], costs["choices"], strict=True)
+        ],
+        source=_costs_key(stats, "choices"),
     )
 
 
-def _example(one: Example, every: int, seconds: Mapping[str, float]) -> Row:
-    k, n = one["activations"], one["seeds"]
-    ends = MISSING if one["detectable"] is None else spread(one["detectable"], 3)
+def _example(example: Example, every: int, choice: Choice) -> Row:
+    ends = MISSING if example["detectable"] is None else spread(example["detectable"], 3)
     return Row(
         [
-            str(k),
-            str(n),
-            count(len(seconds) * k * n),
-            duration(k * n * sum(seconds.values())),
-            f"{one['pairs']} of {every}",
+            str(choice["activations"]),
+            str(choice["seeds"]),
+            count(choice["runs"]),
+            duration(choice["seconds"]),
+            f"{example['pairs']} of {every}",
             ends,
         ]
     )
