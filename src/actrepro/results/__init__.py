@@ -1,1 +1,1 @@
-"""Results files: their types, their tables, and what they say in words."""
+"""Results files: their types, their tables, and sentences about them."""

@@ -1,6 +1,6 @@
-"""What the rows and columns of each table mean: `docs/reference/results.md` is made from it.
+"""Meaning of the rows and columns of each table, the source of `docs/reference/results.md`.
 
-Apart from `actrepro.results.tables`, so that a changed sentence makes no table stale.
+They are not in `actrepro.results.tables`, so a changed sentence makes no table stale.
 """
 
 from __future__ import annotations

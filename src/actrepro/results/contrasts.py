@@ -1,4 +1,4 @@
-"""What a scale's tests found, from the contrasts in `stats.json`."""
+"""Results of a scale's tests, read from the contrasts in `stats.json`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from actrepro.results.verdicts import VERDICTS
 CHURN = "churn-top1-pairs.all"
 LOSS = "loss.all"
 ACCURACY = "accuracy.all"
-# How pages call the checkpoint rules under which activations are compared.
+# Names, on pages, of the checkpoint rules under which activations are compared.
 AT: Mapping[ComparedRule, str] = {FINAL: "at the fixed step", MATCHED: "at matched loss"}
 UNTESTED = "not testable"
 
@@ -33,9 +33,9 @@ class Compared:
     name
         In words.
     margin_name
-        Its key in `margins` of `stats.json`.
+        Key of its margin in `margins` of `stats.json`.
     unit
-        Of what readers see; accuracy is shown in percentage points.
+        Unit of the shown values; accuracy is shown in percentage points.
     rules
         The checkpoint rules under which its contrasts are shown.
     """
@@ -48,16 +48,16 @@ class Compared:
 
     @property
     def scale(self) -> int:
-        """What a stored value is multiplied with to be shown."""
+        """Factor from a stored value to the value that is shown."""
         return 100 if self.unit == "points" else 1
 
     def margin(self, stats: Stats) -> str:
-        """The largest difference that counts as none, in words."""
-        found = stats["margins"][self.margin_name] * self.scale
-        return f"±{found:g} {self.unit}".rstrip()
+        """Format the largest difference that counts as none."""
+        margin = stats["margins"][self.margin_name] * self.scale
+        return f"±{margin:g} {self.unit}".rstrip()
 
     def signed(self, value: float | None) -> str:
-        """A difference as readers see it."""
+        """Format a difference with its sign, in the unit that is shown."""
         digits = 2 if self.scale == 100 else 4
         return signed(None if value is None else value * self.scale, digits)
 
@@ -72,13 +72,13 @@ COMPARED = (
 
 
 def family(stats: Stats, model: str, metric: str, rule: Rule = FINAL) -> list[Contrast]:
-    """All contrasts of a metric in a model: the family that Holm's correction is over."""
+    """Return all contrasts of a metric in a model: the family of Holm's correction."""
     contrasts = stats["models"][model]["rules"][rule]["contrasts"]
     return [contrast for contrast in contrasts if contrast["metric"] == metric]
 
 
 def contrasts_of(stats: Stats, metric: str, rule: Rule = FINAL) -> list[tuple[str, Contrast]]:
-    """All contrasts of a metric, with their model."""
+    """Return all contrasts of a metric, with their model."""
     return [
         (model, contrast)
         for model in stats["models"]
@@ -87,31 +87,31 @@ def contrasts_of(stats: Stats, metric: str, rule: Rule = FINAL) -> list[tuple[st
 
 
 def verdict_of(contrast: Contrast) -> str:
-    """A contrast's verdict in a word, also where nothing could be tested."""
+    """Return a contrast's verdict as a word, also where nothing could be tested."""
     return str(contrast["verdict"] or UNTESTED)
 
 
 def verdict_counts(stats: Stats, metric: str, rule: Rule = FINAL) -> dict[str, int]:
-    """How many contrasts end with each verdict; untested ones only where there are any."""
-    found = [verdict_of(contrast) for _, contrast in contrasts_of(stats, metric, rule)]
-    counts = {verdict: found.count(verdict) for verdict in (*VERDICTS, UNTESTED)}
+    """Count contrasts by verdict; untested ones only where there are any."""
+    verdicts_found = [verdict_of(contrast) for _, contrast in contrasts_of(stats, metric, rule)]
+    counts = {verdict: verdicts_found.count(verdict) for verdict in (*VERDICTS, UNTESTED)}
     return {verdict: count for verdict, count in counts.items() if count or verdict != UNTESTED}
 
 
 def loss_gap(stats: Stats, model: str, contrast: Contrast, rule: Rule) -> float | None:
-    """Test loss of a less that of b, over the seeds that both have, under a checkpoint rule."""
+    """Return test loss of a minus that of b under a checkpoint rule, over the seeds of both."""
     pair = contrast["a"], contrast["b"]
     losses = family(stats, model, LOSS, rule)
-    [found] = [one["value"] for one in losses if (one["a"], one["b"]) == pair]
-    return found
+    [gap] = [loss["value"] for loss in losses if (loss["a"], loss["b"]) == pair]
+    return gap
 
 
 def alpha(stats: Stats) -> float:
-    """The level that a corrected p-value must stay below."""
+    """Return the level that a corrected p-value must stay below."""
     return verdicts.alpha(stats["confidence"])
 
 
 def omnibus_p(stats: Stats, metric: str, rule: Rule = FINAL) -> dict[str, float]:
-    """By model, p that its activations are all alike, adjusted for the models; where tested."""
-    found = stats["omnibus"][rule][metric]
-    return {model: float(one["p_holm"]) for model, one in found.items()}
+    """Return p that all activations are alike, by tested model, adjusted for the models."""
+    tests = stats["omnibus"][rule][metric]
+    return {model: float(test["p_holm"]) for model, test in tests.items()}

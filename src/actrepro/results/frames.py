@@ -15,7 +15,7 @@ from actrepro.results.tables import COLUMNS
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """The tables of a study, all scales below each other, and what they are made from.
+    """Tables of a study, with the rows of all scales, and the statistics behind them.
 
     Columns are described in docs/results.md. Missing numbers and answers are
     NaN or `pandas.NA`; a missing text is empty.
@@ -80,15 +80,16 @@ def load_study(path: str | Path = "results") -> Study:
     """
     stats: dict[str, StatsFile] = {}
     folders = []
-    for found in _stats_paths(Path(path)):
-        one = read_stats(found)
-        if one["scale"] in stats:
+    for stats_path in _stats_paths(Path(path)):
+        scale_stats = read_stats(stats_path)
+        scale = scale_stats["scale"]
+        if scale in stats:
             raise ActreproError(
-                f"{path}: found more than one scale of the name '{one['scale']}', expected one; "
-                f"load them one by one, such as load_study('{found.parent}')"
+                f"{path}: found more than one scale of the name '{scale}', expected one; "
+                f"load them one by one, such as load_study('{stats_path.parent}')"
             )
-        stats[one["scale"]] = one
-        folders.append(found.parent)
+        stats[scale] = scale_stats
+        folders.append(stats_path.parent)
     tables = {
         name: pd.concat([_read_table(folder, name) for folder in folders], ignore_index=True)
         for name in COLUMNS
@@ -97,19 +98,19 @@ def load_study(path: str | Path = "results") -> Study:
 
 
 def _stats_paths(path: Path) -> list[Path]:
-    """Every scale's `stats.json` there."""
+    """Find `stats.json` of every scale below a path."""
     if path.is_file():
         return [path]
     if (path / "stats.json").is_file():
         return [path / "stats.json"]
-    found = sorted(path.glob("*/stats.json"))
-    if not found:
+    paths = sorted(path.glob("*/stats.json"))
+    if not paths:
         what = "no stats.json in it or one folder below" if path.is_dir() else "no such folder"
         raise ActreproError(
             f"{path}: expected the results of a study, found {what}; run the workflow "
             "(snakemake), or pass load_study the folder that holds its scales"
         )
-    return found
+    return paths
 
 
 def _read_table(folder: Path, name: str) -> pd.DataFrame:

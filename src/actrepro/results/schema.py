@@ -1,6 +1,6 @@
-"""The shape of `stats.json`, of a scale and of a model: every key, its unit and its meaning.
+"""Types of `stats.json`, of a scale and of a model: every key, its unit and its meaning.
 
-`read_stats` and `read_model_stats` read the files, held against these types;
+`read_stats` and `read_model_stats` read the files and check them against these types;
 `python -m actrepro.results.schema` prints the JSON schema.
 """
 
@@ -127,7 +127,7 @@ class Difference(Estimate):
 
 @closed
 class Excluded(TypedDict):
-    """A run that no number of its cell has."""
+    """A run that is excluded from every number of its cell."""
 
     seed: Annotated[Seed, Field(description="The run's.")]
     why: Annotated[
@@ -304,7 +304,7 @@ class Contrast(TypedDict):
 
 @closed
 class Omnibus(TypedDict):
-    """Whether activations differ at all: labels permuted within seeds, over sound cells."""
+    """Test that all activations are alike, by permuting labels within seeds; over sound cells."""
 
     activations: Annotated[list[Name], Field(description="Those compared.")]
     seeds: Annotated[list[Seed], Field(description="Those that all of them have.")]
@@ -347,7 +347,7 @@ class Comparison(TypedDict):
 
 
 class Together(TypedDict):
-    """What tests of several activations compare."""
+    """The activations and seeds that tests of several activations compare."""
 
     activations: Annotated[list[Name], Field(description="Those compared.")]
     seeds: Annotated[list[Seed], Field(description="Those that all of them have.")]
@@ -440,7 +440,7 @@ class Across(TypedDict):
 
 @closed
 class UnderRule(TypedDict):
-    """Everything about a model under one checkpoint rule."""
+    """All results of a model under one checkpoint rule."""
 
     cells: Annotated[dict[Name, Cell], Field(description="By activation.")]
     contrasts: Annotated[
@@ -470,7 +470,7 @@ class UnderRule(TypedDict):
 
 @closed
 class Rules(TypedDict):
-    """Which checkpoint of each run the numbers are of; all from the same training."""
+    """Results by the checkpoint rule that chose each run's weights, all from the same training."""
 
     final: Annotated[UnderRule, Field(description="The last step.")]
     best: Annotated[
@@ -557,7 +557,7 @@ class OverRuns(Estimate):
 
 @closed
 class Fit(TypedDict):
-    """How well an activation's finished runs fit."""
+    """Gaps in the loss of an activation's finished runs."""
 
     train_gap: Annotated[
         OverRuns | None,
@@ -585,7 +585,7 @@ class RunMeans(TypedDict):
 
 @closed
 class Training(TypedDict):
-    """What training a model's runs took."""
+    """Cost of training a model's runs."""
 
     seconds: Annotated[Positive, Field(description="Of all runs together, each run's own time.")]
     finished: Annotated[
@@ -631,7 +631,7 @@ class Source(TypedDict):
 
 
 class Variances(TypedDict):
-    """The rows of an analysis of variance, and what follows from them."""
+    """Rows of an analysis of variance, and what follows from them."""
 
     sources: Annotated[
         list[Source],
@@ -664,7 +664,7 @@ class Variances(TypedDict):
 
 
 class Grid(TypedDict):
-    """What an analysis of variance is of."""
+    """The activations, models and seeds of an analysis of variance."""
 
     activations: Annotated[
         list[Name], Field(description="Those of the complete grid of sound cells.")
@@ -708,7 +708,7 @@ class Averages(TypedDict):
 
 @closed
 class Box(TypedDict):
-    """How an activation's single pairs of seeds spread, in total variation, over all models.
+    """Spread of an activation's single pairs of seeds in total variation, over all models.
 
     A pair counts by its distance from the mean of its model's sound cells.
     """
@@ -722,7 +722,7 @@ class Box(TypedDict):
 
 @closed
 class Sensitivity(TypedDict):
-    """How far the activation moves a model's mean total variation."""
+    """Effect of the activation on a model's mean total variation."""
 
     model: Annotated[Name, Field(description="The model.")]
     cells: Annotated[Count, Field(description="Sound activations that have a mean.")]
@@ -756,7 +756,7 @@ class CellName(TypedDict):
 
 @closed
 class Reach(TypedDict):
-    """What the seeds allow contrasts in total variation to show at the fixed step."""
+    """Smallest p-values that the seeds allow in total variation at the fixed step."""
 
     p: Annotated[
         Probability | None,
@@ -843,7 +843,7 @@ class UndecidedContrasts(TypedDict):
 
 @closed
 class PlanLine(TypedDict):
-    """What numbers of seeds could find for one spread between seeds."""
+    """Differences that numbers of seeds could find for one spread between seeds."""
 
     sd: Annotated[Positive, Field(description="Standard deviation of one seed's contribution.")]
     detectable: Annotated[
@@ -854,7 +854,7 @@ class PlanLine(TypedDict):
 
 @closed
 class Plan(TypedDict):
-    """What numbers of seeds could find in one model."""
+    """Differences that numbers of seeds could find in one model."""
 
     contrasts: Annotated[
         Count, Field(description="Tested contrasts; each at α divided by their number.")
@@ -872,7 +872,7 @@ class Plan(TypedDict):
 
 @closed
 class Choice(TypedDict):
-    """What comparing some of the activations asks for."""
+    """Seeds and differences for a comparison of some of the activations."""
 
     activations: Annotated[Count, Field(description="How many are compared.")]
     pairs: Annotated[Count, Field(description="Contrasts of a model.")]
@@ -890,7 +890,7 @@ class Choice(TypedDict):
 
 @closed
 class Example(TypedDict):
-    """What a few choices could find, over the models."""
+    """Differences that a few choices could find, over the models."""
 
     activations: Annotated[Count, Field(description="How many are compared.")]
     seeds: Annotated[Count, Field(description="How many.")]
@@ -907,7 +907,7 @@ class Example(TypedDict):
 
 @closed
 class Planning(TypedDict):
-    """What numbers of seeds and of activations could find in total variation."""
+    """Differences that numbers of seeds and of activations could find in total variation."""
 
     power: Annotated[Probability, Field(description="With which a difference is found.")]
     most_seeds: Annotated[Count, Field(description="Where plans end.")]
@@ -925,7 +925,7 @@ class Planning(TypedDict):
 
 @closed
 class OmnibusOfModel(TypedDict):
-    """One model's test that its activations are all alike, among those of the other models."""
+    """One model's test that its activations are all alike, adjusted for the other models."""
 
     p: Annotated[Probability, Field(description="As in the model's `omnibus`.")]
     p_holm: Annotated[Probability, Field(description="Adjusted for the models (Holm).")]
@@ -967,7 +967,7 @@ class MarginValues(TypedDict):
 
 
 class _Study(TypedDict):
-    """What all models of a scale share."""
+    """Keys that all models of a scale share."""
 
     schema: Annotated[int, Field(ge=VERSION, le=VERSION, description="Version of this shape.")]
     activations: Annotated[list[Name], Field(description="In the study's order.")]
@@ -988,7 +988,7 @@ class _Study(TypedDict):
 
 
 class _Model(TypedDict):
-    """What a model has of its own."""
+    """Keys that each model has for itself."""
 
     scale: Annotated[Name, Field(description="The scale.")]
     model: Annotated[Name, Field(description="The model.")]
@@ -1010,11 +1010,11 @@ class _Model(TypedDict):
 
 @closed
 class ModelOfScale(_Model):
-    """One model's part of a scale's `stats.json`; what models share stands above."""
+    """One model's part of a scale's `stats.json`, without the keys that models share."""
 
 
 class ScaleModels(_Study):
-    """The models of a scale, and what is computed before that which spans them."""
+    """The models of a scale, and the results that are computed before `Spanning`."""
 
     study: Annotated[Name, Field(description="The study's name.")]
     scale: Annotated[Name, Field(description="The scale.")]
@@ -1039,7 +1039,7 @@ class ScaleModels(_Study):
 
 
 class Spanning(TypedDict):
-    """What spans the models of a scale."""
+    """Results that span the models of a scale."""
 
     training_seconds: Annotated[
         Positive, Field(description="Training time of all runs, each run's own time added up.")
@@ -1144,9 +1144,9 @@ def _of_this_version(path: str | Path) -> dict[str, Any]:
 
 
 def schema() -> str:
-    """The JSON schema of both files, as it stands in `resources/stats.schema.json`."""
-    made = TypeAdapter[Any](StatsFile | ModelStatsFile).json_schema()
-    return json.dumps(made, indent=2, ensure_ascii=False) + "\n"
+    """Return the JSON schema of both files, as `resources/stats.schema.json` has it."""
+    types = TypeAdapter[Any](StatsFile | ModelStatsFile).json_schema()
+    return json.dumps(types, indent=2, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The tables of a scale: CSV files with one observation per row.
 
-What each column means is in docs/results.md.
+docs/results.md describes the columns.
 """
 
 from __future__ import annotations
@@ -187,11 +187,11 @@ def write_tables(stats: Path, matrices: Mapping[str, Path], tables: Mapping[str,
 
 
 def run_rows(stats: Stats) -> Iterator[Row]:
-    """A row per run and checkpoint rule; a run that cannot be compared says why, without scores."""
-    for model, one in stats["models"].items():
-        for run, rule in itertools.product(one["runs"], RULES):
-            cell = one["rules"][rule]["cells"][run["activation"]]
-            reasons = {other["seed"]: other["why"] for other in cell["excluded"]}
+    """Yield a row per run and checkpoint rule; a run that cannot be compared has no scores."""
+    for model, model_stats in stats["models"].items():
+        for run, rule in itertools.product(model_stats["runs"], RULES):
+            cell = model_stats["rules"][rule]["cells"][run["activation"]]
+            reasons = {excluded["seed"]: excluded["why"] for excluded in cell["excluded"]}
             yield {
                 "scale": stats["scale"],
                 "model": model,
@@ -208,7 +208,7 @@ def run_rows(stats: Stats) -> Iterator[Row]:
                 "step": step_of(run, rule),
                 # Those of a matched checkpoint are not recorded with the run.
                 "weights_sha256": None if rule == MATCHED else run["weights_sha256"][rule],
-                **{id_: _of_seed(found, run["seed"]) for id_, found in cell["metrics"].items()},
+                **{id_: _of_seed(score, run["seed"]) for id_, score in cell["metrics"].items()},
             }
 
 
@@ -217,7 +217,7 @@ def _of_seed(metric: Score | None, seed: int) -> float | None:
 
 
 def pair_rows(stats: Stats, matrices_paths: Mapping[str, Path]) -> Iterator[Row]:
-    """A row per pair of a model's runs and checkpoint rule, across activations too.
+    """Yield a row per pair of a model's runs and checkpoint rule, across activations too.
 
     A difference is from a to b, where it has a direction.
     """
@@ -241,16 +241,16 @@ def pair_rows(stats: Stats, matrices_paths: Mapping[str, Path]) -> Iterator[Row]
 
 
 def _number(value: float) -> float | None:
-    """None, an empty field, for the difference to a run that cannot be compared."""
+    """Return None, an empty field, for the difference to a run that cannot be compared."""
     return None if math.isnan(value) else float(value)
 
 
 def cell_rows(stats: Stats) -> Iterator[Row]:
-    """A row per cell, checkpoint rule and measure, of runs, of pairs and of groups."""
+    """Yield a row per cell, checkpoint rule and measure, of runs, of pairs and of groups."""
     for named, cell in _cells(stats):
         outcomes = [gate["passed"] for gate in cell["gates"].values()]
-        found = {**cell["metrics"], **cell["differences"], **cell["group"]}
-        for measure, estimate in found.items():
+        estimates = {**cell["metrics"], **cell["differences"], **cell["group"]}
+        for measure, estimate in estimates.items():
             row = {**named, "measure": measure, **_estimate(estimate, cell["n"])}
             score = cell["metrics"].get(measure)
             # Measures of pairs and groups have a jackknife over seeds.
@@ -266,7 +266,7 @@ def cell_rows(stats: Stats) -> Iterator[Row]:
 
 
 def gate_rows(stats: Stats) -> Iterator[Row]:
-    """A row per cell, checkpoint rule and gate."""
+    """Yield a row per cell, checkpoint rule and gate."""
     for named, cell in _cells(stats):
         for gate, outcome in cell["gates"].items():
             measured = json.dumps(outcome["measured"], ensure_ascii=False, separators=(",", ":"))
@@ -274,13 +274,13 @@ def gate_rows(stats: Stats) -> Iterator[Row]:
 
 
 def contrast_rows(stats: Stats) -> Iterator[Row]:
-    """A row per two activations, measure and checkpoint rule of a model."""
+    """Yield a row per two activations, measure and checkpoint rule of a model."""
     for named, under in _rules(stats):
         for contrast in under["contrasts"]:
             settling = contrast["seeds_to_settle"]
             yield {
                 **named,
-                **_ends(contrast),
+                **_pair_fields(contrast),
                 **_numbers(contrast),
                 "interval_over": contrast["interval_over"],
                 "sd": contrast["sd"],
@@ -302,82 +302,82 @@ def contrast_rows(stats: Stats) -> Iterator[Row]:
 
 
 def across_rows(stats: Stats) -> Iterator[Row]:
-    """A row per two activations, measure, checkpoint rule of a model, and kind of difference."""
+    """Yield a row per two activations, measure, checkpoint rule and kind of difference."""
     for named, under in _rules(stats):
-        for one in under["across"]:
+        for contrast in under["across"]:
             for kind in KINDS:
-                numbers = _estimate(one[kind], len(one["seeds"]))
-                yield {**named, **_ends(one), "kind": kind, **numbers}
+                numbers = _estimate(contrast[kind], len(contrast["seeds"]))
+                yield {**named, **_pair_fields(contrast), "kind": kind, **numbers}
 
 
 def omnibus_rows(stats: Stats) -> Iterator[Row]:
-    """A row per test of several activations at once, and per pair of those that test all pairs."""
+    """Yield a row per test of several activations, or per pair for tests of all pairs."""
     for named, under in _rules(stats):
-        for measure, found in under["omnibus"].items():
-            if found is not None:
+        for measure, test in under["omnibus"].items():
+            if test is not None:
                 among_models = stats["omnibus"][named["rule"]][measure][named["model"]]
                 row = {
                     **named,
                     "measure": measure,
                     "test": "permutation",
-                    **_compared(found),
-                    "statistic": found["statistic"],
-                    "p": found["p"],
-                    "p_smallest": found["p_smallest"],
-                    "exact": found["exact"],
+                    **_compared(test),
+                    "statistic": test["statistic"],
+                    "p": test["p"],
+                    "p_smallest": test["p_smallest"],
+                    "exact": test["exact"],
                     "p_holm": among_models["p_holm"],
                 }
-                yield _whole("tests", row)
+                yield _filled("tests", row)
         for measure, classical in under["classical"].items():
             if classical is not None:
                 for row in _classical_rows(classical):
-                    yield _whole("tests", {**named, "measure": measure, **row})
+                    yield _filled("tests", {**named, "measure": measure, **row})
 
 
-def _classical_rows(found: Classical) -> Iterator[Row]:
-    compared = _compared(found)
+def _classical_rows(tests: Classical) -> Iterator[Row]:
+    compared = _compared(tests)
     whole = {
-        "one_way": found["one_way"],
-        "welch": found["welch"],
-        "blocked": found["blocked"],
-        "friedman": found["friedman"],
+        "one_way": tests["one_way"],
+        "welch": tests["welch"],
+        "blocked": tests["blocked"],
+        "friedman": tests["friedman"],
     }
     for name, test in whole.items():
         if test is not None:
             df = dict(zip(("df", "df_residual"), test["df"], strict=False))
             numbers = {"statistic": test["statistic"], "p": test["p"], **df}
             yield {"test": name, **compared, **numbers}
-    for name, pairs in {"tukey": found["tukey"], "games_howell": found["games_howell"]}.items():
+    for name, pairs in {"tukey": tests["tukey"], "games_howell": tests["games_howell"]}.items():
         for pair in pairs or ():
             numbers = {"statistic": pair["difference"], "p": pair["p"]}
             yield {"test": name, **compared, "a": pair["a"], "b": pair["b"], **numbers}
 
 
-def _compared(found: Omnibus | Classical | Decomposition) -> Row:
-    """Which activations a test compares, over how many seeds."""
-    return {"activations": _listed(found["activations"]), "n": len(found["seeds"])}
+def _compared(test: Omnibus | Classical | Decomposition) -> Row:
+    """Return the activations that a test compares, and its number of seeds."""
+    return {"activations": _listed(test["activations"]), "n": len(test["seeds"])}
 
 
 def variance_rows(stats: Stats) -> Iterator[Row]:
-    """A row per checkpoint rule, measure and source of variance of the scale."""
+    """Yield a row per checkpoint rule, measure and source of variance of the scale."""
     for rule in RULES:
-        for measure, found in stats["decomposition"][rule].items():
-            if found is None:
+        for measure, decomposition in stats["decomposition"][rule].items():
+            if decomposition is None:
                 continue
-            for source in found["sources"]:
+            for source in decomposition["sources"]:
                 yield {
                     "scale": stats["scale"],
                     "rule": rule,
                     "measure": measure,
-                    **_compared(found),
-                    "models": _listed(found["models"]),
+                    **_compared(decomposition),
+                    "models": _listed(decomposition["models"]),
                     **source,
-                    "icc": found["icc"] if source["source"] == "seed" else None,
+                    "icc": decomposition["icc"] if source["source"] == "seed" else None,
                 }
 
 
-def _whole(table: str, row: Row) -> Row:
-    """A row with a field for every column of its table."""
+def _filled(table: str, row: Row) -> Row:
+    """Return a row with a field for every column of its table."""
     return {**dict.fromkeys(COLUMNS[table]), **row}
 
 
@@ -388,9 +388,9 @@ class _Named(TypedDict):
 
 
 def _rules(stats: Stats) -> Iterator[tuple[_Named, UnderRule]]:
-    """What each model has under each checkpoint rule."""
-    for (model, one), rule in itertools.product(stats["models"].items(), RULES):
-        yield {"scale": stats["scale"], "model": model, "rule": rule}, one["rules"][rule]
+    """Yield the results of each model under each checkpoint rule."""
+    for (model, model_stats), rule in itertools.product(stats["models"].items(), RULES):
+        yield {"scale": stats["scale"], "model": model, "rule": rule}, model_stats["rules"][rule]
 
 
 def _cells(stats: Stats) -> Iterator[tuple[Row, Cell]]:
@@ -399,14 +399,14 @@ def _cells(stats: Stats) -> Iterator[tuple[Row, Cell]]:
             yield {**named, "activation": activation}, cell
 
 
-def _ends(one: Contrast | Across) -> Row:
-    """Which two activations are compared, and in what."""
-    ends = {"measure": one["metric"], "a": one["a"], "b": one["b"]}
-    return {**ends, "failed_gates": _listed(one["failed_gates"])}
+def _pair_fields(contrast: Contrast | Across) -> Row:
+    """Return the compared activations, the measure and the failed gates."""
+    ends = {"measure": contrast["metric"], "a": contrast["a"], "b": contrast["b"]}
+    return {**ends, "failed_gates": _listed(contrast["failed_gates"])}
 
 
 def _estimate(estimate: Estimate | None, n: int) -> Row:
-    """An estimate's fields; of a missing one, only the number of seeds there were."""
+    """Return an estimate's fields; of a missing one, only the number of seeds."""
     return {"n": n, **dict.fromkeys(_ESTIMATE)} if estimate is None else _numbers(estimate)
 
 

@@ -1,4 +1,4 @@
-"""How a comparison of two activations may end: the words, in one place."""
+"""Verdicts of a comparison of two activations, and the level of its tests."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ INCONCLUSIVE: Final = "inconclusive"
 UNSOUND: Final = "unsound"
 VERDICTS: tuple[Verdict, ...] = (DIFFERENT, EQUIVALENT, INCONCLUSIVE, UNSOUND)
 
-# Above so many seeds none are looked for that would settle a comparison.
+# Most seeds considered in the search for a number that would settle a comparison.
 MOST_SEEDS = 1000
 
 
 def alpha(confidence: float) -> float:
-    """The level that a corrected p-value must stay below."""
+    """Return the level that a corrected p-value must stay below."""
     # Rounded, because 1 − 0.95 is a little more than 0.05.
     return round(1 - confidence, 12)

@@ -1,4 +1,4 @@
-"""Words for cells: lost runs, failed gates, and what is missing."""
+"""Sentences about cells: lost runs, failed gates, and missing numbers."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ MOST_NAMED = 4
 
 
 def absence(cell: Cell, needed: int = 1) -> str:
-    """Why a cell has no number; empty when it has the runs that are needed."""
+    """Say why a cell has no number; empty if it has the runs that are needed."""
     if cell["n"] >= needed:
         return ""
     if not cell["excluded"]:
         return f"needs {needed} seeds"
-    reasons = {one["why"] for one in cell["excluded"]}
+    reasons = {run["why"] for run in cell["excluded"]}
     if reasons <= set(LOST):
         what = " or ".join(status for status in LOST if status in reasons)
     else:
@@ -28,38 +28,38 @@ def absence(cell: Cell, needed: int = 1) -> str:
 
 
 def remark(cell: Cell, needed: int = 1) -> str:
-    """What a reader must know of a cell besides its number."""
+    """Say all that a reader must know of a cell besides its number."""
     return "; ".join(filter(None, [absence(cell, needed) or without(cell), gate_mark(cell)]))
 
 
 def without(cell: Cell) -> str:
-    """Which seeds a cell's numbers leave out, and why; empty when none."""
+    """List the seeds that a cell's numbers leave out, with reasons; empty when none."""
     by_reason: dict[str, list[str]] = {}
-    for one in cell["excluded"]:
-        by_reason.setdefault(one["why"], []).append(str(one["seed"]))
+    for run in cell["excluded"]:
+        by_reason.setdefault(run["why"], []).append(str(run["seed"]))
     left_out = [f"seed {', '.join(seeds)} ({why})" for why, seeds in by_reason.items()]
     return f"without {'; '.join(left_out)}" if left_out else ""
 
 
 def lost_line(stats: Stats, most: int = MOST_NAMED) -> str:
-    """How many runs were lost, which and why, in a sentence; empty when none."""
+    """Count and name the lost runs in a sentence, with reasons; empty when none."""
     lost = [
         (run["status"], f"{model} {run['activation']} seed {run['seed']} ({run['why']})")
-        for model, one in stats["models"].items()
-        for run in one["runs"]
+        for model, model_stats in stats["models"].items()
+        for run in model_stats["runs"]
         if run["status"] in LOST
     ]
     if not lost:
         return ""
-    said = lost_counts((status for status, _ in lost), lambda runs: counted(runs, "run"))
+    counts = lost_counts((status for status, _ in lost), lambda runs: counted(runs, "run"))
     return (
-        f"{listed(said)}; {'it is' if len(lost) == 1 else 'they are'} left out of all numbers, "
+        f"{listed(counts)}; {'it is' if len(lost) == 1 else 'they are'} left out of all numbers, "
         f"never replaced: {listed([name for _, name in lost], most)}."
     )
 
 
 def lost_counts(statuses: Iterable[str], first: Callable[[int], str]) -> list[str]:
-    """How many of these runs were lost in each way; `first` words the first of the counts."""
+    """Count the lost runs by status, in words; `first` formats the first of the counts."""
     ended = Counter(statuses)
     counts = [(status, ended[status]) for status in LOST if ended[status]]
     return [
@@ -69,28 +69,31 @@ def lost_counts(statuses: Iterable[str], first: Callable[[int], str]) -> list[st
 
 
 def gate_mark(cell: Cell) -> str:
-    """The gates that a cell failed, in words; empty when none."""
+    """Name the gates that a cell failed; empty when none."""
     return failed_mark(cell["failed_gates"])
 
 
 def failed_mark(gates: Sequence[str]) -> str:
-    """Failed gates as they stand beside a number; empty when none."""
+    """Format failed gates for a place beside a number; empty when none."""
     return f"failed: {', '.join(map(gate_name, gates))}" if gates else ""
 
 
 def gate_name(gate: str) -> str:
-    """A gate's id as readers see it."""
+    """Format a gate's id for readers."""
     return gate.replace("_", " ")
 
 
 def failures_note(cells: Mapping[str, Cell], most: int = MOST_NAMED) -> str:
-    """Failed gates with their cells, `learned in charlm relu and minigpt elu`; empty when none."""
-    found = failures(cells).items()
-    return "; ".join(f"{gate_name(gate)} in {listed(names, most)}" for gate, names in found)
+    """List failed gates with their cells; empty when none.
+
+    For example `learned in charlm relu and minigpt elu`.
+    """
+    by_gate = failures(cells).items()
+    return "; ".join(f"{gate_name(gate)} in {listed(names, most)}" for gate, names in by_gate)
 
 
 def smoke_note(stats: Stats) -> str:
-    """What a study with few seeds must say of itself; empty when it has enough for claims."""
+    """Warn that a study has few seeds; empty when it has enough for claims."""
     if not stats["smoke"]:
         return ""
     seeds = counted(len(stats["seeds"]), "seed")
@@ -98,7 +101,7 @@ def smoke_note(stats: Stats) -> str:
 
 
 def learned(beats: Mapping[Table, bool | None]) -> str:
-    """The strongest n-gram table that every run of a cell beats, in words."""
+    """Name the strongest n-gram table that every run of a cell beats."""
     strongest: tuple[Table, ...] = ("trigram", "bigram", "unigram")
     beaten = [table for table in strongest if beats[table]]
     return f"beats {beaten[0]}" if beaten else "not learned"
