@@ -1,8 +1,8 @@
-"""The classical tests that readers ask for, from scipy and statsmodels.
+"""Classical tests of several activations, from scipy and statsmodels.
 
-All take `{activation: scores}`, the same seeds in the same order, and give None
-where they are undefined: fewer than two seeds or activations, or no spread to
-compare with. Only `blocked` and `friedman` use that activations share their seeds.
+All take `{activation: scores}` with the same seeds in the same order. They return None
+where the test is undefined: fewer than two seeds or activations, or no spread. Only
+`blocked` and `friedman` use the fact that activations share their seeds.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Scores = Mapping[str, Sequence[float]]
 class OmnibusTest:
     """A test that all activations have the same mean (for Friedman's: rank).
 
-    `df` holds numerator and denominator, or the χ² test's only one.
+    `df` has the degrees of freedom of numerator and denominator, or of the χ² test.
     """
 
     statistic: float
@@ -33,7 +33,7 @@ class OmnibusTest:
     df: tuple[float, ...]
 
     def as_json(self) -> schema.OmnibusTest:
-        """As a dictionary of plain numbers, `df` a list."""
+        """Return a dictionary of plain numbers, with `df` as a list."""
         return {"statistic": self.statistic, "p": self.p, "df": list(self.df)}
 
 
@@ -47,22 +47,22 @@ class Comparison:
     p: float
 
     def as_json(self) -> schema.Comparison:
-        """As a dictionary of plain values."""
+        """Return a dictionary of plain values."""
         return {"a": self.a, "b": self.b, "difference": self.difference, "p": self.p}
 
 
 def one_way(values: Scores) -> OmnibusTest | None:
-    """One-way analysis of variance, seeds taken for independent (scipy's `f_oneway`)."""
+    """Compute a one-way analysis of variance, as if seeds were independent (scipy's `f_oneway`)."""
     table = _table(values)
     if table is None or _constant(table).all():
         return None
     k, n = table.shape
-    found = scipy.stats.f_oneway(*table)
-    return OmnibusTest(float(found.statistic), float(found.pvalue), (k - 1.0, k * (n - 1.0)))
+    result = scipy.stats.f_oneway(*table)
+    return OmnibusTest(float(result.statistic), float(result.pvalue), (k - 1.0, k * (n - 1.0)))
 
 
 def welch(values: Scores) -> OmnibusTest | None:
-    """One-way analysis of variance with unequal variances (Welch 1951; by statsmodels).
+    """Compute a one-way analysis with unequal variances (Welch 1951; by statsmodels).
 
     Undefined where an activation's scores are all equal: its weight would be infinite.
     """
@@ -71,37 +71,42 @@ def welch(values: Scores) -> OmnibusTest | None:
         return None
     from statsmodels.stats.oneway import anova_oneway
 
-    found = anova_oneway(list(table), use_var="unequal", welch_correction=True)
+    result = anova_oneway(list(table), use_var="unequal", welch_correction=True)
     return OmnibusTest(
-        float(found.statistic), float(found.pvalue), (float(found.df_num), float(found.df_denom))
+        float(result.statistic),
+        float(result.pvalue),
+        (float(result.df_num), float(result.df_denom)),
     )
 
 
 def blocked(values: Scores) -> OmnibusTest | None:
-    """Analysis of variance with seeds as blocks, the repeated-measures one, without correction."""
+    """Compute a repeated-measures analysis of variance: seeds are blocks, without correction."""
     table = _table(values)
     if table is None:
         return None
-    found = decompose(table[:, None, :])
-    if found is None:
+    decomposition = decompose(table[:, None, :])
+    if decomposition is None:
         return None
-    row, residual = found.source("activation"), found.source("residual")
+    row, residual = decomposition.source("activation"), decomposition.source("residual")
     if row.f is None or row.p is None:
         return None
     return OmnibusTest(row.f, row.p, (float(row.df), float(residual.df)))
 
 
 def friedman(values: Scores) -> OmnibusTest | None:
-    """Friedman's test of ranks within seeds (scipy's, its χ² approximation); three activations."""
+    """Compute Friedman's test of ranks within seeds, of three activations or more.
+
+    The p-value is from scipy's χ² approximation.
+    """
     table = _table(values)
     if table is None or len(table) < 3 or _constant(table.T).all():
         return None
-    found = scipy.stats.friedmanchisquare(*table)
-    return OmnibusTest(float(found.statistic), float(found.pvalue), (len(table) - 1.0,))
+    result = scipy.stats.friedmanchisquare(*table)
+    return OmnibusTest(float(result.statistic), float(result.pvalue), (len(table) - 1.0,))
 
 
 def tukey(values: Scores) -> list[Comparison] | None:
-    """Tukey's honestly significant differences, all pairs (scipy's `tukey_hsd`)."""
+    """Compute Tukey's honestly significant differences of all pairs (scipy's `tukey_hsd`)."""
     table = _table(values)
     if table is None or _constant(table).all():
         return None
@@ -109,30 +114,30 @@ def tukey(values: Scores) -> list[Comparison] | None:
 
 
 def games_howell(values: Scores) -> list[Comparison] | None:
-    """Games and Howell's test of all pairs, with unequal variances (scipy's `tukey_hsd`)."""
+    """Compute Games and Howell's test of all pairs: unequal variances (scipy's `tukey_hsd`)."""
     table = _table(values)
-    # A pair of which neither varies has no standard error.
+    # If neither activation of a pair varies, the pair has no standard error.
     if table is None or _constant(table).sum() >= 2:
         return None
     return _pairs(values, table, equal_variances=False)
 
 
 def _pairs(values: Scores, table: Floats, equal_variances: bool) -> list[Comparison]:
-    # An activation without spread beside itself is 0/0, on the diagonal, which is not read.
+    # Without spread, an activation's diagonal entry is 0/0; only other entries are read.
     with np.errstate(invalid="ignore"):
-        found = scipy.stats.tukey_hsd(*table, equal_var=equal_variances)
+        result = scipy.stats.tukey_hsd(*table, equal_var=equal_variances)
     return [
-        Comparison(a, b, float(found.statistic[i, j]), float(found.pvalue[i, j]))
+        Comparison(a, b, float(result.statistic[i, j]), float(result.pvalue[i, j]))
         for (i, a), (j, b) in itertools.combinations(enumerate(values), 2)
     ]
 
 
 def _table(values: Scores) -> Floats | None:
-    """`[activations, seeds]`; None with fewer than two of either."""
+    """Return scores `[activations, seeds]`; None with fewer than two of either."""
     table = np.array(list(values.values()), dtype=np.float64)
     return table if table.ndim == 2 and min(table.shape) >= 2 else None
 
 
 def _constant(table: Floats) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Of each row, whether its values are all the same."""
+    """Check, row by row, whether all values are the same."""
     return np.asarray(table.max(axis=1) == table.min(axis=1))

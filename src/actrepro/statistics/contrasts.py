@@ -1,8 +1,8 @@
-"""Every two activations of a model compared within seeds, down to a verdict.
+"""Contrasts of every two activations of a model within seeds, down to a verdict.
 
 A family is one measure of one model under one checkpoint rule. Within a family
-the chance of any false *different*, and that of any false *equivalent*, is at
-most 1 − confidence (Holm 1979).
+the probability of any false *different* is at most 1 − confidence, and so is that
+of any false *equivalent* (Holm 1979).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from actrepro.statistics.inference import Estimate, Floats, tost_p, verdict
 from actrepro.statistics.power import detectable, seeds_to_settle
 from actrepro.statistics.runs import ModelRuns
 
-# What the config calls a margin, and the measure it is for.
+# By measure, the name of its margin in the config.
 MARGIN_OF: Mapping[str, MarginName] = {
     "loss": "loss",
     "accuracy": "accuracy",
@@ -35,13 +35,13 @@ MARGIN_OF: Mapping[str, MarginName] = {
 }
 SEEDS: Final = "seeds"
 SEEDS_AND_TEXT: Final = "seeds and text"
-# Seeds below which a study cannot carry claims, whatever its intervals say.
+# With fewer seeds a study cannot support claims, even if its intervals are narrow.
 RECOMMENDED_SEEDS = 10
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What statistics are done with: the level, and the differences that count as none."""
+    """Settings of the statistics: the level, and the differences that count as none."""
 
     confidence: float
     margins: MarginValues
@@ -52,14 +52,14 @@ class Settings:
         return alpha(self.confidence)
 
     def margin(self, metric: str) -> float | None:
-        """The margin of a measure id with its positions; None where none is fixed."""
+        """Return the margin of a measure id with positions; None where none is fixed."""
         name = MARGIN_OF.get(metric.partition(".")[0])
         return None if name is None else self.margins[name]
 
 
 @dataclass(frozen=True)
 class _Compared:
-    """a − b in one measure, and how it was tested."""
+    """An estimate of a − b in one measure, and its test."""
 
     estimate: Estimate
     interval_over: IntervalOver
@@ -69,22 +69,23 @@ class _Compared:
 
 
 def compared_metrics() -> list[str]:
-    """What activations are compared in: all, and what has a margin also at `last`."""
+    """Return the compared measures: all at `all`, and those with a margin also at `last`."""
     every = [*run_measure_ids(), *measure_ids(), *group_measure_ids()]
     return [id_ for id_ in every if not id_.endswith(".last") or id_.partition(".")[0] in MARGIN_OF]
 
 
 def family(model: ModelRuns, metric: str, settings: Settings) -> list[Contrast]:
-    """All contrasts of one measure: a − b, interval, exact p, TOST, Holm's adjustment, verdict.
+    """Compute all contrasts of one measure: a − b, interval, exact p, TOST, Holm, verdict.
 
-    A cell that failed a gate is compared, but in no family, and its verdict is *unsound*.
+    Contrasts of a cell that failed a gate are computed, but belong to no family: their verdict
+    is *unsound*, and Holm's adjustment does not count them.
     """
-    found = [_contrast(model, metric, a, b, settings) for a, b in _couples(model.activations)]
-    sound = [one for one in found if not one["failed_gates"]]
+    contrasts = [_contrast(model, metric, a, b, settings) for a, b in _couples(model.activations)]
+    sound = [contrast for contrast in contrasts if not contrast["failed_gates"]]
     _adjust(sound)
-    for one in found:
-        _judge(one, len(sound), settings)
-    return found
+    for contrast in contrasts:
+        _judge(contrast, len(sound), settings)
+    return contrasts
 
 
 def _couples(activations: Sequence[str]) -> list[tuple[str, str]]:
@@ -116,7 +117,7 @@ def _contrast(model: ModelRuns, metric: str, a: str, b: str, settings: Settings)
 
 
 class _Numbers(TypedDict):
-    """Of a contrast what is there before its family is looked at."""
+    """Numbers of a contrast that do not depend on its family."""
 
     value: float | None
     n: int
@@ -157,7 +158,7 @@ def _numbers(compared: _Compared | None, n: int) -> _Numbers:
 
 
 def estimate_json(estimate: Estimate) -> EstimateJson:
-    """An estimate as it stands in results files."""
+    """Return an estimate in the form of results files."""
     return {
         "value": estimate.value,
         "n": estimate.n,
@@ -169,7 +170,7 @@ def estimate_json(estimate: Estimate) -> EstimateJson:
 def _compare(
     model: ModelRuns, metric: str, a: str, b: str, seeds: Sequence[int], confidence: float
 ) -> _Compared | None:
-    """None where there are too few runs for the measure."""
+    """Compare two activations in a measure; None where there are too few runs for it."""
     if metric in model.matrices:
         return _compare_pairs(model, metric, a, b, seeds, confidence)
     if metric in group_measure_ids():
@@ -180,7 +181,7 @@ def _compare(
 def _compare_scores(
     model: ModelRuns, metric: str, a: str, b: str, seeds: Sequence[int], confidence: float
 ) -> _Compared | None:
-    """A measure of single runs: paired differences, over seeds and, where kept, over text."""
+    """Compare scores of single runs: paired differences, over seeds and, where kept, over text."""
     if not seeds:
         return None
     paired = model.scores(a, seeds, metric) - model.scores(b, seeds, metric)
@@ -196,21 +197,21 @@ def _compare_scores(
 def score_estimate(
     by_seed: Floats, by_block: Floats | None, characters: Floats, confidence: float
 ) -> Estimate:
-    """Mean over seeds; its interval is over seeds and text where blocks of text are kept."""
+    """Estimate the mean over seeds; where blocks of text are kept, the interval is over both."""
     if by_block is None:
         return inference.mean_estimate(by_seed, confidence)
     return inference.two_way_bootstrap(by_block, confidence, weights=characters)
 
 
 def interval_over(by_block: Floats | None) -> IntervalOver:
-    """What a score's interval allows for: other seeds, or also other text."""
+    """Return what a score's interval covers: other seeds, or also other text."""
     return SEEDS if by_block is None else SEEDS_AND_TEXT
 
 
 def _compare_pairs(
     model: ModelRuns, metric: str, a: str, b: str, seeds: Sequence[int], confidence: float
 ) -> _Compared | None:
-    """A measure of pairs of seeds: the difference of two U-statistics."""
+    """Compare a measure of pairs of seeds: the difference of two U-statistics."""
     if len(seeds) < 2:
         return None
     within = [model.within(activation, seeds, metric) for activation in (a, b)]
@@ -225,10 +226,12 @@ def _compare_pairs(
 def _compare_groups(
     model: ModelRuns, metric: str, a: str, b: str, seeds: Sequence[int], confidence: float
 ) -> _Compared | None:
-    """A measure of all of a cell's runs together, where both have the same seeds. No exact test."""
+    """Compare a measure of groups, where both cells have the same seeds. No exact test."""
     if len(seeds) < 2 or model.usable(a) != seeds or model.usable(b) != seeds:
         return None
-    (full_a, left_a), (full_b, left_b) = (model.without(one, seeds, metric) for one in (a, b))
+    (full_a, left_a), (full_b, left_b) = (
+        model.without(activation, seeds, metric) for activation in (a, b)
+    )
     if not np.isfinite(full_a - full_b):
         return None
     estimate = group_estimate(full_a - full_b, left_a - left_b, confidence)
@@ -236,34 +239,34 @@ def _compare_groups(
 
 
 def group_estimate(full: float, left: Floats, confidence: float) -> Estimate:
-    """A group's value with its jackknife; without an interval where one cannot be left out."""
+    """Estimate a group's value by a jackknife; no interval where a seed cannot be left out."""
     if len(left) < 3 or not np.isfinite(left).all():
         return Estimate(full, len(left), None, None)
     return inference.jackknife(full, left, confidence)
 
 
 def _spread(estimate: Estimate) -> float | None:
-    """The standard deviation of one seed's contribution, as far as a jackknife tells it."""
+    """Compute the standard deviation of one seed's contribution from the jackknife's error."""
     error = estimate.standard_error
     return None if error is None else error * float(np.sqrt(estimate.n))
 
 
 def _adjust(contrasts: Sequence[Contrast]) -> None:
-    """Adjust both p-values for the family, each for itself."""
-    different = _adjusted([one["p"] for one in contrasts])
-    equivalent = _adjusted([one["p_equivalent"] for one in contrasts])
-    for one, p, p_equivalent in zip(contrasts, different, equivalent, strict=True):
-        one["p_holm"], one["p_equivalent_holm"] = p, p_equivalent
+    """Adjust both p-values for the family, separately."""
+    different = _adjusted([contrast["p"] for contrast in contrasts])
+    equivalent = _adjusted([contrast["p_equivalent"] for contrast in contrasts])
+    for contrast, p, p_equivalent in zip(contrasts, different, equivalent, strict=True):
+        contrast["p_holm"], contrast["p_equivalent_holm"] = p, p_equivalent
 
 
 def _adjusted(p_values: Sequence[float | None]) -> list[float | None]:
-    """Holm's adjustment of the p-values that there are."""
+    """Adjust the p-values that are not None by Holm's method."""
     adjusted = iter(inference.holm([p for p in p_values if p is not None]))
     return [None if p is None else next(adjusted) for p in p_values]
 
 
 def _judge(contrast: Contrast, tests: int, settings: Settings) -> None:
-    """Add the verdict, and how many seeds would settle what is inconclusive."""
+    """Add the verdict, and the number of seeds that would settle an inconclusive contrast."""
     p, margin, value = contrast["p_holm"], contrast["margin"], contrast["value"]
     if contrast["failed_gates"]:
         contrast["verdict"] = UNSOUND
@@ -279,7 +282,7 @@ def _judge(contrast: Contrast, tests: int, settings: Settings) -> None:
     sd = contrast["sd"]
     if sd is None:
         return
-    # What these seeds could have found, and how many would settle what they did not.
+    # The difference that these seeds could have found, and the seeds that would settle the rest.
     contrast["detectable"] = detectable(sd, contrast["n"], settings.alpha, tests)
     if contrast["verdict"] == INCONCLUSIVE:
         settling = seeds_to_settle(value, sd, margin, settings.alpha, tests)
@@ -291,7 +294,7 @@ def _judge(contrast: Contrast, tests: int, settings: Settings) -> None:
 
 
 def mark_unsound(contrast: Contrast, gate: str) -> None:
-    """Take a contrast out of its family, because one of its cells failed a gate after all."""
+    """Remove a contrast from its family, because one of its cells failed a gate after all."""
     contrast["failed_gates"] = in_order({*contrast["failed_gates"], gate})
     contrast["p_holm"] = contrast["p_equivalent_holm"] = None
     contrast["significant"] = contrast["seeds_to_settle"] = contrast["detectable"] = None

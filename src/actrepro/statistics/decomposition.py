@@ -1,4 +1,4 @@
-"""How much of a score's spread is the activation's, the model's and the seed's.
+"""Shares of the activation, the model and the seed in a score's variance.
 
 y = μ + activation + model + activation:model + seed + residual, with every
 activation and model run at the same seeds, so seeds are random blocks.
@@ -15,7 +15,7 @@ from actrepro.results import schema
 from actrepro.results.schema import SourceName
 from actrepro.statistics.inference import Floats
 
-# A sum of squares that is this share of the total is rounding.
+# A smaller share of the total sum of squares is rounding error.
 NOTHING = 1e-20
 
 
@@ -51,7 +51,7 @@ class Source:
     omega2: float | None
 
     def as_json(self) -> schema.Source:
-        """As a dictionary of plain numbers."""
+        """Return a dictionary of plain numbers."""
         return {
             "source": self.source,
             "ss": self.ss,
@@ -76,12 +76,12 @@ class Decomposition:
     variance_seed
         By expected mean squares, (MS seed − MS residual) / runs per seed, at least 0.
     variance_seed_raw
-        The same before that bound; below 0 says that sharing a seed does not help.
+        The same without that bound; a value below 0 shows that sharing a seed does not help.
     variance_residual
         MS residual.
     icc
         variance_seed / (variance_seed + variance_residual): correlation of two
-        runs of one seed. It is what pairing by seed gains.
+        runs of one seed, and so the gain of pairing by seed.
     """
 
     sources: list[Source]
@@ -91,11 +91,11 @@ class Decomposition:
     icc: float | None
 
     def source(self, name: str) -> Source:
-        """The row of this name, which must be there."""
+        """Return the row of this name, which must exist."""
         return next(row for row in self.sources if row.source == name)
 
     def as_json(self) -> schema.Variances:
-        """As nested dictionaries of plain numbers."""
+        """Return nested dictionaries of plain numbers."""
         return {
             "sources": [row.as_json() for row in self.sources],
             "variance_seed": self.variance_seed,
@@ -131,13 +131,13 @@ def decompose(y: Floats) -> Decomposition | None:
             (activations * models - 1) * (seeds - 1),
         ),
     }
-    found = {
+    terms = {
         name: (_sum_of_squares(effect, y.shape), df)
         for name, (effect, df) in effects.items()
         if df > 0
     }
     total = float((centred**2).sum())
-    sums = {name: (ss if ss > NOTHING * total else 0.0, df) for name, (ss, df) in found.items()}
+    sums = {name: (ss if ss > NOTHING * total else 0.0, df) for name, (ss, df) in terms.items()}
     return _decomposition(sums, total, activations * models)
 
 

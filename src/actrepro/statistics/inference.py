@@ -1,4 +1,4 @@
-"""The statistics that few seeds allow: pure functions of numbers.
+"""Estimates and exact tests for few seeds: pure functions of numbers.
 
 Seeds are blocks: the same seed gives every activation the same text in the same
 order, so activations are compared within seeds.
@@ -36,7 +36,7 @@ class Estimate:
 
 
 def mean_estimate(values: Sequence[float] | Floats, confidence: float) -> Estimate:
-    """Mean over seeds with Student's interval, mean ± t·s/√n; two values at the least."""
+    """Estimate the mean over at least two seeds, with Student's interval mean ± t·s/√n."""
     array = np.asarray(values, dtype=np.float64)
     n = len(array)
     if n < 2:
@@ -45,15 +45,15 @@ def mean_estimate(values: Sequence[float] | Floats, confidence: float) -> Estima
 
 
 def mean_of_pairs(matrix: Floats) -> float:
-    """The U-statistic: mean over the pairs i < j of a symmetric `[M, M]` matrix."""
+    """Compute the U-statistic: the mean over pairs i < j of a symmetric `[M, M]` matrix."""
     return float(matrix[np.triu_indices(len(matrix), k=1)].mean())
 
 
 def jackknife(full: float, left_out: Sequence[float] | Floats, confidence: float) -> Estimate:
-    """A group's value with a jackknife over its seeds: v = (n−1)/n Σ (left₍₋ₘ₎ − mean)².
+    """Estimate a group's value by a jackknife over seeds: v = (n−1)/n Σ (left₍₋ₘ₎ − mean)².
 
     Student's interval with n − 1 degrees of freedom (Efron & Stein 1981, who
-    show v to err upwards). A contrast of two groups that share their seeds is
+    show that v is biased upwards). A contrast of two groups that share their seeds is
     `jackknife(a - b, left_a - left_b, confidence)`.
 
     Parameters
@@ -61,7 +61,7 @@ def jackknife(full: float, left_out: Sequence[float] | Floats, confidence: float
     full
         The value of the whole group.
     left_out
-        `[n]` the group's value without each of its n seeds; two at the least for an interval.
+        `[n]` the group's value without each of its n seeds; an interval needs at least two.
     """
     left = np.asarray(left_out, dtype=np.float64)
     n = len(left)
@@ -74,13 +74,13 @@ def jackknife(full: float, left_out: Sequence[float] | Floats, confidence: float
 def jackknife_pairs(
     matrices: Sequence[Floats], signs: Sequence[float], confidence: float
 ) -> Estimate:
-    """Σ signs·(mean over pairs), with a jackknife over seeds; the matrices share their seeds.
+    """Estimate Σ signs·(mean over pairs) by a jackknife over the seeds of all matrices.
 
     One matrix and sign 1 is a cell's difference; two and signs (1, −1) is a
     contrast between two activations. Pairs that share a run are not
     independent, so leaving out one *pair* at a time would be wrong: a seed is
-    left out of every matrix at once, as `jackknife` says. Three seeds at the
-    least: without one, two must be left to make a pair.
+    left out of every matrix at once (see `jackknife`). An interval needs at least
+    three seeds: without one, two must remain to make a pair.
     """
 
     # A sum of means over the same pairs is the mean over pairs of the sum.
@@ -100,7 +100,7 @@ def two_way_bootstrap(
     weights: Floats | None = None,
     resamples: int = 2000,
 ) -> Estimate:
-    """Grand mean whose interval allows for other seeds and for other text.
+    """Estimate the grand mean, with an interval that covers other seeds and other text.
 
     Seeds and blocks of text are both resampled (Owen 2007, the pigeonhole
     bootstrap; Sellam et al. 2022, Multi-Bootstrap): n − 1 of n seeds and
@@ -108,12 +108,12 @@ def two_way_bootstrap(
     are (Rao & Wu 1988).
 
     Resampling both at once counts the noise of seed × block three times
-    instead of once (Owen 2007). So the draws are also applied to seeds alone
+    (Owen 2007). So the draws are also applied to seeds alone
     and to text alone, and the variance is seeds + max(0, text − interaction):
     the seeds' part already holds one share of that noise. The interval is
     mean ± √((t₍ₙ₋₁₎·seeds)² + (t₍B₋₁₎·text)²), each part with Student's
-    quantile for its own number: it is never narrower than Student's interval
-    over the seeds alone, but for the noise of resampling. tests/slow/test_coverage.py
+    quantile for its own number: apart from the noise of resampling, it is never
+    narrower than Student's interval over the seeds alone. tests/slow/test_coverage.py
     shows that a nominal 95 % covers 94 to 98 %, where seeds dominate and where
     text does; with n − 1 degrees of freedom for both parts it was over 99.8 %
     at n = 3 where text dominates, and with Satterthwaite's 94 % where seeds do.
@@ -131,7 +131,7 @@ def two_way_bootstrap(
         1/√(2·resamples), 1.6 % for 2000. The draws depend on the shape alone.
     """
     n, blocks = values.shape
-    # A fixed layout, and einsum for what a BLAS would sum in its machine's order: the same bytes.
+    # A fixed layout, and einsum because a BLAS sums in an order that depends on the machine.
     values = np.ascontiguousarray(values, dtype=np.float64)
     share = np.full(blocks, 1.0) if weights is None else np.asarray(weights, dtype=np.float64)
     means = np.einsum("nb,b->n", values, share / share.sum())
@@ -148,7 +148,7 @@ def two_way_bootstrap(
 def _two_way_errors(
     values: Floats, share: Floats, seeds: Floats, text: Floats
 ) -> tuple[float, float]:
-    """Standard errors from seeds (with their noise) and from the text that they share."""
+    """Compute standard errors from seeds (with their noise) and from the shared text."""
     # A constant changes no variance; without it, equal values have an error of exactly 0.
     centred = values - values[0, 0]
     drawn = text * share
@@ -164,14 +164,14 @@ def _two_way_errors(
 
 @functools.lru_cache(maxsize=8)
 def _draws(n: int, blocks: int, resamples: int) -> tuple[Floats, Floats]:
-    """Share of each seed `[resamples, n]` and count of each block in samples with replacement."""
+    """Draw with replacement: share of each seed `[resamples, n]` and count of each block."""
     generator = np.random.Generator(np.random.PCG64([n, blocks]))
     seeds, text = (_counts(generator, number, resamples) for number in (n, blocks))
     return seeds / (n - 1), text
 
 
 def _counts(generator: np.random.Generator, number: int, resamples: int) -> Floats:
-    """`[resamples, number]` how often each was drawn in `number` − 1 draws."""
+    """Count, `[resamples, number]`, how often each was drawn in `number` − 1 draws."""
     drawn = generator.integers(number, size=(resamples, number - 1))
     place = drawn + number * np.arange(resamples)[:, None]
     counts = np.bincount(place.ravel(), minlength=resamples * number)
@@ -184,23 +184,23 @@ def _student(value: float, error: float, n: int, confidence: float) -> Estimate:
 
 
 def _quantile(n: int, confidence: float) -> float:
-    """Student's two-sided quantile with n − 1 degrees of freedom."""
+    """Compute Student's two-sided quantile with n − 1 degrees of freedom."""
     # What scipy.stats.t.ppf gives, without its fifty-fold overhead.
     return float(scipy.special.stdtrit(n - 1, (1 + confidence) / 2))
 
 
 def sign_flip_p(differences: Sequence[float] | Floats) -> float:
-    """Exact two-sided p of the mean paired difference under all 2ⁿ sign flips (Fisher 1935)."""
+    """Compute two-sided p of the mean paired difference under all 2ⁿ sign flips (Fisher 1935)."""
     array = np.asarray(differences, dtype=np.float64)
     return _share_as_extreme(array / len(array))
 
 
 def label_swap_p(matrix: Floats) -> float:
-    """Exact two-sided p of U_A − U_B when A and B swap labels within seeds, in all 2ⁿ ways.
+    """Compute two-sided p of U_A − U_B when A and B swap labels within seeds in all 2ⁿ ways.
 
     Write s for a seed's sign, −1 where its labels are swapped. Two seeds i, j add
-    to U_A − U_B their difference within A less that within B, times (sᵢ + sⱼ)/2,
-    and those between A and B, one way less the other, times (sᵢ − sⱼ)/2. So the
+    to U_A − U_B their difference within A minus that within B, times (sᵢ + sⱼ)/2,
+    and their differences between A and B, one way minus the other, times (sᵢ − sⱼ)/2. So the
     contrast is a sum of signs times weights, as in a sign-flip test.
 
     Parameters
@@ -216,19 +216,19 @@ def label_swap_p(matrix: Floats) -> float:
 
 
 def smallest_p(n: int) -> float:
-    """The smallest two-sided p that n seed blocks can give: 2/2ⁿ, or one of those sampled."""
+    """Return the smallest two-sided p of n seed blocks: 2/2ⁿ, or one of those sampled."""
     return min(1.0, max(2.0 ** (1 - n), 2.0**-MOST_EXACT_SEEDS))
 
 
 def relabelings(n: int) -> str:
-    """How a test with n seeds goes through the relabelings, in words."""
+    """Describe the relabelings of a test with n seeds, in words."""
     exact = n <= MOST_EXACT_SEEDS
     return "exact" if exact else f"{2**MOST_EXACT_SEEDS:,} random relabelings"
 
 
 @functools.lru_cache(maxsize=8)
 def _signs(n: int) -> Floats:
-    """`[2ⁿ, n]` all ways to flip signs, or a fixed sample of them; the first flips none."""
+    """Return `[2ⁿ, n]` all ways to flip signs, or a fixed sample; the first flips none."""
     if n > MOST_EXACT_SEEDS:
         generator = np.random.Generator(np.random.PCG64(n))
         drawn = generator.choice((-1.0, 1.0), size=(2**MOST_EXACT_SEEDS - 1, n))
@@ -237,29 +237,29 @@ def _signs(n: int) -> Floats:
 
 
 def _share_as_extreme(weights: Floats) -> float:
-    """Share of the sign flips at which |Σ sign·weight| is at least what it is without."""
-    found = np.abs(_signs(len(weights)) @ weights)
+    """Compute the share of sign flips with |Σ sign·weight| at least as large as observed."""
+    statistics = np.abs(_signs(len(weights)) @ weights)
     # Equal statistics may differ in the last bit by the order of summing.
-    return float(np.mean(found >= found[0] - 1e-12))
+    return float(np.mean(statistics >= statistics[0] - 1e-12))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """p-values adjusted for their family (Holm 1979), by statsmodels."""
+    """Adjust p-values for their family (Holm 1979), by statsmodels."""
     if not p_values:
         return []
     from statsmodels.stats.multitest import multipletests
 
-    # statsmodels collects garbage at every call; what its import made is none.
+    # statsmodels collects garbage at every call; freezing skips the many objects of its import.
     gc.freeze()
     return [float(p) for p in multipletests(p_values, method="holm")[1]]
 
 
 def tost_p(estimate: Estimate, margin: float) -> float | None:
-    """p of the hypothesis that the difference is as large as the margin (Schuirmann 1987).
+    """Compute p of the hypothesis that the difference reaches the margin (Schuirmann 1987).
 
     Two one-sided tests with n − 1 degrees of freedom: that the difference
-    is at most −margin, and that it is at least +margin. The larger p counts. None
-    without a standard error. With one of exactly zero, 0 within the margin and 1 outside.
+    is at most −margin, and that it is at least +margin. The result is the larger p, or
+    None without a standard error. If the error is zero, p is 0 within the margin, else 1.
     """
     error = estimate.standard_error
     if error is None:
@@ -274,11 +274,10 @@ def tost_p(estimate: Estimate, margin: float) -> float | None:
 def verdict(*, p_different: float | None, p_equivalent: float | None, alpha: float) -> Verdict:
     """Call a contrast "equivalent", "different" or "inconclusive", from p-values adjusted by Holm.
 
-    Equivalence comes first: a difference that is shown to be smaller than the
-    margin is, by the margin fixed beforehand, no difference that matters, even
-    where it is significantly not zero (the caller records that beside it).
-    That no difference was found is never equivalence: neither shown is
-    "inconclusive".
+    Equivalence comes first: a difference that is shown to be smaller than the margin,
+    which was fixed beforehand, does not matter, even if it is significantly not zero
+    (the caller records significance separately). Finding no difference does not show
+    equivalence: if neither is shown, the contrast is "inconclusive".
     """
     if p_equivalent is not None and p_equivalent < alpha:
         return EQUIVALENT

@@ -55,7 +55,7 @@ from actrepro.statistics.runs import Floats, ModelRuns
 from actrepro.statistics.training import fit, training
 from actrepro.train.shapes import RunRecord
 
-# What readers ask classical tests of; differences between pairs are not independent.
+# Measures for classical tests; differences between pairs are not independent.
 CLASSICAL = ("loss.all", "accuracy.all")
 OMNIBUS = (*CLASSICAL, PRIMARY, "churn-top1-pairs.all")
 
@@ -168,11 +168,11 @@ def _run_summaries(
         for name, cell in cells.items()
         for run in cell["runs"]
     }
-    steps = {(one["activation"], one["seed"]): one for one in matches}
-    found: list[Run] = []
+    steps = {(match["activation"], match["seed"]): match for match in matches}
+    summaries: list[Run] = []
     for record in records:
         run = record["config"]["activation"], record["config"]["seed"]
-        found.append(
+        summaries.append(
             {
                 "activation": run[0],
                 "seed": run[1],
@@ -197,7 +197,7 @@ def _run_summaries(
                 "predictions_sha256": predicted[run],
             }
         )
-    return found
+    return summaries
 
 
 def _under_rule(
@@ -213,7 +213,7 @@ def _under_rule(
         "omnibus": {metric: omnibus(model, metric) for metric in OMNIBUS},
         "classical": {metric: classical_tests(model, metric) for metric in CLASSICAL},
         "kinds_of_pairs": {id_: kinds_of_pairs(model, id_) for id_ in measure_ids()},
-        "across": [one for id_ in measure_ids() for one in across(model, id_, settings.confidence)],
+        "across": [row for id_ in measure_ids() for row in across(model, id_, settings.confidence)],
     }
 
 
@@ -294,36 +294,36 @@ def _group(
 
 
 def omnibus(model: ModelRuns, metric: str) -> Omnibus | None:
-    """Whether activations differ at all, labels permuted within seeds; over sound cells."""
+    """Test whether activations differ at all, by permuting labels within seeds of sound cells."""
     names, seeds = _comparable(model)
     if len(names) < 2 or len(seeds) < 2:
         return None
     if metric in model.matrices:
         rows = [row for name in names for row in model.index(name, seeds)]
         matrix = model.matrices[metric][np.ix_(rows, rows)]
-        found = blocked_omnibus_pairs_p(matrix, len(names), len(seeds))
+        test = blocked_omnibus_pairs_p(matrix, len(names), len(seeds))
     else:
         scores = [model.scores(name, seeds, metric) for name in names]
-        found = blocked_omnibus_p(np.array(scores).T)
+        test = blocked_omnibus_p(np.array(scores).T)
     return {
         "activations": names,
         "seeds": seeds,
-        "statistic": found.statistic,
-        "p": found.p,
-        "p_smallest": found.p_smallest,
-        "exact": found.exact,
-        "relabelings": found.relabelings,
+        "statistic": test.statistic,
+        "p": test.p,
+        "p_smallest": test.p_smallest,
+        "exact": test.exact,
+        "relabelings": test.relabelings,
     }
 
 
 def _comparable(model: ModelRuns) -> tuple[list[str], list[int]]:
-    """The activations whose cells are sound, and the seeds that all of them have."""
+    """Return the activations with sound cells, and the seeds that all of them have."""
     names = model.sound()
     return names, model.usable(*names) if names else []
 
 
 def classical_tests(model: ModelRuns, metric: str) -> Classical | None:
-    """What readers ask for beside the exact tests; over sound cells and the seeds they share."""
+    """Compute the classical tests over sound cells and the seeds they share."""
     names, seeds = _comparable(model)
     if len(names) < 2 or len(seeds) < 2:
         return None
@@ -333,7 +333,7 @@ def classical_tests(model: ModelRuns, metric: str) -> Classical | None:
 
 @functools.lru_cache
 def _classical(scores: tuple[tuple[str, tuple[float, ...]], ...]) -> ClassicalTests:
-    """All classical tests; kept, since rules may choose the same runs and Tukey's are slow."""
+    """Compute all classical tests. Cached: rules may choose the same runs, and Tukey's is slow."""
     values = dict(scores)
     return {
         "one_way": _of_all(classical.one_way(values)),
@@ -354,11 +354,10 @@ def _of_pairs(pairs: Sequence[classical.Comparison] | None) -> list[Comparison] 
 
 
 def kinds_of_pairs(model: ModelRuns, id_: str) -> KindsOfPairs:
-    """Mean difference between two runs, by what they share.
+    """Compute the mean difference between two runs, by what they share.
 
-    The activation's own effect on predictions stands beside the seed's: the
-    same seed with another activation, another seed with the same activation,
-    and both others. Over sound cells.
+    The pairs share the seed, the activation, or neither, so the effect of the activation
+    can be compared with that of the seed. Only sound cells count.
     """
     sound = model.sound()
     runs = list(itertools.product(model.activations, model.seeds))
@@ -379,12 +378,12 @@ def _mean(values: list[float] | None) -> float | None:
 
 
 def across(model: ModelRuns, id_: str, confidence: float) -> list[Across]:
-    """Every two activations' runs compared with each other, beside the seeds' own differences.
+    """Compare the runs of every two activations, beside the seeds' own differences.
 
-    `same_seed` is the mean from a's run to b's with the same seed,
-    `other_seed` with another; `effect` is `other_seed` less the mean of both
-    cells' differences between seeds: what the activation adds to what the seed
-    does alone (half an energy distance where the measure is a metric; Székely & Rizzo 2013).
+    `same_seed` is the mean difference from a's run to b's with the same seed,
+    `other_seed` with another seed. `effect` is `other_seed` minus the mean of both
+    cells' differences between seeds: the part that the activation adds to the seed's
+    (half an energy distance where the measure is a metric; Székely & Rizzo 2013).
     """
     return [
         _across(model, id_, a, b, confidence)
@@ -397,7 +396,7 @@ def _across(model: ModelRuns, id_: str, a: str, b: str, confidence: float) -> Ac
     n = len(seeds)
     between = model.between(a, b, seeds, id_)
     within = [model.within(name, seeds, id_) for name in (a, b)]
-    found: Across = {
+    row: Across = {
         "metric": id_,
         "a": a,
         "b": b,
@@ -408,10 +407,10 @@ def _across(model: ModelRuns, id_: str, a: str, b: str, confidence: float) -> Ac
         "effect": None,
     }
     if n:
-        found["same_seed"] = estimate_json(inference.mean_estimate(np.diag(between), confidence))
+        row["same_seed"] = estimate_json(inference.mean_estimate(np.diag(between), confidence))
     if n > 1:
         off = (between + between.T) / 2
-        found["other_seed"] = estimate_json(inference.jackknife_pairs([off], [1.0], confidence))
+        row["other_seed"] = estimate_json(inference.jackknife_pairs([off], [1.0], confidence))
         added = inference.jackknife_pairs([off, *within], [1.0, -0.5, -0.5], confidence)
-        found["effect"] = estimate_json(added)
-    return found
+        row["effect"] = estimate_json(added)
+    return row

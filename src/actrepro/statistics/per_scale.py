@@ -1,4 +1,4 @@
-"""Statistics of a scale: what its models share once, then each model's, and what spans them."""
+"""Statistics of a scale: what its models share, each model's own, and what spans them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def scale_statistics(
     scale: str, study: str, model_paths: Sequence[Path], output: Path
 ) -> StatsFile:
     """Write `stats.json` of a scale."""
-    models = {one["model"]: one for one in map(read_model_stats, model_paths)}
+    models = {model["model"]: model for model in map(read_model_stats, model_paths)}
     first = next(iter(models.values()))
     merged: ScaleModels = {
         "study": study,
@@ -70,14 +70,14 @@ def scale_statistics(
         },
         "models": {name: _of_scale(model) for name, model in models.items()},
     }
-    # What spans the models is computed from these keys alone.
+    # `spanning` reads only these keys, so it may take them for the whole file.
     stats: StatsFile = {**merged, **spanning(cast(StatsFile, merged))}
     write_json(output, stats)
     return stats
 
 
 def _of_scale(model: ModelStatsFile) -> ModelOfScale:
-    """A model's statistics without what all models share."""
+    """Return a model's statistics without what all models share."""
     return {
         "scale": model["scale"],
         "model": model["model"],
@@ -99,7 +99,7 @@ def spanning(stats: Stats) -> Spanning:
         "effects": effects(stats),
         "averages": None if grid is None else grid.as_json(),
         "boxes": boxes(stats),
-        "sensitivity": [one.as_json() for one in sensitivities(stats)],
+        "sensitivity": [sensitivity.as_json() for sensitivity in sensitivities(stats)],
         "pareto_front": pareto_front(stats),
         "reach": reach(stats),
         "undecided": undecided(stats),
@@ -108,9 +108,9 @@ def spanning(stats: Stats) -> Spanning:
 
 
 def pareto_front(stats: Stats) -> list[CellName]:
-    """Return the sound cells that no other beats in loss and in total variation between seeds.
+    """Return the sound cells that no other beats in both loss and total variation.
 
-    The one with the lowest loss comes first. Means are taken as they are.
+    The cell with the lowest loss comes first. The uncertainty of the means does not count.
     """
     cells = [
         (model, activation, cell)
@@ -130,8 +130,8 @@ def pareto_front(stats: Stats) -> list[CellName]:
 def shared_between_models(models: Mapping[str, ModelStatsFile]) -> list[Shared]:
     """Mark the cells of runs that share weights or predictions with another model's.
 
-    A model's own statistics can't see the other models, so here their gate
-    *distinct* fails, and their contrasts become *unsound*. Returns what is shared.
+    A model's own statistics do not know the other models, so this function fails the gate
+    *distinct* and makes the contrasts *unsound*. It returns what is shared.
     """
     facts: dict[tuple[str, str, int], Hashed] = {
         (name, run["activation"], run["seed"]): {
@@ -143,7 +143,7 @@ def shared_between_models(models: Mapping[str, ModelStatsFile]) -> list[Shared]:
         if run["status"] == FINISHED
     }
     shared = shared_hashes(facts)
-    found: list[Shared] = []
+    shared_runs: list[Shared] = []
     for name, model in models.items():
         for activation in model["activations"]:
             cell = [run for run in facts if run[:2] == (name, activation)]
@@ -151,8 +151,8 @@ def shared_between_models(models: Mapping[str, ModelStatsFile]) -> list[Shared]:
             already = model["rules"]["final"]["cells"][activation]["gates"]["distinct"]["passed"]
             if not outcome.passed and already:
                 _mark(model, activation, outcome.as_json())
-                found += outcome.measured["shared"]
-    return found
+                shared_runs += outcome.measured["shared"]
+    return shared_runs
 
 
 def _mark(model: ModelStatsFile, activation: str, outcome: Gate) -> None:
@@ -163,10 +163,10 @@ def _mark(model: ModelStatsFile, activation: str, outcome: Gate) -> None:
         for contrast in rule["contrasts"]:
             if activation in (contrast["a"], contrast["b"]):
                 mark_unsound(contrast, "distinct")
-        for one in rule["across"]:
-            if activation in (one["a"], one["b"]):
-                one["failed_gates"] = in_order({*one["failed_gates"], "distinct"})
-        # They compare all sound cells at once, and this one was among them.
+        for row in rule["across"]:
+            if activation in (row["a"], row["b"]):
+                row["failed_gates"] = in_order({*row["failed_gates"], "distinct"})
+        # These tests compared all sound cells at once, including this one.
         rule["omnibus"] = _without(rule["omnibus"], activation)
         rule["classical"] = _without(rule["classical"], activation)
 
@@ -175,7 +175,7 @@ _Test = TypeVar("_Test", Omnibus, Classical)
 
 
 def _without(tests: Mapping[str, _Test | None], activation: str) -> dict[str, _Test | None]:
-    """Tests by measure, with null for those that compare this activation."""
+    """Return tests by measure, with null for those that compare this activation."""
     return {
         metric: None if test is None or activation in test["activations"] else test
         for metric, test in tests.items()
@@ -185,9 +185,9 @@ def _without(tests: Mapping[str, _Test | None], activation: str) -> dict[str, _T
 def omnibus_over_models(
     models: Mapping[str, ModelStatsFile], rule: Rule, metric: str
 ) -> dict[str, OmnibusOfModel]:
-    """Each model's test that its activations are all alike, adjusted for the models (Holm)."""
-    found = {name: model["rules"][rule]["omnibus"][metric] for name, model in models.items()}
-    p_values = {name: test["p"] for name, test in found.items() if test is not None}
+    """Adjust each model's test that its activations are alike for the models (Holm)."""
+    tests = {name: model["rules"][rule]["omnibus"][metric] for name, model in models.items()}
+    p_values = {name: test["p"] for name, test in tests.items() if test is not None}
     adjusted = holm(list(p_values.values()))
     return {
         name: {"p": p, "p_holm": corrected}
@@ -198,18 +198,18 @@ def omnibus_over_models(
 def decompositions(
     models: Mapping[str, ModelStatsFile], rule: Rule
 ) -> dict[str, Decomposition | None]:
-    """Where the scores' variance is under a checkpoint rule, by measure."""
+    """Decompose the variance of each score under a checkpoint rule, by measure."""
     return {metric: decomposition(models, rule, metric) for metric in CLASSICAL}
 
 
 def decomposition(
     models: Mapping[str, ModelStatsFile], rule: Rule, metric: str
 ) -> Decomposition | None:
-    """Variance of a score by activation, model, their interaction, and seed.
+    """Decompose the variance of a score by activation, model, their interaction, and seed.
 
-    Over the largest complete grid of sound cells that is had by leaving out
-    either the activations or the models with an unsound cell, and over the
-    seeds that all of them have. None where fewer than two seeds are left.
+    The scores are those of the largest complete grid of sound cells after leaving out
+    either the activations or the models with an unsound cell, and of the seeds that all
+    its cells have. None where fewer than two seeds are left.
     """
     grid = sound_grid(models, rule)
     if grid is None:
@@ -225,22 +225,22 @@ def decomposition(
     seeds = [
         seed
         for seed in models[names[0]]["seeds"]
-        if all(str(seed) in one["by_seed"] for one in metrics.values())
+        if all(str(seed) in score["by_seed"] for score in metrics.values())
     ]
     values = [
         [[metrics[name, activation]["by_seed"][str(seed)] for seed in seeds] for name in names]
         for activation in activations
     ]
-    found = decompose(np.array(values)) if len(seeds) > 1 else None
-    if found is None:
+    result = decompose(np.array(values)) if len(seeds) > 1 else None
+    if result is None:
         return None
-    return {"activations": activations, "models": names, "seeds": seeds, **found.as_json()}
+    return {"activations": activations, "models": names, "seeds": seeds, **result.as_json()}
 
 
 def sound_grid(
     models: Mapping[str, ModelStatsFile], rule: Rule
 ) -> tuple[list[str], list[str]] | None:
-    """The models and activations of a complete grid without unsound cells; None where none is."""
+    """Find the models and activations of a complete grid of sound cells; None if there is none."""
     activations = list(next(iter(models.values()))["activations"])
     unsound = {
         (name, activation)
@@ -249,17 +249,21 @@ def sound_grid(
         if cell["failed_gates"] or not cell["n"]
     }
     fewer_models = [name for name in models if name not in {name for name, _ in unsound}]
-    fewer_activations = [one for one in activations if one not in {one for _, one in unsound}]
+    fewer_activations = [
+        activation
+        for activation in activations
+        if activation not in {activation for _, activation in unsound}
+    ]
     grids = [(list(models), fewer_activations), (fewer_models, activations)]
     best = max(grids, key=lambda grid: len(grid[0]) * len(grid[1]))
     return best if all(best) else None
 
 
 def front(points: Sequence[tuple[float, float]]) -> list[int]:
-    """The Pareto front: places of the points that no other beats, by their first coordinate.
+    """Return the places of the points on the Pareto front, by their first coordinate.
 
-    Smaller is better in both. A point beats another where it is nowhere larger
-    and somewhere smaller, so equal points stand or fall together.
+    Smaller is better in both. A point beats another if no coordinate is larger and at
+    least one is smaller, so equal points are either all on the front or all beaten.
 
     >>> front([(2.0, 1.0), (1.0, 2.0), (2.0, 2.0)])
     [1, 0]
@@ -267,11 +271,11 @@ def front(points: Sequence[tuple[float, float]]) -> list[int]:
     order = sorted(range(len(points)), key=lambda place: points[place])
     kept: list[int] = []
     for place in order:
-        if not kept or _stands(points[place], points[kept[-1]]):
+        if not kept or _is_unbeaten(points[place], points[kept[-1]]):
             kept.append(place)
     return kept
 
 
-def _stands(point: tuple[float, float], last: tuple[float, float]) -> bool:
-    """Whether the front's last point, which is no larger in the first, does not beat a point."""
+def _is_unbeaten(point: tuple[float, float], last: tuple[float, float]) -> bool:
+    """Check that a point is not beaten by the front's last, whose first is no larger."""
     return point == last or point[1] < last[1]

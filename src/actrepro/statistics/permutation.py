@@ -1,7 +1,7 @@
-"""Do several activations differ at all? Permutation tests within seed blocks.
+"""Permutation tests within seed blocks of whether several activations differ at all.
 
-Activations are relabelled within each seed, never across seeds: what a seed does
-to all activations alike does not enter (Fisher 1935; Good 2005, ch. 7).
+Activations are relabelled within each seed, never across seeds, so an effect of a seed
+that all activations share has no influence (Fisher 1935; Good 2005, ch. 7).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from actrepro.statistics.inference import Floats
 
 Orders = npt.NDArray[np.int64]
 
-# Random relabelings beside the observed one, where there are too many to go through.
+# Number of random relabelings, besides the observed one, where there are too many for all.
 MOST_RELABELINGS = 9999
-# Statistics this close, relative to the values' scale, are the same but for rounding.
+# Statistics this close, relative to the values' scale, differ by rounding only.
 TIE = 1e-9
 
 
@@ -31,15 +31,15 @@ class Omnibus:
     Attributes
     ----------
     statistic
-        What the test compares between relabelings; 0 where all activations are alike.
+        Statistic that relabelings are compared by; 0 where all activations are alike.
     p
-        Share of the relabelings whose statistic is as large.
+        Share of the relabelings whose statistic is at least as large.
     p_smallest
         The smallest p that these numbers of activations and seeds can give.
     exact
-        Whether all relabelings were gone through, or a fixed sample of them.
+        True if all relabelings were tried, False for a fixed sample of them.
     relabelings
-        How many there were, the observed one included.
+        Number of relabelings, including the observed one.
     """
 
     statistic: float
@@ -51,7 +51,7 @@ class Omnibus:
 
 @functools.lru_cache(maxsize=8)
 def relabelings(k: int, n: int, *, most: int = MOST_RELABELINGS) -> tuple[Orders, bool]:
-    """Ways to relabel k activations within n seeds: `[S, n, k]`, and whether these are all.
+    """Return relabelings `[S, n, k]` of k activations in n seeds, and whether these are all.
 
     `[s, i, a]` is the activation whose run takes the label a in seed i. The
     first way leaves every label in place. A relabelling common to all seeds
@@ -75,7 +75,7 @@ def relabelings(k: int, n: int, *, most: int = MOST_RELABELINGS) -> tuple[Orders
 
 
 def blocked_omnibus_p(values: Floats) -> Omnibus:
-    """Test a score of n seeds and k activations, `[n, k]`: sum of squares between activations.
+    """Test scores `[n, k]` of n seeds and k activations by the sum of squares between activations.
 
     The statistic is n Σ (mean of an activation − grand mean)². With two
     activations it is the two-sided sign-flip test of their difference.
@@ -88,12 +88,12 @@ def blocked_omnibus_p(values: Floats) -> Omnibus:
     for seed in range(n):
         means += centred[seed, orders[:, seed]]
     means /= n
-    found = n * ((means - means.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
-    return _omnibus(found, n * float(np.abs(centred).max()) ** 2, exact)
+    statistics = n * ((means - means.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
+    return _omnibus(statistics, n * float(np.abs(centred).max()) ** 2, exact)
 
 
 def blocked_omnibus_pairs_p(matrix: Floats, k: int, n: int) -> Omnibus:
-    """Test differences between runs: variance over activations of their U-statistics.
+    """Test differences between runs by the variance of their U-statistics over activations.
 
     An activation's U-statistic is the mean difference over the pairs of its
     runs. With two activations it is the two-sided `inference.label_swap_p`.
@@ -119,6 +119,6 @@ def blocked_omnibus_pairs_p(matrix: Floats, k: int, n: int) -> Omnibus:
     return _omnibus((sums / len(pairs)).var(axis=1), scale**2, exact)
 
 
-def _omnibus(found: Floats, scale: float, exact: bool) -> Omnibus:
-    p = float(np.mean(found >= found[0] - TIE * scale))
-    return Omnibus(float(found[0]), p, 1 / len(found), exact, len(found))
+def _omnibus(statistics: Floats, scale: float, exact: bool) -> Omnibus:
+    p = float(np.mean(statistics >= statistics[0] - TIE * scale))
+    return Omnibus(float(statistics[0]), p, 1 / len(statistics), exact, len(statistics))

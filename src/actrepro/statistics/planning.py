@@ -1,4 +1,4 @@
-"""What a scale's seeds could find, and what more seeds would: levels, plans and choices."""
+"""Differences that a scale's seeds and more seeds could find: levels, plans and choices."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from actrepro.statistics.inference import smallest_p
 from actrepro.statistics.power import detectable
 
 POWER = 0.8
-# Where plans end, and about how many points they have.
+# Largest number of seeds in a plan, and the approximate number of its points.
 MOST_SEEDS = 64
 POINTS = 12
-# Numbers of seeds to choose from, and the few that a table shows.
+# Numbers of seeds to choose from, and those that a table shows.
 SEEDS = range(2, 31)
 FEW_SEEDS = (3, 5, 10, 20)
 
 
 def tested_contrasts(stats: Stats, model: str) -> list[Contrast]:
-    """Return a model's contrasts in the primary measure that a test was made of.
+    """Return a model's tested contrasts in the primary measure.
 
-    These are the ones between sound cells with enough runs.
+    These are the contrasts between sound cells with enough runs.
     """
     return [
         contrast
@@ -44,7 +44,11 @@ def seeds_needed(tests: int, level: float) -> int:
 def reach(stats: Stats) -> schema.Reach:
     """Compute the smallest p-values that the seeds allow in the primary measure."""
     every = (tested_contrasts(stats, model) for model in stats["models"])
-    families = [[known(one["p_smallest"]) for one in contrasts] for contrasts in every if contrasts]
+    families = [
+        [known(contrast["p_smallest"]) for contrast in contrasts]
+        for contrasts in every
+        if contrasts
+    ]
     omnibus = (model["rules"][FINAL]["omnibus"][PRIMARY] for model in stats["models"].values())
     largest = max(map(len, families), default=0)
     return {
@@ -62,16 +66,18 @@ def reach(stats: Stats) -> schema.Reach:
 def undecided(
     stats: Stats,
 ) -> dict[schema.ComparedRule, dict[str, schema.UndecidedContrasts]]:
-    """Summarise what would settle the inconclusive contrasts, by checkpoint rule and measure.
+    """Summarise the seeds that would settle inconclusive contrasts, by rule and measure.
 
-    Each measure has those of all models together, and those of each model.
+    Each measure has a summary of all models together, and one of each model.
     """
     return {
         rule: {
             compared.metric: {
-                "together": _open([one for _, one in contrasts_of(stats, compared.metric, rule)]),
+                "together": _summary(
+                    [contrast for _, contrast in contrasts_of(stats, compared.metric, rule)]
+                ),
                 "models": {
-                    model: _open(family(stats, model, compared.metric, rule))
+                    model: _summary(family(stats, model, compared.metric, rule))
                     for model in stats["models"]
                 },
             }
@@ -82,19 +88,19 @@ def undecided(
     }
 
 
-def _open(contrasts: Sequence[Contrast]) -> schema.Undecided:
-    """The inconclusive ones of some contrasts: their number, and the seeds they ask for."""
-    inconclusive = [one for one in contrasts if one["verdict"] == INCONCLUSIVE]
-    planned = [one for one in inconclusive if one["seeds_to_settle"] is not None]
-    plans = [plan for one in planned if (plan := one["seeds_to_settle"]) is not None]
-    sizes = [one["detectable"] for one in planned if one["detectable"] is not None]
+def _summary(contrasts: Sequence[Contrast]) -> schema.Undecided:
+    """Count the inconclusive contrasts, and summarise the seeds that would settle them."""
+    inconclusive = [contrast for contrast in contrasts if contrast["verdict"] == INCONCLUSIVE]
+    planned = [contrast for contrast in inconclusive if contrast["seeds_to_settle"] is not None]
+    plans = [plan for contrast in planned if (plan := contrast["seeds_to_settle"]) is not None]
+    sizes = [contrast["detectable"] for contrast in planned if contrast["detectable"] is not None]
     settled = sorted(plan["either"] for plan in plans if plan["either"] is not None)
     return {
         "contrasts": len(inconclusive),
         "planned": len(planned),
         "settled": len(settled),
         "seeds": _seed_ends(settled),
-        # Those that cannot be settled count as more than any number.
+        # Contrasts that no number of seeds settles count as infinite in the median.
         "median_seeds": settled[len(plans) // 2] if len(settled) > len(plans) / 2 else None,
         "detectable": _size_ends(sizes),
     }
@@ -134,7 +140,7 @@ def plan_of(stats: Stats, model: str) -> schema.Plan | None:
     model's contrasts. None where no contrast was tested or none has a spread.
     """
     contrasts = tested_contrasts(stats, model)
-    sds = [one["sd"] for one in contrasts if one["sd"] is not None]
+    sds = [contrast["sd"] for contrast in contrasts if contrast["sd"] is not None]
     if not sds:
         return None
     level, tests = alpha(stats), len(contrasts)
@@ -152,12 +158,12 @@ def plan_of(stats: Stats, model: str) -> schema.Plan | None:
 
 
 def _plan_line(sd: float, sizes: Sequence[float]) -> schema.PlanLine:
-    """What is found with one spread; `sizes` are in standard deviations."""
+    """Return the differences that one spread allows; `sizes` are in standard deviations."""
     return {"sd": sd, "detectable": [sd * size for size in sizes]}
 
 
 def _spread(numbers: Sequence[int]) -> list[int]:
-    """About `POINTS` of consecutive numbers, ever farther apart, with the first and the last."""
+    """Select about `POINTS` numbers, ever farther apart, with the first and the last."""
     if len(numbers) < 2:
         return list(numbers)
     first, last = numbers[0], numbers[-1]
@@ -166,7 +172,7 @@ def _spread(numbers: Sequence[int]) -> list[int]:
 
 
 def _choice(activations: int, level: float) -> schema.Choice:
-    """Return what comparing this many activations takes, by number of seeds."""
+    """Return the seeds that comparing this many activations takes, and the differences found."""
     pairs = math.comb(activations, 2)
     return {
         "activations": activations,
@@ -196,6 +202,6 @@ def _examples(
 
 
 def _detectable(n: int, level: float, pairs: int, sds: Sequence[float]) -> list[float] | None:
-    """The smallest and the largest of several models' detectable differences."""
+    """Return the smallest and the largest of several models' detectable differences."""
     unit = detectable(1.0, n, level, pairs, POWER)
     return None if unit is None else [unit * min(sds), unit * max(sds)]

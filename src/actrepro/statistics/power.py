@@ -1,6 +1,6 @@
-"""How many seeds would settle a comparison, and what the present ones could have found.
+"""Power: seeds that would settle a comparison, and differences that n seeds can find.
 
-Answers for planning: they take the present spread between seeds for the true one.
+These are answers for planning: they assume that the present spread between seeds is the true one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import scipy.special
 from actrepro.results.verdicts import MOST_SEEDS
 from actrepro.statistics.inference import Floats, smallest_p
 
-# Of the integral over the spread between seeds: right to 0.0001 where alpha is 0.05.
+# For the integral over the spread between seeds: accurate to 0.0001 where alpha is 0.05.
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(64)
 
 
@@ -42,7 +42,9 @@ class Settling:
 
 
 def paired_t_power(effect: float, sd: float, n: npt.ArrayLike, alpha: float) -> Floats:
-    """Power of the two-sided paired t-test with n seeds, by statsmodels; shaped as `n`, n ≥ 2.
+    """Compute the power of the two-sided paired t-test with n ≥ 2 seeds, shaped as `n`.
+
+    statsmodels computes it.
 
     `effect` is the true difference, `sd` the standard deviation of the
     differences between seeds. With `sd` 0, any effect is found.
@@ -55,19 +57,19 @@ def paired_t_power(effect: float, sd: float, n: npt.ArrayLike, alpha: float) -> 
     if sd == 0:
         return np.ones(seeds.shape)
     size, side = abs(effect) / sd, alpha / 2
-    found = TTestPower().power(size, seeds, side, alternative="larger")
+    power = TTestPower().power(size, seeds, side, alternative="larger")
     wrong_side = TTestPower().power(size, seeds, side, alternative="smaller")
-    # scipy's noncentral t is not a number in places where the one is 1 and the other is 0.
-    return np.asarray(np.nan_to_num(found, nan=1.0) + np.nan_to_num(wrong_side, nan=0.0))
+    # Where the power is 1 on this side and 0 on the wrong one, scipy's noncentral t may be NaN.
+    return np.asarray(np.nan_to_num(power, nan=1.0) + np.nan_to_num(wrong_side, nan=0.0))
 
 
 def tost_power(effect: float, sd: float, margin: float, n: npt.ArrayLike, alpha: float) -> Floats:
-    """Power of the two one-sided paired tests with n seeds; shaped as `n`, n ≥ 2.
+    """Compute the power of the two one-sided paired tests with n ≥ 2 seeds, shaped as `n`.
 
     Both tests pass where |mean| + t·s/√n < margin. The mean is normal and s²
     an independent χ², so the probability is an integral over s (Phillips 1990),
     here over the quantiles of s by Gauss and Legendre's rule. The usual
-    approximation, the sum of two noncentral t probabilities less 1, is up to
+    approximation, the sum of two noncentral t probabilities minus 1, is up to
     0.4 too low for few seeds. Zero for an effect as large as the margin: no
     number of seeds helps there.
     """
@@ -95,7 +97,7 @@ def seeds_to_settle(
     most: int = MOST_SEEDS,
     power: float = 0.8,
 ) -> Settling:
-    """Fewest seeds that would settle a contrast if it and its spread are as observed.
+    """Find the fewest seeds that would settle a contrast if it and its spread are as observed.
 
     Each of the `family` contrasts is tested at alpha/family, which is Holm's
     first and hardest step. To show a difference takes the t-test's power, and
@@ -125,7 +127,7 @@ def seeds_to_settle(
 
 
 def detectable(sd: float, n: int, alpha: float, family: int, power: float = 0.8) -> float | None:
-    """Smallest difference that n seeds find with this power at alpha/family.
+    """Compute the smallest difference that n seeds find with this power at alpha/family.
 
     None where the exact paired test cannot reach alpha/family with n seeds, whatever
     the difference. The power is the t-test's, which the exact test nearly has.
@@ -138,7 +140,7 @@ def detectable(sd: float, n: int, alpha: float, family: int, power: float = 0.8)
 
 @functools.lru_cache(maxsize=64)
 def _detectable_sds(n: int, level: float, power: float) -> float:
-    """The detectable difference in standard deviations, the same for a whole family."""
+    """Compute the detectable difference in standard deviations, the same for a whole family."""
     if level >= power:
         return 0.0
 
@@ -152,7 +154,7 @@ def _detectable_sds(n: int, level: float, power: float) -> float:
 
 
 def _fewest(reached: Callable[[int], float], power: float, most: int) -> int | None:
-    """Fewest seeds that reach this power, which does not fall with their number."""
+    """Find the fewest seeds that reach this power, which does not fall with their number."""
     numbers = range(2, most + 1)
     place = bisect.bisect_left(numbers, power, key=reached)
     return numbers[place] if place < len(numbers) else None

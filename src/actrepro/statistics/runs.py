@@ -1,4 +1,4 @@
-"""What statistics know of one model's runs under one checkpoint rule."""
+"""One model's runs under one checkpoint rule, as the statistics read them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ModelRuns:
     Attributes
     ----------
     runs
-        By activation and seed: `why` a run cannot be compared (None where it
+        By activation and seed: the reason `why` a run cannot be compared (None where it
         can), and its scores by measure id.
     matrices
         By id of a measure of pairs, `[R, R]`, activation-major.
@@ -49,7 +49,7 @@ class ModelRuns:
     gates: Mapping[str, Outcomes]
 
     def usable(self, *activations: str) -> list[int]:
-        """Seeds whose runs can be compared, with all of these activations."""
+        """Return the seeds whose runs can be compared, with all of these activations."""
         return [
             seed
             for seed in self.seeds
@@ -57,43 +57,43 @@ class ModelRuns:
         ]
 
     def sound(self) -> list[str]:
-        """Activations whose cell passed every gate and has runs to compare."""
+        """Return the activations whose cell passed every gate and has runs to compare."""
         return [name for name in self.activations if not self.failed(name) and self.usable(name)]
 
     def failed(self, *activations: str) -> list[str]:
-        """The gates that any of these activations' cells failed."""
+        """List the gates that any of these activations' cells failed."""
         return all_failed(self.gates[name] for name in activations)
 
     def index(self, activation: str, seeds: Sequence[int]) -> list[int]:
-        """Rows of the matrices and blocks."""
+        """Return the rows of the matrices and blocks."""
         start = self.activations.index(activation) * len(self.seeds)
         return [start + self.seeds.index(seed) for seed in seeds]
 
     def scores(self, activation: str, seeds: Sequence[int], metric: str) -> Floats:
-        """A measure of single runs, by seed."""
+        """Return a measure of single runs, by seed."""
         return np.array([score(self.runs[activation, seed], metric) for seed in seeds])
 
     def text_blocks(self, activation: str, seeds: Sequence[int], metric: str) -> Floats | None:
-        """A score `[seeds, B]` by block of text; None for one that is not kept by block."""
+        """Return a score `[seeds, B]` by block of text; None if it is not kept by block."""
         kept, _, positions = metric.partition(".")
         if positions != "all" or kept not in self.blocks:
             return None
         return self.blocks[kept][self.index(activation, seeds)]
 
     def between(self, a: str, b: str, seeds: Sequence[int], id_: str) -> Floats:
-        """Differences `[seeds, seeds]` from the runs of `a` to those of `b`."""
+        """Return differences `[seeds, seeds]` from the runs of `a` to those of `b`."""
         matrix: Floats = self.matrices[id_][np.ix_(self.index(a, seeds), self.index(b, seeds))]
         return matrix
 
     def within(self, activation: str, seeds: Sequence[int], id_: str) -> Floats:
-        """Differences `[seeds, seeds]` between a cell's runs, in no direction."""
+        """Return differences `[seeds, seeds]` between a cell's runs, in no direction."""
         matrix = self.between(activation, activation, seeds, id_)
         return (matrix + matrix.T) / 2
 
     def without(self, activation: str, seeds: Sequence[int], id_: str) -> tuple[float, Floats]:
-        """A measure of groups: its value, and by seed the value without it (NaN where none is)."""
-        found = self.groups[activation][id_]
-        left = [found["without"].get(str(seed)) for seed in seeds]
-        values = [found["value"], *left]
+        """Return a group's value, and by seed the value without it (NaN where none is)."""
+        group = self.groups[activation][id_]
+        left = [group["without"].get(str(seed)) for seed in seeds]
+        values = [group["value"], *left]
         numbers = np.array([np.nan if value is None else value for value in values])
         return float(numbers[0]), numbers[1:]

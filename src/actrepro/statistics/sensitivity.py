@@ -1,7 +1,7 @@
-"""Total variation over models and over activations: averages, pairs, and the activation's effect.
+"""Total variation over models and activations: averages, pairs, and sensitivity.
 
-The range of several means is above zero by noise alone, and the more so the noisier they
-are, so it is set against the ranges that the cells' own standard errors would give.
+Noise alone makes the range of several means positive, and more noise makes it larger. So it
+is compared with the ranges that the cells' own standard errors would give.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class Sensitivity:
     Attributes
     ----------
     cells
-        How many sound activations have a mean.
+        Number of sound activations with a mean.
     range
-        The largest mean less the smallest; None with fewer than two.
+        The largest mean minus the smallest; None with fewer than two.
     typical, high
-        Median and upper quantile of that range were all true means the same; None
+        Median and upper quantile of that range if all true means were the same; None
         where any cell has no standard error.
     """
 
@@ -49,11 +49,11 @@ class Sensitivity:
 
     @property
     def beyond_noise(self) -> bool | None:
-        """Whether the range is more than seeds alone would give; None where that is unknown."""
+        """True if the range exceeds what seeds alone would give; None where unknown."""
         return None if self.range is None or self.high is None else self.range > self.high
 
     def as_json(self) -> schema.Sensitivity:
-        """Return it as it stands in results files."""
+        """Return the form of results files."""
         return {
             "model": self.model,
             "cells": self.cells,
@@ -65,9 +65,9 @@ class Sensitivity:
 
 
 def sensitivities(stats: Stats) -> list[Sensitivity]:
-    """The models of a scale, the most sensitive first, those without a range last."""
-    found = [_sensitivity(stats, model) for model in stats["models"]]
-    return sorted(found, key=lambda one: math.inf if one.range is None else -one.range)
+    """Compute the sensitivity of each model, the largest first, models without a range last."""
+    models = [_sensitivity(stats, model) for model in stats["models"]]
+    return sorted(models, key=lambda model: math.inf if model.range is None else -model.range)
 
 
 def _sensitivity(stats: Stats, model: str) -> Sensitivity:
@@ -87,11 +87,11 @@ def _sensitivity(stats: Stats, model: str) -> Sensitivity:
 def noise_range(
     errors: Sequence[tuple[float | None, int]], confidence: float
 ) -> tuple[float | None, float | None]:
-    """Median and `confidence` quantile of the range of means that differ by noise alone.
+    """Compute median and `confidence` quantile of the range of means that differ by noise alone.
 
     Each mean is drawn around 0 as Student's t with n − 1 degrees of freedom times its
-    standard error, independent of the others: activations share their seeds, so the
-    truth may be a little narrower. The draws are the same at every call.
+    standard error, independent of the others. Activations share their seeds, so the
+    true range may be a little narrower. The draws are the same at every call.
 
     Parameters
     ----------
@@ -118,13 +118,13 @@ class Averages:
     means: dict[str, Estimate]
 
     def as_json(self) -> schema.Averages:
-        """Return it as it stands in results files."""
+        """Return the form of results files."""
         means = {activation: estimate_json(mean) for activation, mean in self.means.items()}
         return {"models": self.models, "means": means}
 
 
 def averages(stats: Stats) -> Averages | None:
-    """Activations' means over models; None without a complete grid of sound cells."""
+    """Compute activations' means over models; None without a complete grid of sound cells."""
     grid = stats["decomposition"][FINAL][LOSS]
     if grid is None:
         return None
@@ -144,7 +144,7 @@ def averages(stats: Stats) -> Averages | None:
 
 
 def _average(cells: Sequence[Difference | None], confidence: float) -> Estimate | None:
-    """The mean of cells whose errors are taken as independent; None where one has no value.
+    """Compute the mean of cells with independent errors; None where one has no value.
 
     Student's quantile has the degrees of freedom of a single cell: too wide where
     many models are averaged, never too narrow.
@@ -165,8 +165,8 @@ def _average(cells: Sequence[Difference | None], confidence: float) -> Estimate 
 def effects(stats: Stats) -> dict[str, schema.Effects]:
     """Compute the mean total variation between two runs of sound cells, by model.
 
-    `activation` is that of runs with one seed and two activations, `seed` that of runs with one
-    activation and two seeds: the mean of the cells' own means.
+    `activation` is the mean over runs with one seed and two activations. `seed` is the mean over
+    cells of their means over runs with one activation and two seeds.
     """
     return {
         model: {
@@ -180,16 +180,16 @@ def effects(stats: Stats) -> dict[str, schema.Effects]:
 def _between_activations(stats: Stats, model: str) -> list[float]:
     cells = cells_of(stats, model)
     return [
-        one["same_seed"]["value"]
-        for one in stats["models"][model]["rules"][FINAL]["across"]
-        if one["metric"] == PRIMARY
-        and one["same_seed"] is not None
-        and all(sound(cells[end]) for end in (one["a"], one["b"]))
+        row["same_seed"]["value"]
+        for row in stats["models"][model]["rules"][FINAL]["across"]
+        if row["metric"] == PRIMARY
+        and row["same_seed"] is not None
+        and all(sound(cells[end]) for end in (row["a"], row["b"]))
     ]
 
 
 def _between_seeds(stats: Stats, model: str) -> dict[str, float]:
-    """The means of a model's sound cells, by activation."""
+    """Return the means of a model's sound cells, by activation."""
     return {
         activation: difference["value"]
         for activation, cell in cells_of(stats, model).items()
@@ -203,7 +203,7 @@ def _mean(values: Iterable[float]) -> float | None:
 
 
 def boxes(stats: Stats) -> dict[str, schema.Box | None]:
-    """Compute quartiles and extremes of each activation's single pairs of seeds, over all models.
+    """Compute quartiles and extremes of each activation's single pairs of seeds, over models.
 
     A pair counts by its distance from the mean of its model's sound cells.
     """
