@@ -1,6 +1,6 @@
 """How far this study's runs differ from the same runs in another results folder."""
 
-from actrepro.replication.folder import found_in, require_other
+from actrepro.replication.folder import file_stamps, require_other
 
 
 # The other folder's files are no inputs: they may be older than what was made of those that
@@ -26,7 +26,7 @@ rule compare_elsewhere:
         code=code("compare_elsewhere.py"),
         runs=lambda wildcards: PLAN.run_names(wildcards.scale),
         there=lambda wildcards: str(require_other(STUDY.elsewhere, STUDY.protocols)),
-        found=lambda wildcards: found_in(
+        found=lambda wildcards: file_stamps(
             STUDY.elsewhere, wildcards.scale, PLAN.run_names(wildcards.scale)
         ),
         confidence=STUDY.confidence,

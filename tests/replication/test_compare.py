@@ -28,7 +28,7 @@ from actrepro.core.vocabulary import DIVERGED, FAILED
 from actrepro.measures import GENERATED_ID, PRIMARY, RUN_MEASURES, edit_differences
 from actrepro.predict.store import OWN_RULES, POSITIONS, Predictions
 from actrepro.replication.compare import MEASURES
-from actrepro.replication.folder import files_of_run, found_in, in_folder, require_other
+from actrepro.replication.folder import file_stamps, files_of_run, in_folder, require_other
 
 CHURN = "churn-top1-pairs.all"
 LOSS = "loss.all"
@@ -318,7 +318,7 @@ def test_files_of_another_folder_lie_as_ours_do() -> None:
 
 def test_a_change_in_the_other_folder_is_seen(folders: Folders) -> None:
     def seen() -> dict[str, tuple[int, int]]:
-        return found_in(folders.there, SCALE, folders.runs)
+        return file_stamps(folders.there, SCALE, folders.runs)
 
     before = seen()
     assert len(before) == 6
@@ -327,7 +327,7 @@ def test_a_change_in_the_other_folder_is_seen(folders: Folders) -> None:
     assert changed != before
     _remove(folders, "there")
     assert len(seen()) == 4
-    assert found_in(folders.there, "other", folders.runs) == {}
+    assert file_stamps(folders.there, "other", folders.runs) == {}
 
 
 @pytest.mark.parametrize(

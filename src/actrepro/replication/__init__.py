@@ -1,1 +1,1 @@
-"""The same runs made elsewhere, and studies published in small form."""
+"""Comparison with the same runs made elsewhere, and records of published studies."""

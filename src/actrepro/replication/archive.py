@@ -1,9 +1,9 @@
-"""Records: what studies made elsewhere have left, in small form, beside what is made here.
+"""Records: results of studies made elsewhere, in small form.
 
-A record is a folder, `resources/recorded/{name}`, that `recording` writes: statistics, tables,
-histories and the runs' own records, and `provenance.json`, which says what was run on what and
-has the hash of every other file. One that is not whole, not as it was written, or of another
-version is told and ignored: no number is ever read from it.
+A record is a folder, `resources/recorded/{name}`, that `archive_writer` writes: statistics,
+tables, histories, each run's `run.json`, and `provenance.json`. The last lists what was run on
+which machines, and the hash of every other file. An incomplete or altered record, or one of
+another version, is reported and ignored: no number is ever read from it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from actrepro.results.schema_version import VERSION
 
 LOG = logging.getLogger("actrepro")
 
-# One more whenever files of a record come or go, or a key of `provenance.json` does.
+# Increases whenever files of a record, or keys of `provenance.json`, are added or removed.
 FORMAT = 1
 
 PROVENANCE, STUDY, RUNS, HISTORIES = "provenance.json", "study.json", "runs.json", "histories.csv"
@@ -45,7 +45,7 @@ class _Part(BaseModel):
 
 
 class Asked(BaseModel):
-    """The config of the study, as asked; its other keys are kept as they are."""
+    """The config of the study, as the user gave it; other keys are kept unchanged."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -57,14 +57,14 @@ class Asked(BaseModel):
 
 
 class Device(_Part):
-    """A device, and how many runs were trained on it."""
+    """A device, and the number of runs trained on it."""
 
     device: str
     runs: int
 
 
 class Machine(_Part):
-    """A machine: processor, cores, system; nothing that names it."""
+    """A machine without its name: processor, cores, system."""
 
     machine: TrainedOn
     runs: int
@@ -78,7 +78,7 @@ class Packages(_Part):
 
 
 class Source(_Part):
-    """The commit of the library that trained, and whether it had changes."""
+    """The commit of the library that trained, and whether the checkout had changes."""
 
     commit: str | None
     dirty: bool | None
@@ -86,29 +86,29 @@ class Source(_Part):
 
 
 class File(_Part):
-    """A file as it was recorded."""
+    """Hash and size of a file when it was recorded."""
 
     sha256: Sha256
     bytes: int
 
 
 class Provenance(_Part):
-    """What `provenance.json` says.
+    """Content of `provenance.json`.
 
     Attributes
     ----------
     format, schema_
         Versions of a record's shape and of its `stats.json` files.
     command
-        What makes it again, with the record's own `study.json`.
+        Makes the record again, with its own `study.json`.
     status
-        How many runs ended how.
+        Number of runs by the way they ended.
     fingerprints
-        By model, that of the source which trained all of its runs; null where it cannot be told.
+        By model, the fingerprint of the source that trained all of its runs; null where unknown.
     files
         Every other file of the record.
     sha256
-        Of all the rest of this file.
+        Hash of the rest of this file.
     """
 
     format: int
@@ -128,7 +128,7 @@ class Provenance(_Part):
 
 @dataclass(frozen=True)
 class Record:
-    """A record that is whole and as it was written."""
+    """A record that is complete and unchanged."""
 
     folder: Path
     provenance: Provenance
@@ -136,30 +136,32 @@ class Record:
 
     @property
     def name(self) -> str:
-        """The record's name."""
+        """Name of the record."""
         return self.provenance.record
 
     @property
     def scales(self) -> tuple[str, ...]:
-        """The scales that it has results of."""
+        """Scales with results."""
         return self.provenance.config.scales
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The models that it has results of, at each of its scales."""
+        """Models with results, at each of its scales."""
         return self.provenance.config.models
 
     @property
     def hashes(self) -> dict[str, str]:
         """SHA-256 of every file, by its name below the folder that holds `resources/`."""
-        own = {file: one.sha256 for file, one in self.provenance.files.items()}
+        recorded = {
+            file: recorded_file.sha256 for file, recorded_file in self.provenance.files.items()
+        }
         return {
             self.named(file): digest
-            for file, digest in {PROVENANCE: self.provenance_sha256, **own}.items()
+            for file, digest in {PROVENANCE: self.provenance_sha256, **recorded}.items()
         }
 
     def named(self, file: str) -> str:
-        """How pages and evidence name a file of the record."""
+        """Return the name of a file of the record, as pages and evidence quote it."""
         return f"{paths.at(paths.RECORD, record=self.name)}/{file}"
 
     @overload
@@ -171,7 +173,7 @@ class Record:
     def stats(
         self, scale: str, model: str | None = None
     ) -> tuple[str, StatsFile] | tuple[str, ModelStatsFile]:
-        """A `stats.json`, of a scale or of one of its models: its name, and what it says."""
+        """Read `stats.json` of a scale or of one of its models; return its name and content."""
         if model is None:
             file = below_results(paths.at(paths.SCALE_STATS, scale=scale))
             return self.named(file), read_stats(self.folder / file)
@@ -181,13 +183,13 @@ class Record:
 
 @dataclass(frozen=True)
 class Records:
-    """The records at hand, by name, and of those that are ignored, why."""
+    """Records by name, and for those that are ignored, the reason."""
 
     whole: Mapping[str, Record] = field(default_factory=dict)
     ignored: Mapping[str, str] = field(default_factory=dict)
 
     def sha256_of(self, file: str) -> str | None:
-        """The hash of a file by its name; None unless its record is whole and has it."""
+        """Return the hash of a file by its name; None unless a complete record has it."""
         record = self.whole.get(record_of(file))
         return None if record is None else record.hashes.get(file)
 
@@ -196,7 +198,7 @@ NONE = Records()
 
 
 def copied_files(scales: Iterable[str], models: Sequence[str]) -> list[str]:
-    """The results files that a record has as they are."""
+    """List the results files that a record contains unchanged."""
     return [
         path
         for scale in scales
@@ -212,29 +214,29 @@ def copied_files(scales: Iterable[str], models: Sequence[str]) -> list[str]:
 
 
 def record_folders(places: Iterable[Path]) -> list[Path]:
-    """The folders of all records in some places; of two with one name, that in the first place."""
-    found: dict[str, Path] = {}
+    """List the folders of all records; for a name found twice, the first place wins."""
+    by_name: dict[str, Path] = {}
     for place in places:
         for folder in sorted(place.glob("[!.]*")):
             if folder.is_dir():
-                found.setdefault(folder.name, folder)
-    return [found[name] for name in sorted(found)]
+                by_name.setdefault(folder.name, folder)
+    return [by_name[name] for name in sorted(by_name)]
 
 
 def record_digests(places: Iterable[Path]) -> dict[str, str]:
-    """By the folder of each record in some places, one hash of all its files as they are now."""
+    """Hash all files of each record as they are now, by the record's folder."""
     return {str(folder): folder_digest(folder) for folder in record_folders(places)}
 
 
 def folder_digest(folder: Path) -> str:
-    """One hash of the names and bytes of all files in a folder."""
+    """Compute one hash of the names and bytes of all files in a folder."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     lines = [f"{path.relative_to(folder).as_posix()} {sha256_of(path)}\n" for path in files]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def read_records(folders: Iterable[Path]) -> Records:
-    """The records in these folders, those that cannot be used with the reason, which is logged."""
+    """Read the records in these folders; log and keep the reason for each that is ignored."""
     whole: dict[str, Record] = {}
     ignored: dict[str, str] = {}
     for folder in folders:
@@ -247,7 +249,7 @@ def read_records(folders: Iterable[Path]) -> Records:
 
 
 def read_record(folder: Path) -> Record:
-    """A record, every file of which is as it was recorded.
+    """Read a record, and check that every file is as it was recorded.
 
     Raises
     ------
@@ -262,15 +264,15 @@ def read_record(folder: Path) -> Record:
     try:
         provenance = Provenance.model_validate(content)
     except ValidationError as error:
-        one = error.errors()[0]
-        place = ".".join(map(str, one["loc"]))
-        raise _unusable(folder, f"{PROVENANCE}: {place}: {one['msg']}") from None
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise _unusable(folder, f"{PROVENANCE}: {place}: {first['msg']}") from None
     _require_files(folder, provenance)
     return Record(folder, provenance, sha256_of(path))
 
 
 def content_sha256(content: Mapping[str, object]) -> str:
-    """The hash of all that `provenance.json` says beside this hash."""
+    """Compute the hash of `provenance.json` without this hash itself."""
     rest = {key: value for key, value in content.items() if key != "sha256"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
@@ -288,17 +290,17 @@ def _content(folder: Path, path: Path) -> dict[str, object]:
 
 
 def _require_version(folder: Path, content: Mapping[str, object]) -> None:
-    found = content.get("format"), content.get("schema")
-    if found != (FORMAT, VERSION):
+    versions = content.get("format"), content.get("schema")
+    if versions != (FORMAT, VERSION):
         raise ActreproError(
-            f"{_shown(folder)} is ignored: found format {found[0]} with stats.json of schema "
-            f"{found[1]}, expected {FORMAT} with {VERSION}; record the study again with this "
+            f"{_shown(folder)} is ignored: found format {versions[0]} with stats.json of schema "
+            f"{versions[1]}, expected {FORMAT} with {VERSION}; record the study again with this "
             "version of actrepro, or read the record with the version that wrote it"
         )
 
 
 def _require_files(folder: Path, provenance: Provenance) -> None:
-    """What is not listed is not read; what is read must be listed, there, and unchanged."""
+    """Check that every file is listed, exists, and is unchanged; others are never read."""
     if provenance.record != folder.name:
         raise _unusable(folder, f"it was recorded as {provenance.record}")
     needed = [*copied_files(provenance.config.scales, provenance.config.models)]
@@ -306,8 +308,8 @@ def _require_files(folder: Path, provenance: Provenance) -> None:
     missing = [file for file in provenance.files if not (folder / file).is_file()]
     changed = [
         file
-        for file, one in provenance.files.items()
-        if file not in missing and sha256_of(folder / file) != one.sha256
+        for file, recorded in provenance.files.items()
+        if file not in missing and sha256_of(folder / file) != recorded.sha256
     ]
     for files, what in (
         (sorted(unlisted), f"in {PROVENANCE} there is no"),
@@ -318,10 +320,10 @@ def _require_files(folder: Path, provenance: Provenance) -> None:
             raise _unusable(folder, f"{what} {few(files)}")
 
 
-def _unusable(folder: Path, found: str) -> ActreproError:
+def _unusable(folder: Path, problem: str) -> ActreproError:
     return ActreproError(
-        f"{_shown(folder)} is ignored: {found}, expected every file as it was recorded; bring the "
-        "whole folder again from where it was made, or delete it"
+        f"{_shown(folder)} is ignored: {problem}, expected every file as it was recorded; bring "
+        "the whole folder again from where it was made, or delete it"
     )
 
 

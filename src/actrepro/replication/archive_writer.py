@@ -1,7 +1,7 @@
-"""Recording: what is kept of a finished study, in small form, to be brought elsewhere.
+"""Writer of records: a finished study in small form, to be copied elsewhere.
 
-No weights, no predictions, no text: statistics, tables, histories, and what each run says of
-itself. The same results give the same bytes; nothing in a record tells the time.
+A record has statistics, tables, histories and each run's `run.json`, but no weights,
+predictions or text. The same results give the same bytes: a record contains no time.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ LOG = logging.getLogger("actrepro")
 
 # A study's config, as `Study.as_asked` gives it.
 Asked = Mapping[str, Any]
-# By run, `{scale}/{model}/{activation}/seed{seed}`, what its `run.json` says.
+# By run, `{scale}/{model}/{activation}/seed{seed}`, the content of its `run.json`.
 RunRecords = Mapping[str, RunRecord]
 
 
@@ -55,7 +55,7 @@ NAMES = ("scale", "model", "activation", "seed")
 
 
 class RunNames(TypedDict):
-    """A run by the wildcards of its files."""
+    """The wildcards of a run's files."""
 
     scale: str
     model: str
@@ -66,14 +66,14 @@ class RunNames(TypedDict):
 def record_study(name: str, asked: Asked, root: Path = Path()) -> None:
     """Write `resources/recorded/{name}` from a study's finished results.
 
-    Where the very same record is there already, nothing is done.
+    If the same record exists already, it stays as it is.
 
     Parameters
     ----------
     asked
         The config, as `Study.as_asked` gives it.
     root
-        The folder that `results/` lies in, and `resources/` will.
+        The folder of `results/` and `resources/`.
 
     Raises
     ------
@@ -82,22 +82,22 @@ def record_study(name: str, asked: Asked, root: Path = Path()) -> None:
         the library; or when there is another record of that name.
     """
     folder = root / paths.at(paths.RECORD, record=name)
-    made = partial_of(folder)
-    shutil.rmtree(made, ignore_errors=True)
+    draft = partial_of(folder)
+    shutil.rmtree(draft, ignore_errors=True)
     try:
-        _write(made, name, asked, root)
+        _write(draft, name, asked, root)
         if folder.exists():
-            _require_same(folder, made, asked)
+            _require_same(folder, draft, asked)
             LOG.info("%s: is there already", folder)
         else:
-            made.replace(folder)
+            draft.replace(folder)
             LOG.info("%s: %s files, %s bytes", folder, *_size(folder))
     finally:
-        shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def runs_of(asked: Asked) -> list[RunNames]:
-    """The wildcards of every run of a study."""
+    """Return the wildcards of every run of a study."""
     names = (asked["scales"], asked["models"], asked["activations"], asked["seeds"])
     return [
         {"scale": scale, "model": model, "activation": activation, "seed": seed}
@@ -137,26 +137,26 @@ def _copy(source: Path, target: Path, asked: Asked) -> None:
 
 
 def _write_densely(path: Path, value: Any) -> None:
-    """JSON without blanks: of statistics, these are two bytes in three."""
+    """Write JSON without blanks, which take two bytes of three in statistics."""
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     write_text(path, f"{text}\n")
 
 
 def _require_own(path: Path, stats: Mapping[str, Any], asked: Asked) -> None:
-    """Statistics of another study, or of another version, are not recorded as this one's."""
+    """Refuse statistics of another study, or of another version."""
     # A model's own statistics name no others.
-    found = {**stats, "models": list(stats.get("models", asked["models"]))}
+    content = {**stats, "models": list(stats.get("models", asked["models"]))}
     wanted = {"schema": VERSION, **{key: asked[key] for key in ("models", "activations", "seeds")}}
     for key, value in wanted.items():
-        if found.get(key) != value:
+        if content.get(key) != value:
             raise ActreproError(
-                f"{path}: found {key} {found.get(key)}, expected {value}; run the workflow for "
+                f"{path}: found {key} {content.get(key)}, expected {value}; run the workflow for "
                 "this study again, then record it"
             )
 
 
 def _histories(runs: Sequence[RunNames], root: Path) -> str:
-    """All histories below each other, their numbers as they stand in each."""
+    """Join all histories in one table, with the digits of each."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*NAMES, *HistoryRow._fields])
@@ -182,10 +182,10 @@ def _provenance(
         # Targets come first: --configfile takes every name that follows it.
         "command": f"snakemake --cores 2 record --configfile {study} --config record={name}",
         "status": dict(Counter(run["status"] for run in runs)),
-        "devices": list(_counted({"device": run["device"]} for run in runs)),
-        "machines": list(_counted({"machine": run["machine"]} for run in runs)),
-        "packages": list(_counted({"packages": run["packages"]} for run in runs)),
-        "sources": list(_counted(run["git"] for run in runs)),
+        "devices": list(_with_counts({"device": run["device"]} for run in runs)),
+        "machines": list(_with_counts({"machine": run["machine"]} for run in runs)),
+        "packages": list(_with_counts({"packages": run["packages"]} for run in runs)),
+        "sources": list(_with_counts(run["git"] for run in runs)),
         "fingerprints": dict(fingerprints),
         "config": dict(asked),
         "files": {
@@ -200,32 +200,39 @@ def _provenance(
     return {**content, "sha256": content_sha256(content)}
 
 
-def _counted(values: Iterator[Mapping[str, object]]) -> Iterator[dict[str, JsonValue]]:
-    """Each distinct value with the number of runs that have it, the most frequent first."""
-    found = Counter(json.dumps(value) for value in values)
-    return ({**json.loads(value), "runs": runs} for value, runs in found.most_common())
+def _with_counts(values: Iterator[Mapping[str, object]]) -> Iterator[dict[str, JsonValue]]:
+    """Count the runs of each distinct value, the most frequent first."""
+    counts = Counter(json.dumps(value) for value in values)
+    return ({**json.loads(value), "runs": runs} for value, runs in counts.most_common())
 
 
 def _fingerprints(asked: Asked, records: RunRecords) -> dict[str, str | None]:
-    """By model, the fingerprint of the source that trained its runs, as far as they tell.
+    """Return the fingerprint of the source that trained each model; None where unknown.
 
-    A run's identity is one hash of the source and of all that stands beside it in `run.json`, so
-    it tells whether this library's source has trained the run, but not which other one. Of the
-    activations only a run's own counts for it, and all of the study's for its model.
+    A run's identity is one hash of the source and of other values in `run.json`. So it shows
+    whether this library's source trained the run, but it cannot identify another source. A
+    run's source includes its own activation only; a model's source, all of the study's.
     """
     return {model: _fingerprint(model, asked, records) for model in asked["models"]}
 
 
 def _fingerprint(model: str, asked: Asked, records: RunRecords) -> str | None:
     custom = asked["custom_models"].get(model)
-    own = {run: one for run, one in records.items() if one["config"]["model"] == model}
+    of_model = {
+        run: record for run, record in records.items() if record["config"]["model"] == model
+    }
     try:
-        sources = {one: training_fingerprint(model, [one], custom) for one in asked["activations"]}
+        sources = {
+            name: training_fingerprint(model, [name], custom) for name in asked["activations"]
+        }
         source = training_fingerprint(model, asked["activations"], custom)
     except ActreproError:
         return None
-    ours = {run: _made_by(sources[one["config"]["activation"]], one) for run, one in own.items()}
-    others = [run for run, made in ours.items() if made is False]
+    ours = {
+        run: _trained_by(sources[record["config"]["activation"]], record)
+        for run, record in of_model.items()
+    }
+    others = [run for run, trained in ours.items() if trained is False]
     if others and True in ours.values():
         raise ActreproError(
             f"results of {model}: found runs that this source of the library trained, and others "
@@ -235,8 +242,8 @@ def _fingerprint(model: str, asked: Asked, records: RunRecords) -> str | None:
     return source if set(ours.values()) == {True} else None
 
 
-def _made_by(source: str, record: RunRecord) -> bool | None:
-    """Whether a source of the library trained a run; None where its record does not tell."""
+def _trained_by(source: str, record: RunRecord) -> bool | None:
+    """Check whether a source of the library trained a run; None if the record cannot show it."""
     digest = record.get("identity_sha256")
     try:
         parts = identity_parts(
@@ -253,18 +260,18 @@ def _made_by(source: str, record: RunRecord) -> bool | None:
     return None if digest is None else identity_sha256(parts) == digest
 
 
-def _require_same(folder: Path, made: Path, asked: Asked) -> None:
-    """A record is evidence: it is never replaced by another one."""
-    if folder_digest(folder) == folder_digest(made):
+def _require_same(folder: Path, draft: Path, asked: Asked) -> None:
+    """Check that an existing record is the same: a record is never replaced."""
+    if folder_digest(folder) == folder_digest(draft):
         return
     raise ActreproError(
-        f"{folder}: found {_told(folder, asked)}, expected none of that name, or this very one; "
-        "record under another name (--config record=…), or delete the folder to replace it"
+        f"{folder}: found {_describe(folder, asked)}, expected none of that name, or this very "
+        "one; record under another name (--config record=…), or delete the folder to replace it"
     )
 
 
-def _told(folder: Path, asked: Asked) -> str:
-    """What lies where a record should go."""
+def _describe(folder: Path, asked: Asked) -> str:
+    """Describe the content of the folder where a record should go."""
     try:
         config = read_record(folder).provenance.config.model_dump(mode="json")
     except ActreproError as error:

@@ -1,9 +1,8 @@
-"""How far the same runs differ that were made in two results folders.
+"""Differences between the same runs made in two results folders.
 
 On one machine a request gives the same bytes; on another, under another version of torch
-or in another precision it does not. What that does to predictions is measured here, with
-the measures that compare seeds, beside the differences between seeds: a machine's noise
-as a multiple of a seed's.
+or in another precision it does not. The measures that compare seeds also compare the two
+versions of a run, so a machine's noise is known as a multiple of a seed's.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from actrepro.measures.differences import Values, pair_differences, run_scores
 from actrepro.measures.shapes import Measure
 from actrepro.predict.store import FINAL, OwnRule
 from actrepro.replication.folder import RunName
-from actrepro.replication.pairing import Counterparts, Property, counterparts
+from actrepro.replication.pairing import Property, RunPair, read_pair
 from actrepro.replication.shapes import (
     ComparedCell,
     ComparedDifference,
@@ -51,8 +50,10 @@ from actrepro.statistics.inference import jackknife_pairs, mean_estimate
 
 LOG = logging.getLogger("actrepro")
 
-# A multiple of the difference between seeds has a meaning for these alone.
-MEASURES = tuple(one for one in PAIR_MEASURES if one.symmetric and not one.agreement)
+# Only a symmetric difference can be given as a multiple of the difference between seeds.
+MEASURES = tuple(
+    measure for measure in PAIR_MEASURES if measure.symmetric and not measure.agreement
+)
 
 
 @dataclass(frozen=True)
@@ -78,23 +79,23 @@ class ComparisonFiles:
 def compare_scale(
     scale: str, runs: Sequence[RunName], confidence: float, files: ComparisonFiles
 ) -> None:
-    """Write how far a scale's runs differ from the same runs in another results folder.
+    """Write the differences between a scale's runs and the same runs in another folder.
 
     Parameters
     ----------
     runs
-        The study's; those that cannot be compared are listed with the reason.
+        The study's runs. Those that cannot be compared are listed with the reason.
     """
     evaluation = load_evaluation(files.evaluation)
-    found = {run: counterparts(files.here, files.there, scale, run, evaluation) for run in runs}
-    pairs = {run: one for run, one in found.items() if isinstance(one, Counterparts)}
+    results = {run: read_pair(files.here, files.there, scale, run, evaluation) for run in runs}
+    pairs = {run: pair for run, pair in results.items() if isinstance(pair, RunPair)}
     compared: Elsewhere = {
         "scale": scale,
         "evaluation_sha256": evaluation.sha256,
         "confidence": confidence,
         "measures": _described(),
         "ran_on": ran_on(list(pairs.values())),
-        "excluded": [_excluded(run, why) for run, why in found.items() if isinstance(why, str)],
+        "excluded": [_excluded(run, why) for run, why in results.items() if isinstance(why, str)],
         "cells": [
             _cell(cell, _of_cell(cell, pairs), evaluation, confidence)
             for cell in dict.fromkeys(run[:2] for run in pairs)
@@ -104,8 +105,8 @@ def compare_scale(
 
 
 def _described() -> dict[str, Measure]:
-    used = {*(one.id for one in (*RUN_MEASURES, *MEASURES)), GENERATED_ID.partition(".")[0]}
-    return {id_: told for id_, told in measure_descriptions().items() if id_ in used}
+    used = {*(measure.id for measure in (*RUN_MEASURES, *MEASURES)), GENERATED_ID.partition(".")[0]}
+    return {id_: description for id_, description in measure_descriptions().items() if id_ in used}
 
 
 def _excluded(run: RunName, why: str) -> Excluded:
@@ -113,22 +114,20 @@ def _excluded(run: RunName, why: str) -> Excluded:
     return {"model": model, "activation": activation, "seed": seed, "why": why}
 
 
-def _of_cell(
-    cell: tuple[str, str], pairs: Mapping[RunName, Counterparts]
-) -> dict[int, Counterparts]:
-    """A cell's runs by seed."""
-    return {run[2]: one for run, one in pairs.items() if run[:2] == cell}
+def _of_cell(cell: tuple[str, str], pairs: Mapping[RunName, RunPair]) -> dict[int, RunPair]:
+    """Return a cell's runs by seed."""
+    return {run[2]: pair for run, pair in pairs.items() if run[:2] == cell}
 
 
-def ran_on(pairs: Sequence[Counterparts]) -> list[RanOn]:
-    """On what the runs were made: each property's values here and there, with how many runs.
+def ran_on(pairs: Sequence[RunPair]) -> list[RanOn]:
+    """Return the properties that runs were made on: values here and there, with counts.
 
-    `differ` is the number of runs whose two makings do not have the same; a value that
-    nobody recorded is None.
+    `differ` counts the runs whose two sides differ in the property. A value that was not
+    recorded is None.
     """
     differ = Counter(name for pair in pairs for name in pair.differing)
     names = dict.fromkeys(
-        name for pair in pairs for one in (pair.here, pair.there) for name in one.ran_on
+        name for pair in pairs for run in (pair.here, pair.there) for name in run.ran_on
     )
     return [
         {
@@ -147,7 +146,7 @@ def _tally(values: Iterable[Property]) -> list[Tally]:
 
 def _cell(
     cell: tuple[str, str],
-    pairs: Mapping[int, Counterparts],
+    pairs: Mapping[int, RunPair],
     evaluation: EvaluationSet,
     confidence: float,
 ) -> ComparedCell:
@@ -159,27 +158,27 @@ def _cell(
     return {"model": cell[0], "activation": cell[1], "rules": rules}
 
 
-def _log(cell: tuple[str, str], found: ComparedUnderRule) -> None:
-    primary = found["differences"][PRIMARY]
+def _log(cell: tuple[str, str], compared: ComparedUnderRule) -> None:
+    primary = compared["differences"][PRIMARY]
     seeds = primary["seeds_here"]
     LOG.info(
         "%s %s: %d runs made twice, %d of them the same to the byte; total variation %.4f, "
         "between seeds %s",
         *cell,
-        found["n"],
-        found["same_predictions"],
+        compared["n"],
+        compared["same_predictions"],
         primary["elsewhere"]["value"],
         "unknown" if seeds is None else f"{seeds['value']:.4f}",
     )
 
 
 def _under(
-    rule: OwnRule, pairs: Mapping[int, Counterparts], evaluation: EvaluationSet, confidence: float
+    rule: OwnRule, pairs: Mapping[int, RunPair], evaluation: EvaluationSet, confidence: float
 ) -> ComparedUnderRule:
-    """A cell under one checkpoint rule: its runs made twice, and how far seeds differ beside."""
+    """Compare a cell under one checkpoint rule: its runs made twice, and its seeds."""
     n = len(pairs)
-    makings = *(one.here for one in pairs.values()), *(one.there for one in pairs.values())
-    stored = [making.predictions for making in makings]
+    stored_runs = *(pair.here for pair in pairs.values()), *(pair.there for pair in pairs.values())
+    stored = [run.predictions for run in stored_runs]
     seeds = all_pairs(n)
     twice = np.stack([np.arange(n), n + np.arange(n)], axis=1)
     asked = np.concatenate([twice, seeds, n + seeds])
@@ -207,7 +206,7 @@ def _under(
 def _run(
     rule: OwnRule,
     seed: int,
-    pair: Counterparts,
+    pair: RunPair,
     differences: dict[str, float],
     scores: dict[str, Sides],
 ) -> ComparedRun:
@@ -228,18 +227,18 @@ def _run(
 
 
 def _at(place: int, values: Values) -> dict[str, float]:
-    return {id_: float(found[place]) for id_, found in values.items()}
+    return {id_: float(by_pair[place]) for id_, by_pair in values.items()}
 
 
 def _sides(place: int, n: int, values: Values) -> dict[str, Sides]:
     return {
-        id_: {"here": float(found[place]), "there": float(found[n + place])}
-        for id_, found in values.items()
+        id_: {"here": float(by_run[place]), "there": float(by_run[n + place])}
+        for id_, by_run in values.items()
     }
 
 
 def _score(here: Floats, there: Floats, confidence: float) -> ComparedScore:
-    """A measure of single runs: on each side, and there less here within seeds."""
+    """Compare a measure of single runs: both sides, and there minus here within seeds."""
     difference = mean_estimate(there - here, confidence)
     return {
         "here": {"value": float(here.mean()), "sd": _sd(here)},
@@ -253,10 +252,10 @@ def _sd(values: Floats) -> float | None:
 
 
 def _difference(twice: Floats, between: Floats, n: int, confidence: float) -> ComparedDifference:
-    """A measure of two runs: of one run made twice, and of two seeds on each side.
+    """Estimate a measure of two runs: one run made twice, and two seeds on each side.
 
-    What is made elsewhere differs for each seed on its own, so Student's interval holds;
-    pairs of seeds share runs and have a jackknife.
+    The difference between two versions of a run is independent for each seed, so Student's
+    interval applies; pairs of seeds share runs and need a jackknife.
     """
     elsewhere = mean_estimate(twice, confidence)
     here, there = (_between_seeds(values, n, confidence) for values in between)
@@ -272,7 +271,7 @@ def _difference(twice: Floats, between: Floats, n: int, confidence: float) -> Co
 
 
 def _between_seeds(values: Floats, n: int, confidence: float) -> EstimateJson | None:
-    """From the values of all pairs of n seeds; None where there is no pair."""
+    """Estimate from the values of all pairs of n seeds; None where there is no pair."""
     if not len(values):
         return None
     matrix = np.zeros((n, n))

@@ -1,4 +1,4 @@
-"""Another results folder beside this study's own: where a run's files lie in it. Only read."""
+"""Paths in another results folder, which is only read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXPECTED = "expected the results folder of the same study made elsewhere"
 
 
 def in_folder(folder: Path, path: str) -> Path:
-    """Where a file of `paths` lies in a results folder.
+    """Return the path that a file of `paths` has in a results folder.
 
     >>> str(in_folder(Path("gpu/results"), "results/cpu/stats.json"))
     'gpu/results/cpu/stats.json'
@@ -25,34 +25,34 @@ def in_folder(folder: Path, path: str) -> Path:
 
 
 def files_of_run(folder: Path, scale: str, run: RunName) -> list[Path]:
-    """A run's record and its predictions, whether they are there or not."""
+    """Return the paths of a run's record and its predictions, which may not exist."""
     names = dict(zip(("model", "activation", "seed"), run, strict=True))
     patterns = (paths.RUN_RECORD, paths.PREDICTIONS)
-    return [in_folder(folder, paths.at(one, scale=scale, **names)) for one in patterns]
+    return [in_folder(folder, paths.at(pattern, scale=scale, **names)) for pattern in patterns]
 
 
-def found_in(folder: Path, scale: str, runs: Iterable[RunName]) -> dict[str, tuple[int, int]]:
-    """Size and time of change of the runs' files that are there: what a comparison depends on.
+def file_stamps(folder: Path, scale: str, runs: Iterable[RunName]) -> dict[str, tuple[int, int]]:
+    """Return size and time of change of the existing files, for a comparison's fingerprint.
 
     The time may also go back, when a copy keeps the times of its originals.
     """
     files = [file for run in runs for file in files_of_run(folder, scale, run) if file.is_file()]
     seen = {str(file): file.stat() for file in files}
-    return {name: (one.st_size, one.st_mtime_ns) for name, one in seen.items()}
+    return {name: (status.st_size, status.st_mtime_ns) for name, status in seen.items()}
 
 
 def require_other(folder: Path | None, scales: Iterable[str]) -> Path:
-    """The other results folder, if it can be one.
+    """Return the other results folder, after checking that it can be one.
 
     Parameters
     ----------
     scales
-        All there are; it must have one of them.
+        All scales of this study; the folder must have one of them.
 
     Raises
     ------
     ActreproError
-        When none is named, or it is no folder, this study's own, or has none of the scales.
+        When no folder is named, it does not exist, is this study's own, or has no such scale.
     """
     if folder is None:
         raise ActreproError(

@@ -1,6 +1,6 @@
-"""The same run made in two results folders: can both be compared, and on what was each made?
+"""Pairs of the same run from two results folders, if both can be compared.
 
-What cannot be compared is left out, with the reason, and never filled in.
+A run that cannot be compared is left out, with the reason, and never filled in.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from actrepro.train.shapes import RunRecord
 LOG = logging.getLogger("actrepro")
 
 HERE, THERE = SIDES = ("here", "there")
-# What a run was made on, such as the number of threads; None where nobody recorded it.
+# A property of the machine or software, such as the number of threads; None if not recorded.
 Property = str | int | None
-# What two makings of the same run may be asked differently: how numbers are computed.
+# Keys of a request in which the two sides may differ: the way numbers are computed.
 MAY_DIFFER = ("device", "protocol.precision")
 
 
 @dataclass(frozen=True)
-class Making:
-    """One run as one results folder has it.
+class StoredRun:
+    """A run as one results folder has it.
 
     Attributes
     ----------
     request
-        What was asked.
+        The run's slice of its study.
     corpus_sha256
-        Of the text that it was trained on.
+        Hash of the text that it was trained on.
     ran_on
-        What its bytes may depend on beside these, by name.
+        Other properties that its bytes may depend on, by name.
     facts
-        What its predictions are, by checkpoint rule.
+        Validity of its predictions, by checkpoint rule.
     """
 
     request: RunConfig
@@ -54,40 +54,42 @@ class Making:
 
 
 @dataclass(frozen=True)
-class Counterparts:
+class RunPair:
     """The same run, made here and there."""
 
-    here: Making
-    there: Making
+    here: StoredRun
+    there: StoredRun
 
     @property
     def differing(self) -> list[str]:
-        """In what the two makings differ beside their results."""
+        """List the properties in which the two sides differ, apart from results."""
         here, there = self.here.ran_on, self.there.ran_on
         return [name for name in {**here, **there} if here.get(name) != there.get(name)]
 
 
 class _Unfit(Exception):  # noqa: N818 - nobody's mistake: a run that is left out
-    """Why a run cannot be compared."""
+    """The reason why a run cannot be compared."""
 
 
-def counterparts(
+def read_pair(
     here: Path, there: Path, scale: str, run: RunName, evaluation: EvaluationSet
-) -> Counterparts | str:
-    """A run as two results folders have it, or why the two cannot be compared."""
+) -> RunPair | str:
+    """Read a run from two results folders, or say why the two cannot be compared."""
     try:
-        found = Counterparts(
-            _making(here, HERE, scale, run, evaluation),
-            _making(there, THERE, scale, run, evaluation),
+        pair = RunPair(
+            _read_run(here, HERE, scale, run, evaluation),
+            _read_run(there, THERE, scale, run, evaluation),
         )
-        _require_same_request(found)
+        _require_same_request(pair)
     except _Unfit as reason:
         return str(reason)
-    return found
+    return pair
 
 
-def _making(folder: Path, side: str, scale: str, run: RunName, evaluation: EvaluationSet) -> Making:
-    """Raises `_Unfit` for a run that is missing, in parts, damaged, lost, or of another text."""
+def _read_run(
+    folder: Path, side: str, scale: str, run: RunName, evaluation: EvaluationSet
+) -> StoredRun:
+    """Read a run, or raise `_Unfit`: missing, incomplete, damaged, lost, or of another text."""
     files = files_of_run(folder, scale, run)
     missing = [file.name for file in files if not file.is_file()]
     if len(missing) == len(files):
@@ -101,7 +103,7 @@ def _making(folder: Path, side: str, scale: str, run: RunName, evaluation: Evalu
             rule: inspect(predictions, rule, evaluation) for rule in OWN_RULES
         }
         _require_usable(record, facts, side)
-        return _made(record, predictions, facts)
+        return _stored_run(record, predictions, facts)
     except (ActreproError, KeyError, TypeError, ValueError) as error:
         LOG.warning("%s: %s", record_path.parent, error)
         raise _Unfit(f"damaged {side}: {record_path.name} or {predictions_path.name}") from None
@@ -110,16 +112,16 @@ def _making(folder: Path, side: str, scale: str, run: RunName, evaluation: Evalu
 def _require_usable(record: RunRecord, facts: Mapping[OwnRule, Validity], side: str) -> None:
     if record["status"] != FINISHED:
         raise _Unfit(f"{record['status']} {side}: {record['why']}")
-    for rule, one in facts.items():
-        if not one.usable:
-            raise _Unfit(f"{side}: {one.why}")
-        if one.weights_sha256 != record["weights_sha256"][rule]:
+    for rule, validity in facts.items():
+        if not validity.usable:
+            raise _Unfit(f"{side}: {validity.why}")
+        if validity.weights_sha256 != record["weights_sha256"][rule]:
             raise _Unfit(f"{side}: run.json and predictions.npz are of different weights")
 
 
-def _made(
+def _stored_run(
     record: RunRecord, predictions: StoredPredictions, facts: Mapping[OwnRule, Validity]
-) -> Making:
+) -> StoredRun:
     request = RunConfig.model_validate(record["config"])
     ran_on: dict[str, Property] = {
         "device": record["device"],
@@ -130,11 +132,11 @@ def _made(
         **_prefixed("packages", record["packages"]),
         **_prefixed("git", record["git"]),
     }
-    return Making(request, record["corpus_sha256"], ran_on, predictions, facts)
+    return StoredRun(request, record["corpus_sha256"], ran_on, predictions, facts)
 
 
-def _require_same_request(pair: Counterparts) -> None:
-    here, there = (dict(_flat(one.request.model_dump())) for one in (pair.here, pair.there))
+def _require_same_request(pair: RunPair) -> None:
+    here, there = (dict(_flat(run.request.model_dump())) for run in (pair.here, pair.there))
     differing = [
         f"{key} is {here.get(key)} here and {there.get(key)} there"
         for key in here | there
@@ -147,7 +149,7 @@ def _require_same_request(pair: Counterparts) -> None:
 
 
 def _flat(values: Mapping[str, object], before: str = "") -> Iterator[tuple[str, object]]:
-    """Dotted keys of nested mappings, with their values."""
+    """Yield the dotted keys of nested mappings, with their values."""
     for key, value in values.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{before}{key}.")

@@ -1,4 +1,4 @@
-"""The shape of `elsewhere.json`: how far the same runs differ that two folders have."""
+"""Types of `elsewhere.json`: differences between the same runs in two folders."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from actrepro.results.schema import Estimate
 
 @closed
 class Tally(TypedDict):
-    """A value, and how many runs have it."""
+    """A value, and the number of runs with it."""
 
     value: JsonValue
     runs: Count
@@ -20,7 +20,7 @@ class Tally(TypedDict):
 
 @closed
 class RanOn(TypedDict):
-    """A property of what runs were made on, its values on both sides, and how many runs differ."""
+    """A property that runs were made on: its values on both sides, and the runs that differ."""
 
     what: str
     here: list[Tally]
@@ -64,7 +64,7 @@ class ComparedScore(TypedDict):
 
 @closed
 class MadeElsewhere(Estimate):
-    """The difference between two makings of a run, with the smallest and the largest."""
+    """The difference between a run here and there, with the smallest and the largest."""
 
     range: Interval
 
@@ -97,7 +97,7 @@ class SideHashes(TypedDict):
 
 @closed
 class ComparedRun(TypedDict):
-    """One run as both folders have it; `differing` names what the two makings differ in."""
+    """One run in both folders; `differing` lists the properties in which they differ."""
 
     seed: Seed
     same_weights: bool
@@ -123,7 +123,7 @@ class ComparedUnderRule(TypedDict):
 
 @closed
 class ComparedRules(TypedDict):
-    """A cell at the checkpoints that each run chooses alone."""
+    """A cell under the rules that choose a checkpoint from one run alone."""
 
     final: ComparedUnderRule
     best: ComparedUnderRule
