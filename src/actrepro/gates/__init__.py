@@ -1,1 +1,1 @@
-"""Gates: what must hold before and after training for a number to count."""
+"""Gates: conditions before and after training for a number to count."""

@@ -1,7 +1,7 @@
-"""Gates after training: what a model's runs left, held against what must be so.
+"""Gates after training: conditions that a model's finished runs must meet.
 
-Each gate is a function of plain numbers and names, so that faults can be fed to
-it; `check_runs` collects them from results files.
+Each gate is a function of plain numbers and names, so tests can give it faulty ones.
+`check_runs` reads them from results files.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from actrepro.predict.store import MATCHED, POSITIONS, RULES, Rule
 from actrepro.predict.validity import LARGEST_SUM_ERROR, are_probabilities
 from actrepro.train.shapes import RunRecord
 
-# A run's name: what it is of, and last its seed.
+# A run's name: a tuple that ends with its seed.
 _R = TypeVar("_R", bound=tuple[object, ...])
 
-# Sums of some ten thousand terms, taken in another order, agree to this.
+# Tolerance for sums of some ten thousand terms in another order.
 ROUNDING = 1e-9
 
 
@@ -47,14 +47,14 @@ def recorded(
     facts: Mapping[Run, RunUnderRule],
     expected: Mapping[str, str],
 ) -> Outcome:
-    """Each run's record names the run it lies with, and the weights that predicted.
+    """Check that each record names its own run, and the weights that predicted.
 
     Parameters
     ----------
     records
         `run.json` of a cell's runs.
     facts
-        What is known of each run's predictions under the rule.
+        Validity and scores of each run's predictions under the rule.
     expected
         `scale`, `model` and `corpus_sha256`.
     """
@@ -62,7 +62,7 @@ def recorded(
     for (activation, seed), record in records.items():
         asked = record["config"]
         wanted: dict[str, str | int] = {**expected, "activation": activation, "seed": seed}
-        found: dict[str, str | int] = {
+        actual: dict[str, str | int] = {
             "scale": asked["scale"],
             "model": asked["model"],
             "activation": asked["activation"],
@@ -72,11 +72,11 @@ def recorded(
         predicted = facts[activation, seed]["weights_sha256"]
         if predicted is not None and rule != MATCHED:
             wanted["weights_sha256"] = record["weights_sha256"][rule]
-            found["weights_sha256"] = predicted
+            actual["weights_sha256"] = predicted
         wrong += [
-            {"seed": seed, "what": what, "found": found[what], "expected": value}
+            {"seed": seed, "what": what, "found": actual[what], "expected": value}
             for what, value in wanted.items()
-            if found[what] != value
+            if actual[what] != value
         ]
     return Outcome(
         passed=not wrong,
@@ -86,17 +86,17 @@ def recorded(
 
 
 class OnText(TypedDict):
-    """Which evaluation set a run predicted."""
+    """The evaluation set that a run predicted."""
 
     evaluation_sha256: Sha256
 
 
 def shared_evaluation(facts: Mapping[Run, OnText], evaluation_sha256: str) -> Outcome:
-    """Every run of a cell predicted the one evaluation set."""
+    """Check that every run of a cell predicted the same evaluation set."""
     others = {
-        f"seed{seed}": one["evaluation_sha256"]
-        for (_, seed), one in facts.items()
-        if one["evaluation_sha256"] != evaluation_sha256
+        f"seed{seed}": run_facts["evaluation_sha256"]
+        for (_, seed), run_facts in facts.items()
+        if run_facts["evaluation_sha256"] != evaluation_sha256
     }
     return Outcome(
         passed=not others,
@@ -106,7 +106,7 @@ def shared_evaluation(facts: Mapping[Run, OnText], evaluation_sha256: str) -> Ou
 
 
 def split(evaluation: EvaluationSet, corpus: Corpus) -> Outcome:
-    """Every scored character is one of the corpus's test half, and is scored once."""
+    """Check that every scored character is in the corpus's test half, and is scored once."""
     positions, last = evaluation.positions, len(corpus.codes) - 1
     there = corpus.codes[positions.clip(0, last)] == evaluation.targets
     outside = (positions < corpus.selection_end) | (positions > last)
@@ -130,17 +130,23 @@ def split(evaluation: EvaluationSet, corpus: Corpus) -> Outcome:
 
 
 def probabilities(facts: Mapping[Run, RunUnderRule]) -> Outcome:
-    """A cell's predictions are numbers from 0 to 1 whose rows sum to one."""
-    found = {seed: one for (_, seed), one in facts.items() if one["why"] not in LOST}
-    wrong = [seed for seed, one in found.items() if not are_probabilities(one)]
-    known = [one for one in found.values() if one["finite"]]
+    """Check that a cell's predictions are numbers from 0 to 1 whose rows sum to one."""
+    by_seed = {
+        seed: run_facts for (_, seed), run_facts in facts.items() if run_facts["why"] not in LOST
+    }
+    wrong = [seed for seed, run_facts in by_seed.items() if not are_probabilities(run_facts)]
+    known = [run_facts for run_facts in by_seed.values() if run_facts["finite"]]
     return Outcome(
         passed=not wrong,
         measured={
-            "seeds_without_numbers": [seed for seed, one in found.items() if not one["finite"]],
-            "lowest": min(_numbers(one["lowest"] for one in known), default=None),
-            "highest": max(_numbers(one["highest"] for one in known), default=None),
-            "largest_sum_error": max(_numbers(one["sum_error"] for one in known), default=None),
+            "seeds_without_numbers": [
+                seed for seed, run_facts in by_seed.items() if not run_facts["finite"]
+            ],
+            "lowest": min(_numbers(run_facts["lowest"] for run_facts in known), default=None),
+            "highest": max(_numbers(run_facts["highest"] for run_facts in known), default=None),
+            "largest_sum_error": max(
+                _numbers(run_facts["sum_error"] for run_facts in known), default=None
+            ),
             "wrong_seeds": wrong,
         },
         bound=f"finite, from 0 to 1, and |Σ − 1| ≤ {LARGEST_SUM_ERROR:g} in every row",
@@ -152,18 +158,18 @@ def _numbers(values: Iterable[float | None]) -> list[float]:
 
 
 class Hashed(TypedDict):
-    """What runs are told apart by; null for one that predicts nothing."""
+    """Hashes that tell runs apart; null for a run that predicts nothing."""
 
     weights_sha256: Sha256 | None
     predictions_sha256: Sha256 | None
 
 
 def shared_hashes(facts: Mapping[_R, Hashed]) -> dict[_R, list[Shared]]:
-    """By run: with which other runs it shares weights or predictions, if any."""
+    """Find the other runs with which each run shares weights or predictions."""
     shared: dict[_R, list[Shared]] = {run: [] for run in facts}
     hashes: dict[What, dict[_R, Sha256 | None]] = {
-        "weights": {run: one["weights_sha256"] for run, one in facts.items()},
-        "predictions": {run: one["predictions_sha256"] for run, one in facts.items()},
+        "weights": {run: run_facts["weights_sha256"] for run, run_facts in facts.items()},
+        "predictions": {run: run_facts["predictions_sha256"] for run, run_facts in facts.items()},
     }
     for what, of_runs in hashes.items():
         owners: dict[Sha256, list[_R]] = {}
@@ -172,28 +178,28 @@ def shared_hashes(facts: Mapping[_R, Hashed]) -> dict[_R, list[Shared]]:
                 owners.setdefault(digest, []).append(run)
         for together in owners.values():
             for run in together if len(together) > 1 else ():
-                others = [name(other) for other in together if other != run]
+                others = [name(partner) for partner in together if partner != run]
                 shared[run].append({"run": name(run), "what": what, "with": others})
     return shared
 
 
 def name(run: Sequence[object]) -> str:
-    """A run in words: its parts, the last of which is the seed."""
+    """Format a run's name from its parts, the last of which is the seed."""
     return " ".join([*map(str, run[:-1]), f"seed{run[-1]}"])
 
 
 def distinct(cell: Iterable[_R], shared: Mapping[_R, Sequence[Shared]]) -> Outcome:
-    """No run of a cell shares weights or predictions with any other run."""
-    found = [one for run in cell for one in shared[run]]
+    """Check that no run of a cell shares weights or predictions with any other run."""
+    shares = [share for run in cell for share in shared[run]]
     return Outcome(
-        passed=not found,
-        measured={"compared_with": len(shared), "shared": found},
+        passed=not shares,
+        measured={"compared_with": len(shared), "shared": shares},
         bound="no two runs have the same weights or the same predictions",
     )
 
 
 def loss_accuracy_certificate(scores: Iterable[tuple[str, float, float]]) -> Outcome:
-    """Accuracy is at least 1 − loss / ln 2 on the same characters: a miss costs ln 2 at least.
+    """Check that accuracy ≥ 1 − loss / ln 2 on the same characters: a miss costs at least ln 2.
 
     `scores` are names with loss and accuracy each.
     """
@@ -207,7 +213,10 @@ def loss_accuracy_certificate(scores: Iterable[tuple[str, float, float]]) -> Out
 
 
 def churn_bounds(pairs: Iterable[tuple[str, float, float, float]]) -> Outcome:
-    """Churn lies between |a₁ − a₂| and min(1, 2 − a₁ − a₂); `pairs` are names, churn, a₁, a₂."""
+    """Check that churn is between |a₁ − a₂| and min(1, 2 − a₁ − a₂).
+
+    `pairs` are names, churn, a₁, a₂.
+    """
     count, rooms, broken = 0, [math.inf], {}
     for pair, churn, a1, a2 in pairs:
         low, high = churn_range(a1, a2)
@@ -224,7 +233,7 @@ def churn_bounds(pairs: Iterable[tuple[str, float, float, float]]) -> Outcome:
 
 
 def learned(losses: Mapping[int, float], baselines: Mapping[Table, Baseline]) -> Outcome:
-    """Every run of a cell beats the unigram and the bigram table on the same characters."""
+    """Check that every run of a cell beats the unigram and the bigram table on the same text."""
     tables = {"unigram": baselines["unigram"]["loss"], "bigram": baselines["bigram"]["loss"]}
     worst = max(losses.values(), default=None)
     beaten = [table for table, bound in tables.items() if worst is not None and worst < bound]
@@ -264,7 +273,7 @@ class GateFiles:
 
 
 def check_runs(model: Mapping[str, str], files: GateFiles) -> None:
-    """Hold a model's runs against every gate after training and write `gates-after.json`.
+    """Check a model's runs by every gate after training and write `gates-after.json`.
 
     Parameters
     ----------
@@ -282,7 +291,9 @@ def check_runs(model: Mapping[str, str], files: GateFiles) -> None:
         churn = {at: matrices[f"{rule}.churn-top1-pairs.{at}"] for at in POSITIONS}
         under = _UnderRule(rule, model, runs, cells[rule], churn, records, manifest, hygiene)
         rules[rule] = {
-            activation: {gate: one.as_json() for gate, one in under.outcomes(activation).items()}
+            activation: {
+                gate: outcome.as_json() for gate, outcome in under.outcomes(activation).items()
+            }
             for activation in cells[rule]
         }
     gates: GatesAfter = {"scale": model["scale"], "model": model["model"], "rules": rules}
@@ -304,27 +315,27 @@ class _UnderRule:
 
     @cached_property
     def facts(self) -> dict[Run, RunUnderRule]:
-        """What is known of each run."""
+        """Validity and scores of each run."""
         return {
-            (activation, one["seed"]): one
+            (activation, run["seed"]): run
             for activation, cell in self.cells.items()
-            for one in cell["runs"]
+            for run in cell["runs"]
         }
 
     @cached_property
     def places(self) -> dict[Run, int]:
-        """Rows of the matrices."""
+        """Rows of each run in the matrices."""
         return {run: place for place, run in enumerate(self.runs)}
 
     @cached_property
     def shared(self) -> dict[Run, list[Shared]]:
-        """What runs share that they must not."""
+        """Weights and predictions that runs share, though they must not."""
         return shared_hashes(self.facts)
 
     def outcomes(self, activation: str) -> dict[str, Outcome]:
-        """Every gate for one activation's cell."""
+        """Check every gate for one activation's cell."""
         facts = {run: self.facts[run] for run in self.runs if run[0] == activation}
-        usable = [run for run, one in facts.items() if one["why"] is None]
+        usable = [run for run, run_facts in facts.items() if run_facts["why"] is None]
         records = {run: self.records[run] for run in facts}
         expected = {**self.model, "corpus_sha256": self.manifest["corpus_sha256"]}
         losses = {run[1]: score(facts[run], "loss.all") for run in usable}
@@ -341,11 +352,15 @@ class _UnderRule:
 
     def _scores(self, cell: Sequence[Run]) -> Iterator[tuple[str, float, float]]:
         for run, at in itertools.product(cell, POSITIONS):
-            one = self.facts[run]
-            yield f"{name(run)}, {at}", score(one, f"loss.{at}"), score(one, f"accuracy.{at}")
+            run_facts = self.facts[run]
+            yield (
+                f"{name(run)}, {at}",
+                score(run_facts, f"loss.{at}"),
+                score(run_facts, f"accuracy.{at}"),
+            )
 
     def _pairs_with(self, cell: Sequence[Run]) -> Iterator[tuple[str, float, float, float]]:
-        """Every pair of the model's runs with one end in the cell."""
+        """Yield every pair of the model's runs with one end in the cell."""
         others = [run for run in self.runs if self.facts[run]["why"] is None]
         for a, b, at in itertools.product(cell, others, POSITIONS):
             if a != b:

@@ -90,7 +90,7 @@ def check_model(
     """
     device = prepare_torch(requests[0].device, threads)
     corpus = load_corpus(corpus_path)
-    found = {
+    outcomes = {
         request.activation: {
             gate: outcome.as_json()
             for gate, outcome in check_activation(request, corpus, device).items()
@@ -100,7 +100,7 @@ def check_model(
     gates: GatesBefore = {
         "scale": requests[0].scale,
         "model": requests[0].model,
-        "activations": found,
+        "activations": outcomes,
     }
     write_json(output, gates)
 
@@ -156,22 +156,24 @@ def wired(build: Build, activation: Activation, codes: Tensor) -> Outcome:
     """
     recorder = Recorder(activation.function)
     model = add_noise(build(replace(activation, function=recorder)))
-    other = add_noise(build(replace(activation, function=mirrored(activation.function))))
+    mirror = add_noise(build(replace(activation, function=mirrored(activation.function))))
     layers = recorders_of_layers(model)
     logits = Forward(model, training=False)
     with uncompiled():
         before = logits(codes)
-        calls, found = census_of(model, recorder, codes, training=False)
-        calls_in_training, found_in_training = census_of(model, recorder, codes, training=True)
+        calls, names = census_of(model, recorder, codes, training=False)
+        calls_in_training, names_in_training = census_of(model, recorder, codes, training=True)
         ignored = [
             call
             for call in range(calls)
             if same(before, altered_logits(recorder, call, logits, codes))
         ]
-        changes = not same(before, Forward(other, training=False)(codes))
-    idle = [name for name, own in layers.items() if own.function is not recorder or not own.count]
+        changes = not same(before, Forward(mirror, training=False)(codes))
+    idle = [
+        name for name, layer in layers.items() if layer.function is not recorder or not layer.count
+    ]
     declared = declared_nonlinearities(model)
-    others = sorted((found | found_in_training) - declared)
+    others = sorted((names | names_in_training) - declared)
     return Outcome(
         passed=min(calls, calls_in_training) > 0 and changes and not (ignored or idle or others),
         measured={
@@ -207,10 +209,10 @@ def causal(make: Make, codes: Tensor, symbols: int) -> Outcome:
                 return {"cut": cut, **change}
         return None
 
-    found = first_finding(make, codes, leak)
+    finding = first_finding(make, codes, leak)
     return Outcome(
-        passed=found is None,
-        measured={"cuts": len(cuts), "leak": found},
+        passed=finding is None,
+        measured={"cuts": len(cuts), "leak": finding},
         bound="logits are numbers, and those before a cut keep every bit when all later codes "
         "change, in evaluation and in training, with initial weights and with noise on them",
     )
@@ -229,10 +231,10 @@ def rows(make: Make, codes: Tensor, symbols: int) -> Outcome:
     def leak(logits: Forward, before: Tensor) -> Finding | None:
         return first_change(before[row : row + 1], logits(others)[row : row + 1])
 
-    found = first_finding(make, codes, leak)
+    finding = first_finding(make, codes, leak)
     return Outcome(
-        passed=found is None,
-        measured={"rows": len(codes), "leak": found},
+        passed=finding is None,
+        measured={"rows": len(codes), "leak": finding},
         bound="a row's logits keep every bit when all other rows change, in evaluation and in "
         "training, with initial weights and with noise on them",
     )
@@ -256,10 +258,12 @@ def repeatable(request: RunConfig, corpus: Corpus, device: torch.device) -> Outc
     requests = [request.model_copy(update={"protocol": short, "seed": seed}) for seed in seeds]
     with keeping_randomness(device), _quiet():
         starts = [
-            hash_weights(copy_weights(_build(one, len(corpus.symbols), one.activation)))
-            for one in requests[1:]
+            hash_weights(copy_weights(_build(request, len(corpus.symbols), request.activation)))
+            for request in requests[1:]
         ]
-        ends = [hash_weights(train(one, corpus, device).checkpoint.final) for one in requests]
+        ends = [
+            hash_weights(train(request, corpus, device).checkpoint.final) for request in requests
+        ]
     return Outcome(
         passed=ends[0] == ends[1] and ends[1] != ends[2] and starts[0] != starts[1],
         measured={

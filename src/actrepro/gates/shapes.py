@@ -1,4 +1,4 @@
-"""The shapes of `gates.json` and `gates-after.json`."""
+"""Types of `gates.json` and `gates-after.json`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from actrepro.predict.store import Rule
 
 @closed
 class Gate(TypedDict):
-    """What a gate found."""
+    """The outcome of a gate."""
 
     passed: Annotated[bool, Field(description="Whether the bound holds.")]
     measured: Annotated[
@@ -59,4 +59,4 @@ _Shared = TypedDict(
 
 @closed
 class Shared(_Shared):
-    """Runs that are too much alike to be two."""
+    """Runs that share weights or predictions."""

@@ -1,1 +1,1 @@
-"""Predictions: making them, storing them, and what makes them comparable."""
+"""Predictions: making, storing and checking them."""

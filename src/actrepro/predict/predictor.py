@@ -71,13 +71,13 @@ def predict_cell(requests: Sequence[RunConfig], files: CellFiles, threads: int) 
     for request in requests:
         checkpoint = load_checkpoint(files.checkpoints[request.seed])
         if checkpoint.status == FINISHED:
-            own: dict[str, Weights] = {rule: checkpoint.weights(rule) for rule in OWN_RULES}
-            made = predict(request, own, symbols, evaluation, device)
+            weights: dict[str, Weights] = {rule: checkpoint.weights(rule) for rule in OWN_RULES}
+            predictions = predict(request, weights, symbols, evaluation, device)
             LOG.info("%s: predicted %s characters", request.name, f"{len(evaluation.targets):,}")
         else:
-            made = of_lost(checkpoint.status, evaluation.sha256)
+            predictions = of_lost(checkpoint.status, evaluation.sha256)
             LOG.info("%s: %s, predicts nothing", request.name, checkpoint.status)
-        save_predictions(files.predictions[request.seed], made)
+        save_predictions(files.predictions[request.seed], predictions)
 
 
 @dataclass(frozen=True)
@@ -135,19 +135,22 @@ def predict_matched(requests: Sequence[RunConfig], files: MatchedFiles, threads:
     symbols = len(load_corpus(files.corpus).symbols)
     evaluation = load_evaluation(files.evaluation)
     bigram = read_as(Evaluation, files.manifest)["selection_bigram_loss"]
-    runs = {(one.activation, one.seed): files.of((one.activation, one.seed)) for one in requests}
+    runs = {
+        (request.activation, request.seed): files.of((request.activation, request.seed))
+        for request in requests
+    }
     level, matches = _matches(runs, bigram)
     write_json(files.matched, _matched_record(requests[0], level, matches))
-    for request, (run, own) in zip(requests, runs.items(), strict=True):
+    for request, (run, run_files) in zip(requests, runs.items(), strict=True):
         step = matches[run].step
         if step is None:
-            made = of_lost(status_of(own.checkpoint), evaluation.sha256)
-        elif (before := _predicted_before(step, own, evaluation.sha256)) is not None:
-            made = before
+            predictions = of_lost(status_of(run_files.checkpoint), evaluation.sha256)
+        elif (before := _predicted_before(step, run_files, evaluation.sha256)) is not None:
+            predictions = before
         else:
-            weights = {MATCHED: _weights_at(step, own)}
-            made = predict(request, weights, symbols, evaluation, device)
-        save_predictions(files.matched_predictions[run], made)
+            weights = {MATCHED: _weights_at(step, run_files)}
+            predictions = predict(request, weights, symbols, evaluation, device)
+        save_predictions(files.matched_predictions[run], predictions)
     LOG.info("predicted at the step nearest a selection loss of %.4f", level)
 
 
@@ -171,10 +174,10 @@ def _matched_record(request: RunConfig, level: float, matches: Mapping[Run, Matc
             {
                 "activation": activation,
                 "seed": seed,
-                "step": found.step,
-                "selection_loss": found.selection_loss,
+                "step": match.step,
+                "selection_loss": match.selection_loss,
             }
-            for (activation, seed), found in matches.items()
+            for (activation, seed), match in matches.items()
         ],
     }
 

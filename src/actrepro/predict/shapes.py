@@ -1,4 +1,4 @@
-"""The shape of `matched.json`, and what results files say of a run's predictions."""
+"""Types of `matched.json`, and of the extremes of a run's predictions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from actrepro.core.shapes import Count, Name, Seed, closed
 
 
 class Extremes(TypedDict):
-    """Whether all entries are numbers, their range, and the largest |Σ − 1| of a row.
+    """Finiteness of all entries, their range, and the largest |Σ − 1| of a row.
 
     Null for a run without predictions, and without numbers.
     """
@@ -31,7 +31,7 @@ class MatchedRun(TypedDict):
 
 @closed
 class MatchedSteps(TypedDict):
-    """`matched.json`: at which step each run of a model is nearest their common loss."""
+    """`matched.json`: the step of each run of a model that is nearest their common loss."""
 
     scale: Name
     model: Name

@@ -130,7 +130,9 @@ class StoredPredictions:
     def _source(self, rule: str) -> str:
         """Find the rule whose name the arrays have in the file."""
         digest = self.weights_sha256[rule]
-        return next(name for name, other in self.weights_sha256.items() if other == digest)
+        return next(
+            name for name, digest_of_rule in self.weights_sha256.items() if digest_of_rule == digest
+        )
 
 
 def open_predictions(path: Path) -> StoredPredictions:
