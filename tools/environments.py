@@ -51,7 +51,7 @@ dependencies:
 
 
 def scripts_by_environment() -> dict[str, list[Path]]:
-    """The scripts that rules run in each of `envs/`, by the environment's name."""
+    """Return the scripts that rules run in each of `envs/`, by the environment's name."""
     found: dict[str, list[Path]] = defaultdict(list)
     for file in sorted((ROOT / "rules").glob("*.smk")):
         for rule in re.split(r"^(?=(?:use )?rule )", file.read_text(encoding="utf-8"), flags=re.M):
@@ -68,7 +68,7 @@ def scripts_by_environment() -> dict[str, list[Path]]:
 
 
 def imported_packages(script: Path) -> set[str]:
-    """Names on the package index of what a script imports, itself and through the library."""
+    """Return the packages that a script imports, itself and through the library."""
     files = _library(wire.source for wire in imported_by(script, "actrepro")).values()
     names = {name.partition(".")[0] for file in (script, *files) for name in _imports(file)}
     known = _distributions()
@@ -84,7 +84,7 @@ def _distributions() -> Mapping[str, list[str]]:
 
 
 def _library(modules: Iterable[str]) -> dict[str, Path]:
-    """The library's modules that are used with some of them, those loaded by name among them."""
+    """Return the library's modules that some of them use, with those loaded by name."""
     modules = set(modules)
     files = closure(modules).files
     loaded = (packages for module, packages in LOADS_BY_NAME.items() if module in files)
@@ -94,7 +94,7 @@ def _library(modules: Iterable[str]) -> dict[str, Path]:
 
 @cache
 def _imports(file: Path) -> set[str]:
-    """Dotted names that a file imports when it is used, wherever in it."""
+    """Return the dotted names of all imports in a file, also those within functions."""
     names = set()
     for node in ast.walk(what_runs(file.read_bytes())):
         if isinstance(node, ast.Import):
@@ -105,13 +105,13 @@ def _imports(file: Path) -> set[str]:
 
 
 def pins(file: str = "requirements.txt") -> dict[str, str]:
-    """Versions by name, of everything that the study runs with; or of another file's."""
+    """Return pinned versions by name: of the study's packages, or of another file's."""
     text = (ROOT / file).read_text(encoding="utf-8")
     return dict(re.findall(r"^([a-z0-9-]+)==(\S+)$", text, re.M))
 
 
 def with_dependencies(packages: Iterable[str], pinned: Mapping[str, str]) -> dict[str, str]:
-    """Pins of packages and of all that they require, here and by `pyproject.toml`'s extras.
+    """Return pins of packages and of all that they require.
 
     What is not pinned (the libraries of a CUDA build of torch) its own package pins.
     """
@@ -132,7 +132,7 @@ def _requirements() -> list[Requirement]:
 
 
 def _required(name: str, extras: Iterable[str]) -> Iterator[Requirement]:
-    """What an installed package requires on this machine, with some of its extras."""
+    """Yield the requirements of an installed package on this machine, with some of its extras."""
     for line in requires(name) or ():
         requirement = Requirement(line)
         marker = requirement.marker
@@ -141,7 +141,7 @@ def _required(name: str, extras: Iterable[str]) -> Iterator[Requirement]:
 
 
 def environment(scripts: Iterable[Path]) -> str:
-    """The YAML of an environment for scripts."""
+    """Return the YAML of an environment for scripts."""
     scripts = list(scripts)
     packages = {name for script in scripts for name in imported_packages(script)}
     head = HEAD.format(
@@ -152,12 +152,12 @@ def environment(scripts: Iterable[Path]) -> str:
 
 
 def python_version() -> str:
-    """The oldest Python that the library supports, which its tests run with."""
+    """Return the oldest Python that the library supports, which its tests run with."""
     return str(DECLARED["requires-python"]).removeprefix(">=")
 
 
 def environments() -> dict[Path, str]:
-    """The files of `envs/` and what is to stand in them."""
+    """Return the files of `envs/` and their contents."""
     return {
         ROOT / "envs" / f"{name}.yaml": environment(scripts)
         for name, scripts in scripts_by_environment().items()

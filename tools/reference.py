@@ -61,7 +61,7 @@ BOUNDS = {
 
 
 def pages() -> dict[Path, str]:
-    """The pages as the types have them now."""
+    """Return the pages that the types give now."""
     of_config = _with_defaults(json.loads(config_schema()))
     of_results = json.loads(results_schema.schema())
     return {
@@ -71,7 +71,7 @@ def pages() -> dict[Path, str]:
 
 
 def _with_defaults(schema: dict[str, Any]) -> dict[str, Any]:
-    """A study's schema, with what the default study sets for keys that hold no definitions."""
+    """Return a study's schema, with the default study's values for keys without definitions."""
     default = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
     simple = {key: value for key, value in default.items() if not isinstance(value, dict)}
     for key, value in simple.items():
@@ -85,7 +85,7 @@ def _written(value: Any) -> str:
 
 
 def _tables() -> str:
-    """A section for each table, with its columns in their order."""
+    """Return a section for each table, with its columns in their order."""
     return "\n".join([RESULTS_HEAD, *(_table(name) for name in ROWS)])
 
 
@@ -96,7 +96,7 @@ def _table(name: str) -> str:
 
 
 def _page(head: str, types: Mapping[str, Schema], first: str = "Study") -> str:
-    """A section for each type that has keys."""
+    """Return a section for each type that has keys."""
     named = {name: one for name, one in types.items() if "properties" in one}
     ordered = sorted(named, key=lambda name: (name != first, name))
     return "\n".join([head, *(_section(name, named[name]) for name in ordered)])
@@ -134,7 +134,7 @@ def _plain(text: str) -> str:
 
 
 def _type(schema: Schema) -> str:
-    """What a key may hold, in words, with links to the types of this page."""
+    """Describe the values that a key may hold, with links to the types of this page."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return "anything" if name == "JsonValue" else f"[{name}](#{name.lower()})"
@@ -160,7 +160,7 @@ def _of_kind(schema: Schema) -> str:
 
 
 def _values(schema: Schema) -> Iterator[Schema]:
-    """What a mapping holds."""
+    """Yield the schemas of a mapping's values."""
     yield from schema.get("patternProperties", {}).values()
     if isinstance(schema.get("additionalProperties"), Mapping):
         yield schema["additionalProperties"]

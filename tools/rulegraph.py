@@ -30,7 +30,7 @@ Edges = set[tuple[str, str]]
 
 
 def edges_of_snakemake() -> Edges:
-    """Pairs of rules, the second of which takes files of the first."""
+    """Return pairs of rules, the second of which takes files of the first."""
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(ROOT / "config", Path(folder, "config"))
         Path(folder, "other/quick").mkdir(parents=True)
@@ -46,7 +46,7 @@ def edges_of_snakemake() -> Edges:
 
 
 def rules_by_file() -> dict[str, list[str]]:
-    """The rules with a script, by the file that they stand in, in the Snakefile's order."""
+    """Return the rules with a script by their file, in the Snakefile's order."""
     snakefile = (ROOT / "Snakefile").read_text(encoding="utf-8")
     files = [ROOT / name for name in re.findall(r'^include: "(.+)"$', snakefile, re.M)]
     return {
@@ -56,13 +56,13 @@ def rules_by_file() -> dict[str, list[str]]:
 
 
 def derived_rules() -> dict[str, str]:
-    """What `use rule` makes, and of what."""
+    """Return the rules that `use rule` makes, and their originals."""
     text = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "rules").glob("*.smk"))
     return {new: old for old, new in re.findall(r"^use rule (\w+) as (\w+)", text, re.M)}
 
 
 def picture() -> str:
-    """The rules as a mermaid flow chart, in a fence of Markdown."""
+    """Return the rules as a mermaid flow chart, in a fence of Markdown."""
     groups = rules_by_file()
     drawn = [rule for rules in groups.values() for rule in rules]
     derived = derived_rules()
@@ -84,7 +84,7 @@ def _group(name: str, rules: list[str]) -> Iterator[str]:
 
 
 def reduced(edges: Edges) -> Edges:
-    """Arrows of a graph without cycles, without those that a longer way implies."""
+    """Remove the arrows of a graph without cycles that a longer way implies."""
     return {(a, b) for a, b in edges if not any(_leads(c, b, edges) for c in _after(a, edges, b))}
 
 
@@ -97,7 +97,7 @@ def _after(rule: str, edges: Edges, but: str = "") -> set[str]:
 
 
 def drawn_into(readme: str) -> str:
-    """The README with the picture in its place."""
+    """Return the README with the picture in its place."""
     text, places = PLACE.subn(lambda _: picture(), readme)
     if places != 1:
         raise SystemExit(
