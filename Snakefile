@@ -1,4 +1,4 @@
-"""Does the choice of activation function change how reproducible a language model is?
+"""Effect of the activation function on the reproducibility of language models.
 
 The default target is the study that the config names, up to its report.
 """
@@ -10,15 +10,15 @@ from snakemake.utils import min_version
 
 min_version("9.19")
 
-# The library beside the workflow serves where none is installed. Jobs get Snakemake's search
-# path behind their own, so those in conda's environments find it too.
+# Use the library in the workflow's folder if none is installed. Jobs append Snakemake's search
+# path to their own, so jobs in conda's environments find it too.
 sys.path.append(os.path.join(workflow.basedir, "src"))
 
 
 CONFIG = "config/config.yaml"
 
 
-# The folder of a study may have its own.
+# A study's folder may have its own config.
 configfile: CONFIG if os.path.exists(CONFIG) else os.path.join(workflow.basedir, CONFIG)
 
 
@@ -69,7 +69,7 @@ include: "rules/record.smk"
 include: "rules/elsewhere.smk"
 
 
-# After the rules, some of which add studies with scales of their own.
+# After the rules, because some of them add studies with their own scales.
 wildcard_constraints:
     corpus=one_of(STUDY.corpora),
     scale=one_of([*STUDY.protocols, *PLAN.beside]),
@@ -80,11 +80,11 @@ wildcard_constraints:
     context=r"\d+",
 
 
-# A scale's name is a target beside those of the rules.
+# A scale's name is a target, so it must not be the name of a rule.
 or_workflow_error(STUDY.refuse_taken, [rule.name for rule in workflow.rules])
 
 
-# `snakemake cpu` is everything of one scale, whatever the study's scales are.
+# `snakemake cpu` makes everything of one scale, even if the study does not list it.
 for _scale in STUDY.protocols:
 
     rule:

@@ -1,4 +1,4 @@
-"""The audit: the earlier study's smallest scale again, controls, and a verdict on every claim.
+"""The audit: the earlier study's smallest scale, controls, and a verdict on every claim.
 
 Its runs lie below `results/audit/` and are in no study's tables.
 """
@@ -8,12 +8,12 @@ from actrepro.audit.claims import CLAIM_FILES, CLAIMS_FOLDER, SCALES
 from actrepro.audit.config import parse_audit
 
 AUDIT = or_workflow_error(parse_audit, STUDY)
-# The rules of studies make its runs too.
+# The rules of studies also make the runs of the audit.
 AUDITED = PLAN.beside[AUDIT.folder] = AUDIT.study_of(STUDY)
 PAGES.insert(1, audit_paths.AUDIT_PAGE)
 AUDITED_PROTOCOL = AUDITED.protocol(AUDIT.folder)
 AUDITED_CORPUS = paths.at(paths.CORPUS, corpus=AUDITED_PROTOCOL.corpus)
-# Models' statistics of other scales, which are evidence for the audit where a study left them.
+# Models' statistics of other scales: evidence for the audit if they exist.
 OTHER_STATS = paths.each(
     paths.MODEL_STATS,
     scale=[one for one in SCALES if one in STUDY.protocols and one != AUDIT.scale],
@@ -38,7 +38,7 @@ rule audit:
         audit_paths.CLAIMS_TABLE,
 
 
-# How many files a job leaves depends on the seeds, and an output knows no wildcards.
+# The number of output files depends on the seeds, and outputs cannot be functions of wildcards.
 use rule predict as predict_audited with:
     output:
         paths.each(paths.PREDICTIONS, seed=AUDIT.seeds),
@@ -151,15 +151,15 @@ rule control_of_runs:
         "../workflow/scripts/control_of_runs.py"
 
 
-# Results of other scales are evidence where they exist, and are never made for it: they
-# are no inputs, and a change of theirs is seen by their hashes.
+# Results of other scales are evidence if they exist, and are never made for the audit. So they
+# are no inputs; a parameter with their hashes shows a change.
 rule verdicts:
     input:
         claims=[
             os.path.join(workflow.basedir, CLAIMS_FOLDER, name) for name in CLAIM_FILES
         ],
         stats=PLAN.files(paths.MODEL_STATS, scale=AUDIT.folder),
-        # Those that train, and the one that only looks at runs.
+        # The controls that train, and the one that only reads runs.
         controls=paths.each(audit_paths.CONTROL, control=[*AUDIT.controls, "unpaired"]),
         facts=audit_paths.FACTS,
     output:

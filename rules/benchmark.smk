@@ -1,12 +1,11 @@
-"""How fast training is on this machine, beside a plain training loop and the machine's peak."""
+"""Speed of training on this machine, beside a plain training loop and the machine's peak."""
 
 
 localrules:
     benchmark_figure,
 
 
-# It takes every core, so that no other job of the workflow shares the machine while it
-# measures.
+# The job takes every core, so no other job of the workflow disturbs the measurement.
 rule measure_training:
     input:
         lambda wildcards: paths.each(
@@ -29,7 +28,7 @@ rule measure_training:
         code=lambda wildcards: fingerprint(
             "measure_training.py",
             [
-                # It starts programs of the library, which train models.
+                # The job starts these programs by name, so its imports do not show them.
                 "actrepro.benchmark.programs.*",
                 "actrepro.train.loop",
                 *map(model_module, STUDY.benchmark_config().models),

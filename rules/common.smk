@@ -1,4 +1,4 @@
-"""Functions that several rules use. All logic is in the library."""
+"""Functions that several rules use; the logic is in the library."""
 
 import os
 from pathlib import Path
@@ -19,7 +19,7 @@ from actrepro.replication.archive import record_digests
 
 
 def or_workflow_error(function, *arguments):
-    """Call the library; a user's mistake ends in its message, without a traceback."""
+    """Call the library, and turn a user's mistake into a message without a traceback."""
     try:
         return function(*arguments)
     except ActreproError as error:
@@ -28,32 +28,33 @@ def or_workflow_error(function, *arguments):
 
 STUDY = or_workflow_error(parse_study, config)
 PLAN = Plan(STUDY)
-# Pages that are named when all is done.
+# Pages whose paths are printed at the end.
 PAGES = [paths.REPORT, paths.BENCHMARK_SVG]
 CODES = Codes(Path(workflow.basedir, "workflow/scripts"))
-# Captions of Snakemake's report quote these, and a command line may give text for a list.
+# Captions of Snakemake's report quote these keys. A command line may give text for a list, so
+# the parsed values replace it.
 config.update(
     STUDY.model_dump(mode="json", include={"models", "activations", "seeds", "scales"})
 )
 TRAINS_ON_CUDA = STUDY.device == "cuda" or (STUDY.device == "auto" and cuda_usable())
-# Looked up once: every job of a large study would do it anew.
+# Looked up once, not for every job of a large study.
 GPU_UNKNOWN = STUDY.device == "auto" and cuda_build() and not cuda_usable()
 
 
 def fingerprint(script, modules=(), activations=None):
-    """The parameter that makes a result stale when the code behind it has changed."""
+    """Return the parameter that makes a result stale when the code behind it has changed."""
     return or_workflow_error(CODES.fingerprint, script, modules, activations)
 
 
 def code(script, *modules):
-    """The fingerprint of a script, with modules whose names it makes at run time."""
+    """Return the fingerprint of a script and of modules that it imports by name at run time."""
     return lambda wildcards: fingerprint(
         script, [module.format(**wildcards) for module in modules]
     )
 
 
 def code_of_runs(script):
-    """The fingerprint of a script that builds a model with the job's activation, or each."""
+    """Return the fingerprint of a script that builds a model with one activation, or with each."""
 
     def of_model(wildcards):
         own = "activation" in wildcards.keys()
@@ -68,17 +69,17 @@ def model_module(model):
 
 
 def one_of(names):
-    """A wildcard's constraint: one of these names."""
+    """Return a wildcard's constraint: one of these names."""
     return "|".join(sorted(names, key=len, reverse=True))
 
 
 def retry_scaled(amount):
-    """An amount of a resource, and as much more at each further attempt."""
+    """Multiply an amount of a resource by the number of the attempt."""
     return lambda wildcards, attempt: amount * attempt
 
 
 def minutes_for(minutes):
-    """Minutes of a job on a scale's runs: few where the runs themselves last seconds."""
+    """Return the minutes of a job on a scale's runs: few if the runs last seconds."""
 
     def runtime(wildcards, attempt):
         short = wildcards.scale in STUDY.trained_together
@@ -88,9 +89,9 @@ def minutes_for(minutes):
 
 
 def gpus(wildcards):
-    """The number of GPUs of a job that computes with torch.
+    """Return the number of GPUs of a job that computes with torch.
 
-    A machine that hands jobs to others does not see their GPUs: there, nothing is guessed.
+    A machine that submits jobs to others does not see their GPUs, so it refuses to guess.
     """
     hands_out = workflow.is_main_process and workflow.non_local_exec
     if hands_out and GPU_UNKNOWN:
@@ -119,7 +120,7 @@ def corpus_of(wildcards):
 
 
 def evaluation_of(pattern):
-    """The evaluation set (or its manifest) that all runs of a scale predict."""
+    """Return the evaluation set (or its manifest) that all runs of a scale predict."""
 
     def path(wildcards):
         protocol = protocol_of(wildcards)
@@ -129,12 +130,12 @@ def evaluation_of(pattern):
 
 
 def every(pattern):
-    """A file for each model, activation and seed of the scale that the job does not name."""
+    """Return a file for each model, activation and seed that the job's wildcards leave open."""
     return lambda wildcards: PLAN.files(pattern, **wildcards)
 
 
 def figure_input(name):
-    """The files that a figure is made from besides the statistics: most need none."""
+    """Return the files that a figure needs besides the statistics: none for most figures."""
     return lambda wildcards: [
         path
         for pattern in figure_sources(wildcards.figure)[name]
@@ -148,23 +149,23 @@ def figures_of(scales):
 
 
 def summary_targets(scale):
-    """A scale's statistics, tables and summary."""
+    """Return the paths of a scale's statistics, tables and summary."""
     patterns = (paths.SCALE_STATS, *paths.TABLES, paths.SUMMARY)
     return [paths.at(pattern, scale=scale) for pattern in patterns]
 
 
 def scale_targets(scale):
-    """Everything of a scale: statistics, tables, summary and figures."""
+    """Return the paths of a scale's statistics, tables, summary and figures."""
     return [*summary_targets(scale), *figures_of([scale])]
 
 
 def existing(files):
-    """The files that are there, with their hashes."""
+    """Return the files that exist, with their hashes."""
     return {path: sha256_of(path) for path in files if os.path.exists(path)}
 
 
 def existing_records(wildcards):
-    """Records beside the study and beside the workflow, with a hash of each's files."""
+    """Return records of the study's and of the workflow's folder, with a hash of each."""
     places = (paths.RECORDED, os.path.join(workflow.basedir, paths.RECORDED))
     return record_digests(Path(os.path.relpath(place)) for place in places)
 

@@ -1,7 +1,7 @@
 """Corpora and the evaluation sets frozen from them."""
 
 
-# Where there is a way to the internet, and in seconds.
+# These need internet, which cluster nodes may lack, and last seconds.
 localrules:
     corpus,
     evaluation_set,
@@ -24,7 +24,7 @@ rule corpus:
         mem_mb=retry_scaled(1000),
         runtime=retry_scaled(30),
     params:
-        # Only plays depend on how they are cleaned.
+        # Only plays are cleaned, so only their corpora depend on that code.
         code=lambda wildcards: fingerprint(
             "corpus.py",
             (

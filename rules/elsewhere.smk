@@ -1,10 +1,10 @@
-"""How far this study's runs differ from the same runs in another results folder."""
+"""Differences between this study's runs and the same runs in another results folder."""
 
 from actrepro.replication.folder import file_stamps, require_other
 
 
-# The other folder's files are no inputs: they may be older than what was made of those that
-# stood there before, and nothing of it is made or changed.
+# The other folder's files are no inputs: Snakemake must never make or change them, and a copy may
+# be older than a comparison with its predecessor. So a parameter has their sizes and times.
 rule compare_elsewhere:
     input:
         evaluation=evaluation_of(paths.EVALUATION),

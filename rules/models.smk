@@ -1,4 +1,4 @@
-"""What models are made of and what they cost, for figures and the report; nothing is trained."""
+"""Model cards: parts and costs of models, for figures and the report, without training."""
 
 
 rule models:

@@ -1,11 +1,11 @@
-"""Figures, the summary and the report: no computation, only what results files say."""
+"""Figures, the summary and the report, from results files, without computation."""
 
 from actrepro.figures.catalogue import GROUPS, figure_group, figure_title
 
 COMPARISONS = PLAN.files(paths.ELSEWHERE)
 
 
-# Seconds each: not worth a place in a cluster's queue.
+# These last seconds, so they do not wait in a cluster's queue.
 localrules:
     figure,
     summary_text,
@@ -101,10 +101,10 @@ rule report:
     params:
         code=code("report.py"),
         study=STUDY.study,
-        # Times of jobs are read as they are: as inputs they would make the report stale.
+        # Times of jobs are no inputs, because they would make the report stale.
         benchmarks=paths.BENCHMARKS,
         earlier=lambda wildcards: existing([paths.AUDIT_SECTION]),
-        # Comparisons made before, where none is asked for now.
+        # Comparisons that exist, unless the config asks for one, which is then an input.
         elsewhere=lambda wildcards: {} if STUDY.elsewhere else existing(COMPARISONS),
         records=existing_records,
     message:

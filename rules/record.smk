@@ -1,4 +1,4 @@
-"""Recording: a finished study in small form, to be brought to where it cannot be run."""
+"""Records: a finished study in small form, for places where it cannot be run."""
 
 from actrepro.replication.archive import copied_files
 
@@ -7,8 +7,8 @@ localrules:
     record,
 
 
-# It has no output that Snakemake knows of: outputs are deleted before a job, and a record that
-# is there already is never replaced.
+# The rule declares no output: Snakemake deletes outputs before a job, and an existing record
+# must never be replaced.
 rule record:
     input:
         results=copied_files(STUDY.scales, STUDY.models),

@@ -1,10 +1,10 @@
-"""Gates, training runs, and what they predict."""
+"""Gates, training runs, and their predictions."""
 
 from actrepro.train.needs import training_megabytes, training_minutes
 
 
-# A fresh model of each activation, before hours are spent on it. Training does not
-# wait for the verdict: a failed gate marks its cell and stops nothing.
+# Checks a fresh model with each activation, before hours of training. Training does not wait
+# for the outcome: a failed gate marks its cell and stops nothing.
 rule gates:
     input:
         corpus=corpus_of,
@@ -46,8 +46,7 @@ rule train:
         paths.benchmark_of("train", paths.RUN)
     conda:
         "../envs/training.yaml"
-    # One thread on a CPU: the cores are filled with jobs, and the bytes do not
-    # depend on how many there are.
+    # One thread per job: parallel jobs use all cores, and the bytes do not depend on their number.
     threads: 1
     resources:
         mem_mb=lambda wildcards, attempt: attempt
@@ -60,9 +59,9 @@ rule train:
         ),
         gpu=gpus,
         jobs_per_gpu=STUDY.jobs_per_gpu,
-        # A resource and no parameter: how often the state is saved changes no result.
+        # A resource, not a parameter: its value changes no result, so a change makes none stale.
         save_state_seconds=STUDY.save_state_seconds,
-    # Of the cell, so that a run depends on no other seed.
+    # The cell's slice, without the list of seeds, so a run depends on no other seed.
     params:
         code=code_of_runs("train.py"),
         cell=lambda wildcards: PLAN.cell(
@@ -74,10 +73,10 @@ rule train:
         "../workflow/scripts/train.py"
 
 
-# Where runs last seconds, a cell's are trained by one job: starting torch costs more than
-# one of them. Snakemake deletes all outputs before, and training takes those of finished runs
-# from their second names (`RunOutputs.kept`), so a new seed trains alone. Not `update()`: after
-# a job that failed it would give the old files the new parameters.
+# If runs last seconds, one job trains all runs of a cell: starting torch costs more than a run.
+# Snakemake deletes all outputs before the job, so training restores those of finished runs from
+# their backup (`RunOutputs.restore_backup`), and only a new seed is trained. `update()` would be
+# wrong here: after a failed job it gives the old files the new parameters.
 use rule train as train_cell with:
     output:
         checkpoint=paths.each(paths.CHECKPOINT, seed=STUDY.seeds),
@@ -97,8 +96,8 @@ use rule train as train_cell with:
 ruleorder: train_cell > train
 
 
-# A cell's runs are predicted in one job: starting torch costs more than a small
-# run's predictions. The files are still one per run.
+# One job predicts with all runs of a cell, because starting torch costs more than a small run's
+# predictions. Each run still has its own file.
 rule predict:
     input:
         corpus=corpus_of,
@@ -129,8 +128,8 @@ rule predict:
         "../workflow/scripts/predict.py"
 
 
-# Which steps are matched depends on all runs of a model, so one job predicts them all. What
-# a run has predicted at its step already is taken from there.
+# The matched steps depend on all runs of a model, so one job predicts with all of them. If a run
+# has already predicted with the weights of its step, these predictions are copied.
 rule predict_matched:
     input:
         corpus=corpus_of,

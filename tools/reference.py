@@ -110,7 +110,7 @@ def _section(name: str, schema: Schema) -> str:
         for key, one in schema["properties"].items()
     ]
     if all(default == "required" for _, _, default, _ in rows):
-        columns, *rows = [[key, value, told] for key, value, _, told in (columns, *rows)]
+        columns, *rows = [[key, value, text] for key, value, _, text in (columns, *rows)]
     about = _plain(schema.get("description", ""))
     table = [_line(columns), _line(["---"] * len(columns)), *map(_line, rows)]
     return "\n".join([f"## {name}\n", *([f"{about}\n"] if about else []), *table, ""])

@@ -142,7 +142,7 @@ def test_figures_carry_their_captions(scale: Scale, html: str) -> None:
 
 
 def test_diverged_runs_are_named(html: str) -> None:
-    assert "2 runs diverged; they are left out of all numbers, never replaced: " in html
+    assert "2 runs diverged; they are excluded from every statistic and never replaced: " in html
     assert f"charlm my-act seed 2 ({WHY[DIVERGED]})" in html
     assert "without seed 2 (diverged)" in html
 
@@ -167,9 +167,9 @@ def lost(tmp_path_factory: pytest.TempPathFactory) -> Scale:
 
 def test_a_failed_run_is_told_apart_from_a_diverged_one(lost: Scale) -> None:
     said = (
-        f"1 run diverged and 2 failed; they are left out of all numbers, never replaced: charlm "
-        f"relu seed 1 ({WHY[DIVERGED]}), charlm my-act seed 2 ({WHY[FAILED]}) and charlm my-act "
-        f"seed 3 (out of memory at step 0)."
+        "1 run diverged and 2 failed; they are excluded from every statistic and never replaced: "
+        f"charlm relu seed 1 ({WHY[DIVERGED]}), charlm my-act seed 2 ({WHY[FAILED]}) and "
+        f"charlm my-act seed 3 (out of memory at step 0)."
     )
     assert trained(lost.numbers).endswith(said)
     html = write(lost, figures=False)
@@ -180,7 +180,9 @@ def test_a_failed_run_is_told_apart_from_a_diverged_one(lost: Scale) -> None:
 
 def test_one_lost_run_is_told_in_the_singular(tmp_path: Path) -> None:
     one = make_scale(tmp_path, models=("charlm",), out_of_memory=[("relu", 1)])
-    told = "1 run failed; it is left out of all numbers, never replaced: charlm relu seed 1"
+    told = (
+        "1 run failed; it is excluded from every statistic and never replaced: charlm relu seed 1"
+    )
     assert trained(one.numbers).endswith(f" {told} ({WHY[FAILED]}).")
 
 

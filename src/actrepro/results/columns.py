@@ -66,7 +66,7 @@ COLUMN_TEXTS: Mapping[str, Mapping[str, str]] = {
         "`interval_over`": "`seeds and text` or `seeds`, as in `cells.csv`",
         "`sd`": "standard deviation of one seed's contribution",
         "`test`": "the test behind `p`, in words; measures of groups have none",
-        "`exact`": "whether all relabelings were gone through",
+        "`exact`": "whether all relabelings were tried",
         "`p`": "two-sided, that a and b are alike",
         "`p_smallest`": "the smallest p that n seeds can give",
         "`p_holm`": "`p` adjusted for its family",
@@ -94,7 +94,7 @@ COLUMN_TEXTS: Mapping[str, Mapping[str, str]] = {
         _COMPARED: "what is compared",
         "`a`, `b`": "the activations",
         "`kind`": "`same_seed`: from a's run to b's with the same seed. `other_seed`: between runs "
-        "of a and b with different seeds. `effect`: `other_seed` less the mean of both cells' "
+        "of a and b with different seeds. `effect`: `other_seed` minus the mean of both cells' "
         "differences between seeds",
         _ESTIMATE: "the mean",
         "`failed_gates`": "of either cell",

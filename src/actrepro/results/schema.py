@@ -238,9 +238,7 @@ class Contrast(TypedDict):
     ]
     p_smallest: Annotated[
         Probability | None,
-        Field(
-            description="The smallest p that so many seeds can give; null where there is no test."
-        ),
+        Field(description="The smallest p that n seeds can give; null where there is no test."),
     ]
     margin: Annotated[
         Positive | None,
@@ -431,7 +429,7 @@ class Across(TypedDict):
     effect: Annotated[
         Estimate | None,
         Field(
-            description="`other_seed` less the mean of both cells' differences between "
+            description="`other_seed` minus the mean of both cells' differences between "
             "seeds: what the activation adds to what the seed does alone; "
             "null with fewer than two seeds."
         ),

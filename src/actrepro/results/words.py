@@ -53,8 +53,8 @@ def lost_line(stats: Stats, most: int = MOST_NAMED) -> str:
         return ""
     counts = lost_counts((status for status, _ in lost), lambda runs: counted(runs, "run"))
     return (
-        f"{listed(counts)}; {'it is' if len(lost) == 1 else 'they are'} left out of all numbers, "
-        f"never replaced: {listed([name for _, name in lost], most)}."
+        f"{listed(counts)}; {'it is' if len(lost) == 1 else 'they are'} excluded from every "
+        f"statistic and never replaced: {listed([name for _, name in lost], most)}."
     )
 
 

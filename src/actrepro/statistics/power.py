@@ -129,8 +129,8 @@ def seeds_to_settle(
 def detectable(sd: float, n: int, alpha: float, family: int, power: float = 0.8) -> float | None:
     """Compute the smallest difference that n seeds find with this power at alpha/family.
 
-    None where the exact paired test cannot reach alpha/family with n seeds, whatever
-    the difference. The power is the t-test's, which the exact test nearly has.
+    None where the exact paired test cannot reach alpha/family with n seeds for
+    any difference. The power is the t-test's, which the exact test nearly has.
     """
     level = alpha / family
     if n < 2 or smallest_p(n) >= level:
