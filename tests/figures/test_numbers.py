@@ -18,7 +18,7 @@ from synthetic_scale import ACTIVATIONS, Scale, make_scale, renewed
 from actrepro.core.errors import ActreproError
 from actrepro.core.files import read_json
 from actrepro.figures import catalogue
-from actrepro.figures.breakdowns import MOST_SYMBOLS, NOBODY, shown
+from actrepro.figures.breakdowns import MOST_SYMBOLS, NOBODY, visible
 from actrepro.figures.catalogue import figure_names
 from actrepro.figures.contrasts import DECIDED
 from actrepro.figures.draw import Sources, compose, draw_figure, figure_caption
@@ -73,12 +73,12 @@ def test_where_stands_at_the_breakdowns_numbers(scale: Scale, breakdown: Any) ->
         assert [y for _, y in line] == [one["total_variation"] for one in cell["by_position"]]
     labels = [label.get_text() for label in symbols.get_xticklabels()]
     cell = breakdown["cells"]["relu"]
-    assert labels == [shown(one["symbol"]) for one in cell["by_symbol"][:MOST_SYMBOLS]]
+    assert labels == [visible(one["symbol"]) for one in cell["by_symbol"][:MOST_SYMBOLS]]
     assert symbols.get_ylim()[0] == 0
 
 
 def test_symbols_that_cannot_be_seen_have_a_sign() -> None:
-    assert [shown(one) for one in (" ", "\n", "a", "$", "\x00")] == ["␣", "⏎", "a", "$", "0"]
+    assert [visible(one) for one in (" ", "\n", "a", "$", "\x00")] == ["␣", "⏎", "a", "$", "0"]
 
 
 def test_calibration_stands_at_the_bins(scale: Scale, breakdown: Any) -> None:
