@@ -1,4 +1,4 @@
-"""The generated reference is as its types are, and knows every key."""
+"""The generated reference agrees with its types and lists every key."""
 
 from __future__ import annotations
 
