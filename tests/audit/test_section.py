@@ -46,7 +46,7 @@ def section_of(text: str) -> str:
 
 def test_without_an_audit_one_line_says_how_to_make_it(scale: Scale) -> None:
     text = write(scale, None)
-    assert "is not judged here" in section_of(text)
+    assert "does not judge an earlier study" in section_of(text)
     assert "earlier" in Page(text).ids
     assert text.count("<code>snakemake audit --cores 2</code>") == 1
     assert "less than 15 minutes" in text
@@ -93,9 +93,9 @@ def test_verdicts_whose_evidence_changed_are_not_shown(
     output = audit.folder / paths.REPORT
     write_report(contents("a study", inputs), output)
     said = section_of(output.read_text(encoding="utf-8"))
-    assert "1 file that the verdicts rest on changed or went" in said
+    assert "1 file that they rest on changed or disappeared" in said
     assert "snakemake audit --cores 2" in said
-    assert "changed or went" not in before
+    assert "changed or disappeared" not in before
     assert "artefact" in section_of(before)
     assert "artefact" not in said
 

@@ -1,4 +1,4 @@
-"""Documents: every command in them is run, or says why not here; every link leads somewhere."""
+"""Documents: every command in them runs, or has a reason not to; every link has a target."""
 
 from __future__ import annotations
 
@@ -84,12 +84,12 @@ of_tutorial = {*typed()}
 
 
 def reason(command: str) -> str | None:
-    """Why a command is not run here."""
+    """Return the reason why a command is not run here."""
     return next((why for start, why in ELSEWHERE.items() if command.startswith(start)), None)
 
 
 def harmless(command: str) -> str | None:
-    """A command as it is run here: planned, with what a reader would put in it."""
+    """Return a command as a dry run, with its placeholders filled in."""
     command = COMPLETED.get(command, command)
     for placeholder, ours in PLACEHOLDERS.items():
         command = command.replace(placeholder, ours)
@@ -137,7 +137,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 @pytest.fixture(scope="module")
 def outcomes(checkout: Checkout) -> Iterator[dict[str, Future[tuple[int, str]]]]:
-    """What became of each command, two at a time."""
+    """Run the commands, two at a time, and return their outcomes."""
     with ThreadPoolExecutor(max_workers=2) as pool:
         yield {
             command: pool.submit(checkout.run, f"source .venv/bin/activate\n{ours}")
@@ -184,7 +184,7 @@ def test_an_option_named_alone_is_one(named: str) -> None:
 
 
 def test_the_tutorials_commands_are_found() -> None:
-    """What `test_tutorial` runs is left out here, and nothing else is."""
+    """Only the commands that `test_tutorial` runs are left out here."""
     assert {*typed_in[TUTORIAL]} & of_tutorial
     assert "snakemake --cores 2 --configfile first.yaml" in of_tutorial
 

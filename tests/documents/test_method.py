@@ -1,4 +1,4 @@
-"""The method's page: what it names is there, and its numbers are the code's."""
+"""The method's page: the names in it exist, and its numbers are those of the code."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ NAMES = sorted(set(re.findall(r"`(actrepro\.[\w.]+)`", TEXT)))
 
 
 def rows(heading: str) -> list[list[str]]:
-    """The cells of the tables of a section, without their heads."""
+    """Return the cells of a section's tables, without headings."""
     section = PAGE.read_text(encoding="utf-8").partition(f"\n## {heading}\n")[2]
     lines = [line for line in re.split(r"^## ", section, flags=re.M)[0].splitlines() if line]
     table = [re.split(r"(?<!\\)\|", line)[1:-1] for line in lines if line.startswith("| `")]
@@ -46,7 +46,7 @@ def rows(heading: str) -> list[list[str]]:
 
 
 def default_of(function: Any, name: str) -> Any:
-    """What a parameter is where it is not given."""
+    """Return a parameter's default."""
     return inspect.signature(function).parameters[name].default
 
 

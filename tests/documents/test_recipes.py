@@ -1,4 +1,4 @@
-"""The recipes of CONTRIBUTING.md, carried out as they stand there."""
+"""The recipes of CONTRIBUTING.md, carried out as written."""
 
 from __future__ import annotations
 

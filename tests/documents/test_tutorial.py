@@ -1,4 +1,4 @@
-"""The tutorial, carried out as it stands: its files, its commands, in their order."""
+"""The tutorial, carried out as written: its files and its commands, in order."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ STEP = re.compile(r"^## (\d)\. ", re.MULTILINE)
 
 
 def steps() -> dict[int, str]:
-    """The text of each step by its number; 0 is what stands before the first."""
+    """Return each step's text by number; 0 is the text before the first step."""
     _, *parts = STEP.split("## 0. " + PAGE.read_text(encoding="utf-8"))
     return {int(number): text for number, text in zip(parts[::2], parts[1::2], strict=True)}
 
 
 def file(name: str) -> str:
-    """The text of a file that the tutorial has one write."""
+    """Return the text of a file that the tutorial tells readers to write."""
     found = BLOCK.findall(PAGE.read_text(encoding="utf-8"))
     [text] = [block for what, path, _, block in found if (what, path) == ("file", name)]
     return text
 
 
 def script_of(text: str, folder: Path) -> str:
-    """The commands of a step; its files are written where they are named, in its order."""
+    """Return a step's commands in order, with its files written where it names them."""
     lines = []
     for number, (what, name, language, block) in enumerate(BLOCK.findall(text)):
         if what:
@@ -57,7 +57,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
 
 @pytest.fixture(scope="module")
 def printed(checkout: Checkout, tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
-    """What each step printed; a command that fails ends its step."""
+    """Run every step and return its output; a command that fails ends its step."""
     blocks = tmp_path_factory.mktemp("blocks")
     found: dict[int, str] = {}
     for number, text in steps().items():

@@ -1,4 +1,4 @@
-"""CONTRIBUTING's walks through the code: each function is where its list says."""
+"""CONTRIBUTING's walks through the code: each function is in the file that its list names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STOPS = re.findall(r"`([\w/]+\.(?:py|smk))`: `([\w.]+)`", WALK)
 
 
 def names_in(file: Path) -> set[str]:
-    """Rules of a `.smk` file; functions, classes and methods of a module."""
+    """Return the rules of a `.smk` file, or a module's functions, classes and methods."""
     text = file.read_text(encoding="utf-8")
     if file.suffix == ".smk":
         return set(re.findall(r"^rule (\w+):", text, re.MULTILINE))

@@ -1,4 +1,4 @@
-"""Figures show the numbers of `stats.json`, say what is missing, and keep their bytes."""
+"""Figures show the numbers of `stats.json`, mark missing ones, and keep their bytes."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_rows_stand_at_the_numbers(
 
 
 def _crosses(panel: Axes) -> list[tuple[float, float]]:
-    """Where runs were lost."""
+    """Return the points where runs were lost."""
     marks = [line for line in panel.lines if line.get_marker() == "x"]
     return [(*line.get_xdata(), *line.get_ydata()) for line in marks]
 
@@ -194,7 +194,7 @@ FAILED = {"relu": "causal"}
 
 @pytest.fixture(scope="module")
 def failed(tmp_path_factory: pytest.TempPathFactory) -> Scale:
-    """Of three activations, one failed a gate in every model; runs of another predict noise."""
+    """A scale whose second of three activations failed a gate, and whose third predicts noise."""
     folder = tmp_path_factory.mktemp("failed")
     noise = {("my-act", seed): ignorant(folder, seed) for seed in (1, 2, 3)}
     return make_scale(

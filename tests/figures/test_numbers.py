@@ -18,7 +18,7 @@ from synthetic_scale import ACTIVATIONS, Scale, make_scale, renewed
 from actrepro.core.errors import ActreproError
 from actrepro.core.files import read_json
 from actrepro.figures import catalogue
-from actrepro.figures.breakdowns import MOST_SYMBOLS, NOBODY, shown
+from actrepro.figures.breakdowns import MOST_SYMBOLS, NOBODY, visible
 from actrepro.figures.catalogue import figure_names
 from actrepro.figures.contrasts import DECIDED
 from actrepro.figures.draw import Sources, compose, draw_figure, figure_caption
@@ -50,12 +50,12 @@ def figure_of(scale: Scale, name: str, numbers: Any = None) -> Figure:
 
 
 def points(panel: Axes, colour: str) -> list[list[tuple[float, float]]]:
-    """The points of each line of a colour, without its gaps."""
+    """Return the points of each line of a colour, without its gaps."""
     lines = [np.asarray(line.get_xydata()) for line in panel.lines if line.get_color() == colour]
     return [[(x, y) for x, y in line if y == y] for line in lines]
 
 
-def said(figure: Figure) -> list[str]:
+def words_in(figure: Figure) -> list[str]:
     return [text.get_text() for text in figure.findobj(Text)]
 
 
@@ -73,12 +73,12 @@ def test_where_stands_at_the_breakdowns_numbers(scale: Scale, breakdown: Any) ->
         assert [y for _, y in line] == [one["total_variation"] for one in cell["by_position"]]
     labels = [label.get_text() for label in symbols.get_xticklabels()]
     cell = breakdown["cells"]["relu"]
-    assert labels == [shown(one["symbol"]) for one in cell["by_symbol"][:MOST_SYMBOLS]]
+    assert labels == [visible(one["symbol"]) for one in cell["by_symbol"][:MOST_SYMBOLS]]
     assert symbols.get_ylim()[0] == 0
 
 
 def test_symbols_that_cannot_be_seen_have_a_sign() -> None:
-    assert [shown(one) for one in (" ", "\n", "a", "$", "\x00")] == ["␣", "⏎", "a", "$", "0"]
+    assert [visible(one) for one in (" ", "\n", "a", "$", "\x00")] == ["␣", "⏎", "a", "$", "0"]
 
 
 def test_calibration_stands_at_the_bins(scale: Scale, breakdown: Any) -> None:
@@ -88,7 +88,7 @@ def test_calibration_stands_at_the_bins(scale: Scale, breakdown: Any) -> None:
         wanted = [(one["confidence"], one["accuracy"]) for one in bins if one["share"] >= 0.01]
         assert wanted in points(figure.axes[0], COLOURS[activation])
         error = breakdown["cells"][activation]["calibration"]["error"]
-        assert f"{error:.3f} {activation}" in said(figure)
+        assert f"{error:.3f} {activation}" in words_in(figure)
 
 
 def test_ensembles_stand_at_their_sizes(scale: Scale, breakdown: Any) -> None:
@@ -105,13 +105,13 @@ def test_a_breakdown_of_single_runs_says_that_it_has_none(
     tmp_path: Path, name: str, why: str
 ) -> None:
     one = make_scale(tmp_path, seeds=(1,), models=("charlm",))
-    assert why in said(figure_of(one, name))
+    assert why in words_in(figure_of(one, name))
 
 
 def test_calibration_without_a_run_says_so(tmp_path: Path) -> None:
     lost = [(name, 1) for name in ACTIVATIONS]
     none = make_scale(tmp_path, seeds=(1,), models=("charlm",), diverged=lost)
-    assert "no run finished" in said(figure_of(none, "calibration"))
+    assert "no run finished" in words_in(figure_of(none, "calibration"))
 
 
 @pytest.mark.parametrize("name", ["where", "calibration", "ensemble"])
@@ -209,7 +209,7 @@ def test_power_marks_the_margin_and_the_seeds_there_are(scale: Scale) -> None:
 
 def test_power_without_contrasts_says_so(tmp_path: Path) -> None:
     one = make_scale(tmp_path, models=("charlm",), activations=("relu",))
-    assert "no contrast could be tested" in said(figure_of(one, "power"))
+    assert "no contrast could be tested" in words_in(figure_of(one, "power"))
 
 
 def test_variance_stands_at_the_shares(scale: Scale) -> None:
@@ -223,7 +223,7 @@ def test_variance_stands_at_the_shares(scale: Scale) -> None:
 
 def test_variance_of_one_seed_says_what_it_needs(tmp_path: Path) -> None:
     one = make_scale(tmp_path, seeds=(1,))
-    assert "needs 2 seeds of sound cells" in said(figure_of(one, "variance"))
+    assert "needs 2 seeds of sound cells" in words_in(figure_of(one, "variance"))
 
 
 def test_activations_stand_at_their_curves(scale: Scale) -> None:
@@ -237,7 +237,7 @@ def test_activations_stand_at_their_curves(scale: Scale) -> None:
 def test_an_activation_without_a_curve_says_so(scale: Scale) -> None:
     with style():
         figure = compose("activations", scale.numbers, Sources()).figure
-    assert said(figure).count("no curve recorded") == len(ACTIVATIONS)
+    assert words_in(figure).count("no curve recorded") == len(ACTIVATIONS)
 
 
 def test_the_front_is_drawn_through_the_cells_on_it(scale: Scale) -> None:
@@ -261,7 +261,7 @@ def test_the_comparison_ranks_only_what_is_beyond_noise(scale: Scale) -> None:
     figure = figure_of(scale, "comparison")
     titles = [panel.get_title(loc="left") for panel in figure.axes]
     assert [title[0] for title in titles] == ["a", "b", "c", "d"]
-    judged = [text for text in said(figure) if "the seeds’ noise" in text]
+    judged = [text for text in words_in(figure) if "the seeds’ noise" in text]
     assert len(judged) == 2
     assert "a ranking within the seeds’ noise is none" in figure_caption(
         "comparison", scale.numbers
@@ -270,7 +270,7 @@ def test_the_comparison_ranks_only_what_is_beyond_noise(scale: Scale) -> None:
 
 @pytest.fixture
 def crowded(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Every study is a large one."""
+    """Set the limits so low that every study is a large one."""
     for limit in ("SINGLES", "CROSSES", "NUMBERED", "CURVES", "CONTRASTS"):
         monkeypatch.setattr(catalogue, f"MOST_{limit}", 0)
     return
@@ -335,7 +335,7 @@ def test_no_label_is_outside_the_page(scale: Scale, name: str) -> None:
 
 
 def labels(panel: Axes) -> list[Text]:
-    """A panel's words, and the names of its rows; numbers of scales are matplotlib's affair."""
+    """Return a panel's texts and the names of its rows, without the numbers of its scales."""
     numbers = [
         one
         for one in (*panel.get_xticklabels(), *panel.get_yticklabels())

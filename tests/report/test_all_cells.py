@@ -33,7 +33,7 @@ def text(cell: str | Entry) -> str:
 
 
 def named(made: Table) -> dict[str, Row]:
-    """Rows by their first two cells."""
+    """Return rows by their first two cells."""
     return {" ".join(text(cell).rstrip(" †") for cell in row.cells[:2]): row for row in made.rows}
 
 

@@ -1,4 +1,4 @@
-"""Where seeds disagree, as the report shows it: tables true to the file, and a page that works."""
+"""The report's disagreement between seeds: tables agree with the file, and the page works."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ HOSTILE = "</script><!--<script>alert('1')</script> & \"so\"\\ on\n"
 
 
 def of_text(folder: Path, text: str, activations: int = 2, seeds: int = 3) -> dict[str, Any]:
-    """A model's breakdown, read back as from its file."""
+    """Return a model's breakdown, read back as from its file."""
     made = Long(folder, text, activations, seeds)
     found = breakdown(made.cells, made.corpus, made.evaluation)
     whole = {"schema": 1, "scale": "tiny", "model": "charlm", **found}
@@ -62,7 +62,7 @@ def drawn(made: Any, after: str = "") -> str:
 
 
 def data_of(markup: str) -> Any:
-    """What the page's script reads: up to the first end of a script, as browsers have it."""
+    """Return the page script's data, up to the first end of a script, as a browser reads it."""
     start = '<script type="application/json">'
     return json.loads(markup.partition(start)[2].partition("</script>")[0])
 
@@ -120,7 +120,7 @@ def _any(one: Any) -> bool:
     return bool(one["share"])
 
 
-def test_cells_that_have_nothing_to_compare_are_told_of(found: dict[str, Any]) -> None:
+def test_cells_that_have_nothing_to_compare_are_named(found: dict[str, Any]) -> None:
     one_left = copy.deepcopy(found)
     one_left["cells"]["act0"]["n"] = 1
     for table in tables(one_left):
@@ -168,12 +168,12 @@ def test_the_page_holds_what_the_file_says(found: dict[str, Any]) -> None:
     data, shown = data_of(drawn(made)), found["page"]
     assert (data["text"], data["context"]) == (shown["text"], shown["context"])
     assert data["most"] == max(max(cell["total_variation"]) for cell in shown["cells"].values())
-    for cell, told in zip(shown["cells"].values(), data["cells"], strict=True):
-        assert unpacked(told["variation"]) == [
+    for cell, text in zip(shown["cells"].values(), data["cells"], strict=True):
+        assert unpacked(text["variation"]) == [
             round(1000 * value) for value in cell["total_variation"]
         ]
-        assert (told["seeds"], told["top"], told["n"]) == (cell["seeds"], cell["top"], 3)
-        assert [[unpacked(rank) for rank in seed] for seed in told["share"]] == cell["share"]
+        assert (text["seeds"], text["top"], text["n"]) == (cell["seeds"], cell["top"], 3)
+        assert [[unpacked(rank) for rank in seed] for seed in text["share"]] == cell["share"]
 
 
 def unpacked(text: str) -> list[int]:
@@ -210,7 +210,7 @@ def test_a_large_studys_page_is_small(tmp_path: Path) -> None:
 
 
 def browsed(folder: Path, markup: str) -> str:
-    """The page after its scripts, as Chromium has it."""
+    """Return the page as Chromium shows it after its scripts."""
     file = folder / "page.html"
     file.write_text(markup, encoding="utf-8")
     options = ["--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=1000"]
@@ -219,7 +219,7 @@ def browsed(folder: Path, markup: str) -> str:
 
 
 def options_of(dom: str) -> list[str]:
-    """The markup of each character's element."""
+    """Return the markup of each character's element."""
     return re.findall(r'<span[^>]*role="option".*?</span>', dom, re.DOTALL)
 
 
@@ -265,16 +265,16 @@ def test_keys_pointer_and_choice_tell_of_a_character(found: dict[str, Any], tmp_
     select.value = "1";
     select.dispatchEvent(new Event("change", { bubbles: true }));
     """
-    told = panel_of(browsed(tmp_path, drawn(page(found, "page-tiny"), after)))
-    assert told == panel_text(found, "act1", 1)
+    text = panel_of(browsed(tmp_path, drawn(page(found, "page-tiny"), after)))
+    assert text == panel_text(found, "act1", 1)
     point = 'document.querySelectorAll("[role=option]")[7].dispatchEvent(new MouseEvent'
     after = f'{point}("mouseover", {{ bubbles: true }}));'
-    told = panel_of(browsed(tmp_path, drawn(page(found, "page-tiny"), after)))
-    assert told == panel_text(found, "act0", 7)
+    text = panel_of(browsed(tmp_path, drawn(page(found, "page-tiny"), after)))
+    assert text == panel_text(found, "act0", 7)
 
 
 def panel_text(found: dict[str, Any], activation: str, place: int) -> str:
-    """What the panel is to say of a character."""
+    """Return the text that the panel should show for a character."""
     shown = found["page"]
     cell, symbol = shown["cells"][activation], shown["text"][place]
     before = (shown["context"] + shown["text"][:place])[-16:]

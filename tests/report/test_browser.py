@@ -1,4 +1,4 @@
-"""The report in a real browser: it loads nothing, sorts, filters, tells origins, is accessible."""
+"""The report in a real browser: it loads nothing, sorts, filters, shows origins, is accessible."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def page(browser: Browser, report: Path) -> Iterator[Page]:
 
 
 def column(page: Page, title: str, place: int) -> list[str]:
-    """A column of a table as shown, without second lines."""
+    """Return a column of a table as shown, without second lines."""
     return page.evaluate(
         """([title, place]) => [...document.querySelectorAll(`[aria-label="${title}"] tbody tr`)]
         .map((row) => row.cells[place].firstChild?.textContent ?? "")""",
@@ -141,7 +141,7 @@ def test_a_long_table_is_built_as_its_markup_is(page: Page) -> None:
 
 
 def _plain(markup: str) -> list[str]:
-    """Markup without blanks, its attributes in one order."""
+    """Return markup without white space, with its attributes sorted."""
     tags = re.findall(r"<[^>]+>|[^<]+", markup)
     return [" ".join(sorted(tag.strip("<>").split())) for tag in tags if tag.strip()]
 

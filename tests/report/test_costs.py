@@ -99,7 +99,7 @@ def test_training_is_of_finished_runs(scale: Scale) -> None:
         assert rows[model][1:3] == [str(len(seconds)), formats.number(fmean(seconds), 1)]
 
 
-def test_energy_is_said_to_be_unknown(scale: Scale) -> None:
+def test_energy_is_unknown(scale: Scale) -> None:
     assert "Energy was not measured." in line([scale.numbers])
     assert line([scale.numbers]).startswith("18 runs took ")
 
@@ -157,7 +157,7 @@ def test_the_section_reads_benchmarks_of_its_own_scales(
 
 @pytest.fixture(scope="module")
 def page(scale: Scale, models: dict[str, Any]) -> Iterator[Page]:
-    """The report with a calculator, in a browser."""
+    """Return the report with a calculator, in a browser."""
     sizes = scale.folder / "results/models.json"
     outlined = {
         name: {

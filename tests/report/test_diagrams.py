@@ -1,4 +1,4 @@
-"""Diagrams of models: every part is there, what repeats is said, and nothing breaks the page."""
+"""Diagrams of models: every part and repeat is shown, and nothing breaks the page."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def test_boxes_follow_each_other_within_the_picture() -> None:
     assert bottom < float(root.attrib["height"])
 
 
-def test_it_is_told_in_words() -> None:
-    told = described("charlm", OUTLINE)
-    assert ElementTree.fromstring(diagram("charlm", OUTLINE)).attrib["aria-label"] == told
+def test_it_is_described_in_words() -> None:
+    text = described("charlm", OUTLINE)
+    assert ElementTree.fromstring(diagram("charlm", OUTLINE)).attrib["aria-label"] == text
     assert (
         "blocks (6 times, Linear, 1,200 parameters each, with the activation, made of attention "
         "(Linear, 1,200 parameters) and mlp (Linear, 1,200 parameters, with the activation))"
-    ) in told
+    ) in text
 
 
 def test_a_part_that_is_called_again_says_so() -> None:

@@ -1,4 +1,4 @@
-"""A figure inside a page: its colours follow the page, and nothing that it points to is lost."""
+"""A figure inside a page: its colours follow the theme, and all that it refers to is kept."""
 
 from __future__ import annotations
 

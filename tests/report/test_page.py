@@ -1,4 +1,4 @@
-"""The report: self-contained, well-formed, and true to the numbers of `stats.json`."""
+"""The report is self-contained and well-formed, and shows the numbers of `stats.json`."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ from actrepro.report.sections.gates import (
 )
 from actrepro.report.sections.other_tests import decomposition_table, omnibus_table, pairs_table
 from actrepro.report.sections.run import lost_table, machines_table, models_table, protocol_table
-from actrepro.report.sections.verdicts import at_all, counts_line, settling, warning
+from actrepro.report.sections.verdicts import counts_line, omnibus_line, settling, warning
 from actrepro.results.cells import cells_of
 from actrepro.results.contrasts import (
     ACCURACY,
@@ -149,7 +149,7 @@ def test_diverged_runs_are_named(html: str) -> None:
 
 @pytest.fixture(scope="module")
 def lost(tmp_path_factory: pytest.TempPathFactory) -> Scale:
-    """A run diverged, one failed, and one failed before its history began."""
+    """A scale with a diverged run, a failed run, and a run that failed before its history began."""
     made = make_scale(
         tmp_path_factory.mktemp("lost"),
         models=("charlm",),
@@ -165,25 +165,25 @@ def lost(tmp_path_factory: pytest.TempPathFactory) -> Scale:
     return changed(made, at_once)
 
 
-def test_a_failed_run_is_told_apart_from_a_diverged_one(lost: Scale) -> None:
-    said = (
+def test_a_failed_run_is_distinguished_from_a_diverged_one(lost: Scale) -> None:
+    text = (
         "1 run diverged and 2 failed; they are excluded from every statistic and never replaced: "
         f"charlm relu seed 1 ({WHY[DIVERGED]}), charlm my-act seed 2 ({WHY[FAILED]}) and "
         f"charlm my-act seed 3 (out of memory at step 0)."
     )
-    assert trained(lost.numbers).endswith(said)
+    assert trained(lost.numbers).endswith(text)
     html = write(lost, figures=False)
-    assert said in html
+    assert text in html
     assert "without seed 1 (diverged)" in html
     assert "without seed 2, 3 (failed)" in html
 
 
-def test_one_lost_run_is_told_in_the_singular(tmp_path: Path) -> None:
+def test_one_lost_run_is_reported_in_the_singular(tmp_path: Path) -> None:
     one = make_scale(tmp_path, models=("charlm",), out_of_memory=[("relu", 1)])
-    told = (
+    text = (
         "1 run failed; it is excluded from every statistic and never replaced: charlm relu seed 1"
     )
-    assert trained(one.numbers).endswith(f" {told} ({WHY[FAILED]}).")
+    assert trained(one.numbers).endswith(f" {text} ({WHY[FAILED]}).")
 
 
 def test_runs_are_counted_by_how_they_ended(lost: Scale) -> None:
@@ -237,7 +237,7 @@ def test_hostile_names_are_escaped(scale: Scale) -> None:
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-def test_what_is_missing_is_said(tmp_path: Path, case: dict[str, Any]) -> None:
+def test_what_is_missing_is_stated(tmp_path: Path, case: dict[str, Any]) -> None:
     made = make_scale(tmp_path, **{"models": ("charlm",), "best_is_final": True, **case})
     html = write(made, figures=False)
     Page(html)
@@ -305,14 +305,14 @@ def test_tables_name_where_they_come_from(scale: Scale) -> None:
     assert list(found) == list(ACTIVATIONS)
 
 
-def test_too_few_seeds_for_any_test_is_said(whole: Scale) -> None:
+def test_too_few_seeds_for_any_test_is_stated(whole: Scale) -> None:
     numbers = whole.numbers
-    said = warning(numbers)
-    assert said == summary(numbers).warning
-    assert said.startswith("Smoke study: 3 seeds. At least 10 are needed for claims.")
+    text = warning(numbers)
+    assert text == summary(numbers).warning
+    assert text.startswith("Smoke study: 3 seeds. At least 10 are needed for claims.")
     assert numbers["reach"]["p"] == numbers["reach"]["p_holm"] == smallest_p(3) == 0.25
-    assert "No contrast of two activations with 3 seeds can reach significance" in said
-    assert "at least 6 seeds" in said
+    assert "No contrast of two activations with 3 seeds can reach significance" in text
+    assert "at least 6 seeds" in text
 
 
 def with_contrasts(
@@ -331,12 +331,12 @@ def small(contrast: dict[str, Any]) -> None:
     contrast.update(seeds_to_settle=None, detectable=None)
 
 
-def test_a_contrast_that_differs_is_told(whole: Scale) -> None:
+def test_a_contrast_that_differs_is_reported(whole: Scale) -> None:
     numbers = with_contrasts(whole, small)
     numbers.update(seeds=list(range(10)), smoke=False)
-    said = summary(numbers)
-    assert said.warning == ""
-    told = dict(said.points)["Do activations differ?"]
+    text = summary(numbers)
+    assert text.warning == ""
+    told = dict(text.points)["Do activations differ?"]
     assert "at the fixed step: of 2 contrasts 2 different, 0 equivalent (within ±0.01)" in told
     assert "at matched loss: of 2 contrasts 0 different" in told
     assert (
@@ -356,7 +356,7 @@ def test_a_contrast_can_be_equivalent_and_not_zero(whole: Scale) -> None:
     assert row.cells[6] == Entry("equivalent", "though not zero, p < 0.05", kind="equivalent")
 
 
-def test_correction_beyond_reach_is_said(whole: Scale) -> None:
+def test_correction_beyond_reach_is_stated(whole: Scale) -> None:
     def halved(contrast: dict[str, Any]) -> None:
         contrast["p_smallest"] = 0.04
 
@@ -367,7 +367,7 @@ def test_correction_beyond_reach_is_said(whole: Scale) -> None:
     assert "after correction, whatever the data" in warning(renewed(numbers))
 
 
-def test_what_would_settle_it_is_told(whole: Scale) -> None:
+def test_what_would_settle_it_is_reported(whole: Scale) -> None:
     seeds = iter([(4, None, 4), (None, 90, 90)])
 
     def planned(contrast: dict[str, Any]) -> None:
@@ -376,12 +376,12 @@ def test_what_would_settle_it_is_told(whole: Scale) -> None:
         contrast.update(verdict="inconclusive", seeds_to_settle=found, detectable=0.03)
 
     numbers = with_contrasts(whole, planned)
-    said = settling(numbers)
+    text = settling(numbers)
     assert (
-        "at the fixed step, of 2 inconclusive contrasts 2 would be settled by 4 to 90 seeds" in said
+        "at the fixed step, of 2 inconclusive contrasts 2 would be settled by 4 to 90 seeds" in text
     )
-    assert "(median 90)" in said
-    assert "could have shown differences of 0.0300, by" in said
+    assert "(median 90)" in text
+    assert "could have shown differences of 0.0300, depending on" in text
     [row] = contrasts_table(numbers, "charlm", COMPARED[0]).rows
     hint = (
         "to show a difference: 4 seeds; to show equivalence: —; "
@@ -395,7 +395,7 @@ def test_what_would_settle_it_is_told(whole: Scale) -> None:
 
     numbers = with_contrasts(whole, never)
     assert "2 not by 1,000" in settling(numbers)
-    assert "could not have shown any difference of two activations, however large" in settling(
+    assert "could not have shown any difference between two activations, however large" in settling(
         numbers
     )
     [row] = contrasts_table(numbers, "charlm", COMPARED[0]).rows
@@ -425,7 +425,7 @@ def test_contrasts_show_the_numbers_under_both_rules(unsound: Scale, compared: A
 def assert_contrast(
     numbers: Any, model: str, compared: Any, contrast: Any, rule: str, cells: Any
 ) -> None:
-    """One half of a row, read back."""
+    """Check one half of a row, read back as numbers."""
     difference, p, holm, tost, *gap, verdict = cells
     digits, scale = (2, 100) if compared.metric == ACCURACY else (4, 1)
     low, high = (formats.number(end * scale, digits) for end in contrast["interval"])
@@ -459,9 +459,9 @@ def test_verdicts_are_counted(unsound: Scale) -> None:
         )
         words_of = ("different", "equivalent", "inconclusive", "unsound", None)
         assert counts == [str(found[word]) for word in words_of]
-        told = counts_line(unsound.numbers, compared)
-        assert f"{at}: of {found.total()} contrasts {found['different']} different" in told
-        assert f"{found['unsound']} unsound" in told
+        text = counts_line(unsound.numbers, compared)
+        assert f"{at}: of {found.total()} contrasts {found['different']} different" in text
+        assert f"{found['unsound']} unsound" in text
         assert found["unsound"] == 4
     assert len(rows) == 6
 
@@ -475,17 +475,17 @@ def test_activation_is_set_against_seed(scale: Scale) -> None:
                 one["same_seed"]["value"] = activation
         for cell in cells_of(numbers, model).values():
             cell["differences"][PRIMARY]["value"] = seed
-    said = activation_against_seed(renewed(numbers))
-    assert "variation of 0.100 to 0.300" in said
-    assert "changes them by 0.200" in said
-    assert "less than the seed in 1 of 2 models" in said
+    text = activation_against_seed(renewed(numbers))
+    assert "variation of 0.100 to 0.300" in text
+    assert "changes them by 0.200" in text
+    assert "less than the seed in 1 of 2 models" in text
     fail(numbers, "charlm", "relu")
     assert "variation of 0.300, by model" in activation_against_seed(renewed(numbers))
 
 
 @pytest.fixture(scope="module")
 def unsound(tmp_path_factory: pytest.TempPathFactory) -> Scale:
-    """Of three activations one failed a gate in both models."""
+    """A scale in which one of three activations failed a gate in both models."""
     folder = tmp_path_factory.mktemp("unsound")
     return make_scale(folder, activations=("relu", "my-act", "elu"), failed={"relu": "causal"})
 
@@ -497,7 +497,7 @@ def fail(numbers: dict[str, Any], model: str, activation: str, gate: str = "wire
     cell["gates"][gate]["passed"] = False
 
 
-def test_failed_gates_are_told_and_marked(unsound: Scale) -> None:
+def test_failed_gates_are_reported_and_marked(unsound: Scale) -> None:
     line = gates_line(unsound.numbers)
     assert "6 cells, 13 gates each: 4 cells passed every gate." in line
     assert "causal in charlm relu and my_model relu" in line
@@ -534,12 +534,12 @@ def test_gates_stand_by_cell(unsound: Scale) -> None:
     assert row.cells == ["charlm relu", "causal", "", "made up"]
 
 
-def test_gates_that_differ_between_rules_are_told(unsound: Scale) -> None:
+def test_gates_that_differ_between_rules_are_reported(unsound: Scale) -> None:
     assert "the same gates fail" in other_rules_line(unsound.numbers)
     numbers = copy.deepcopy(unsound.numbers)
     fail(numbers, "charlm", "elu", "learned")
     assert other_rules_line(numbers) == (
-        "Otherwise than at the final step: at the best checkpoint, charlm elu passes learned; "
+        "Unlike at the final step: at the best checkpoint, charlm elu passes learned; "
         "at matched loss, charlm elu passes learned."
     )
 
@@ -602,7 +602,7 @@ def test_an_unusable_run_is_named(tmp_path: Path) -> None:
     assert "shared evaluation in charlm my-act" in html
 
 
-def test_what_has_not_learned_is_told(tmp_path: Path) -> None:
+def test_what_has_not_learned_is_reported(tmp_path: Path) -> None:
     runs = {("my-act", seed): ignorant(tmp_path, seed) for seed in (1, 2, 3)}
     made = make_scale(tmp_path, models=("charlm",), changed_runs=runs)
     assert "unigram table: charlm my-act." in learning(made.numbers)
@@ -678,13 +678,13 @@ def test_every_measure_has_range_and_source(whole: Scale) -> None:
     assert rows["loss"][3] == "0 to ∞"
     assert rows["tv-half_l1-pairs"][3] == "0 to 1"
     assert rows["kappa-fleiss"][3] == "−1 to 1"
-    assert "(more is more alike)" in rows["kappa-fleiss"][1]
+    assert "(higher is more alike)" in rows["kappa-fleiss"][1]
 
 
 def test_a_large_p_is_never_called_sameness(whole: Scale) -> None:
     html = write(whole, figures=False).lower()
-    for said in ("no difference", "no effect", "are the same", "insensitive"):
-        assert said not in html
+    for text in ("no difference", "no effect", "are the same", "insensitive"):
+        assert text not in html
     assert "is no evidence that activations are alike" in html
 
 
@@ -728,7 +728,7 @@ def test_formats(made: str, wanted: str) -> None:
     assert made == wanted
 
 
-def test_tests_of_all_activations_together_are_told(whole: Scale) -> None:
+def test_tests_of_all_activations_together_are_reported(whole: Scale) -> None:
     numbers = copy.deepcopy(whole.numbers)
     found = {model: {"p": 0.001, "p_holm": 0.002} for model in MODELS}
     numbers["omnibus"]["final"]["loss.all"] = found
@@ -738,6 +738,6 @@ def test_tests_of_all_activations_together_are_told(whole: Scale) -> None:
     assert (
         f"p < 0.05 in {size - 1} of {size} models for total variation between seeds "
         f"(smallest p 0.002) and in {size} of {size} models for test loss (smallest p 0.002)."
-    ) in at_all(numbers)
+    ) in omnibus_line(numbers)
     numbers["omnibus"]["final"] = {metric: {} for metric in numbers["omnibus"]["final"]}
-    assert at_all(numbers) == ""
+    assert omnibus_line(numbers) == ""

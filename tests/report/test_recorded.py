@@ -1,4 +1,4 @@
-"""The report’s section on recorded results: only with a record, marked, apart from the rest."""
+"""The report’s section on recorded results: present only with a record, and kept apart."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from actrepro.measures import PRIMARY
 from actrepro.replication.archive import Record, Records, read_record, read_records
 from actrepro.replication.archive_writer import record_study
 from actrepro.report.page import Inputs, contents, write_report
-from actrepro.report.sections.recorded import results_table, section, told
+from actrepro.report.sections.recorded import describe, results_table, section
 from actrepro.results.cells import cells_of
 
 CHURN = "churn-top1-pairs.all"
@@ -27,13 +27,13 @@ CHURN = "churn-top1-pairs.all"
 
 @pytest.fixture(scope="module")
 def scale(tmp_path_factory: pytest.TempPathFactory) -> Scale:
-    """What the run of the report has made itself."""
+    """A scale that the run of the report computed."""
     return make_scale(tmp_path_factory.mktemp("scale"), models=("charlm",))
 
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory: pytest.TempPathFactory) -> Record:
-    """Two models at two scales; a run diverged, and an activation failed a gate."""
+    """A record with two models and two scales; one run diverged, one activation failed a gate."""
     root = tmp_path_factory.mktemp("record")
     one = study(models=("charlm", "convlm"), scales=("cpu", "full"))
     make_results(root, one, diverged=[("gelu", 2)], failed={"relu": "causal"})
@@ -61,19 +61,19 @@ def test_without_records_there_is_no_section(scale: Scale) -> None:
 
 
 def test_a_record_says_what_it_is_and_where_it_is_from(scale: Scale, record: Record) -> None:
-    said = words_of(section_of(write(scale, record.folder)))
-    assert "Record h100 Study big at scale cpu and full: 2 models × 2 activations × 3 seeds" in said
-    assert "runs 20 finished and 4 diverged." in said
+    text = words_of(section_of(write(scale, record.folder)))
+    assert "Record h100 Study big at scale cpu and full: 2 models × 2 activations × 3 seeds" in text
+    assert "runs 20 finished and 4 diverged." in text
     assert (
         f"Recorded on {GPU} (A <Chip> & Co, 2 cores, Linux x86_64), from commit c0ffeec0ffee, with "
-        "uncommitted changes." in said
+        "uncommitted changes." in text
     )
-    assert record.provenance.command in said
+    assert record.provenance.command in text
     for one in ("cpu", "full"):
-        assert f"Recorded on {GPU}, not computed by this run." in said
-        assert f"From resources/recorded/h100/{one}/stats.json: models.*.rules.final.cells" in said
-    assert "resources/recorded/h100/provenance.json" in said
-    assert not re.search(r"\b20\d\d-\d\d", said)
+        assert f"Recorded on {GPU}, not computed by this run." in text
+        assert f"From resources/recorded/h100/{one}/stats.json: models.*.rules.final.cells" in text
+    assert "resources/recorded/h100/provenance.json" in text
+    assert not re.search(r"\b20\d\d-\d\d", text)
 
 
 def test_numbers_are_those_of_the_record(scale: Scale, record: Record) -> None:
@@ -118,19 +118,19 @@ def test_page_is_well_formed_and_loads_nothing(scale: Scale, record: Record) -> 
     assert write(scale, record.folder) == text
 
 
-def test_what_is_ignored_is_told_and_not_shown(
+def test_what_is_ignored_is_reported_and_not_shown(
     scale: Scale, record: Record, tmp_path: Path
 ) -> None:
     altered = tmp_path / "h100"
     shutil.copytree(record.folder, altered)
     stats = altered / "full/stats.json"
     stats.write_text(stats.read_text(encoding="utf-8") + " ", encoding="utf-8")
-    said = words_of(section_of(write(scale, altered)))
+    text = words_of(section_of(write(scale, altered)))
     assert "resources/recorded/h100 is ignored: changed since it was recorded: full/stats.json" in (
-        said
+        text
     )
-    assert "not computed by this run" not in said
-    assert GPU not in said
+    assert "not computed by this run" not in text
+    assert GPU not in text
 
 
 def test_what_this_run_has_made_is_not_called_anothers(record: Record) -> None:
@@ -143,14 +143,14 @@ def test_what_this_run_has_made_is_not_called_anothers(record: Record) -> None:
     assert f"Recorded on {GPU}, the same numbers as this run’s." in full.caption
 
 
-def test_several_machines_are_told_with_their_runs(tmp_path: Path) -> None:
+def test_several_machines_are_reported_with_their_runs(tmp_path: Path) -> None:
     one = study(seeds=(1, 2))
     make_results(tmp_path, one)
     [path, *_] = sorted((tmp_path / "results").rglob("run.json"))
     path.write_text(path.read_text(encoding="utf-8").replace(GPU, "cpu"), encoding="utf-8")
     record_study("two", one.as_asked(), tmp_path)
     found = read_records([tmp_path / paths.at(paths.RECORD, record="two")])
-    assert f"Recorded on {GPU} (3 runs) and cpu (1 run) (" in told(found.whole["two"])
+    assert f"Recorded on {GPU} (3 runs) and cpu (1 run) (" in describe(found.whole["two"])
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="asks a browser")

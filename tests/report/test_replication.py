@@ -1,4 +1,4 @@
-"""The report's section on the same runs made elsewhere: there with a comparison, true to it."""
+"""The report's section on the same runs made elsewhere agrees with the comparison."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from actrepro.core import formats, paths
 from actrepro.core.files import read_json, write_json
 from actrepro.measures import PRIMARY
 from actrepro.report.page import Inputs, contents, write_report
-from actrepro.report.sections.replication import found_line, is_of, results_table, section
+from actrepro.report.sections.replication import comparison_line, matches, results_table, section
 
 SEEDS = (1, 2, 3)
 GONE = ("charlm", "my-act", 2)
@@ -32,7 +32,7 @@ def scale(tmp_path_factory: pytest.TempPathFactory) -> Scale:
 
 @pytest.fixture(scope="module")
 def made(scale: Scale) -> dict[str, Any]:
-    """The scale's runs here; there, the first is the same and the fifth was lost."""
+    """A comparison in which the first run is the same elsewhere and the fifth was lost there."""
     folders = Folders(scale.folder)
     model = synthetic.Model(scale.folder / "made", ACTIVATIONS, SEEDS)
     for place, (run, here) in enumerate(model.predictions.items()):
@@ -43,7 +43,7 @@ def made(scale: Scale) -> dict[str, Any]:
 
 
 def write(scale: Scale, made: dict[str, Any] | None) -> str:
-    """The page, with a comparison or without."""
+    """Write the page, with or without a comparison."""
     output = scale.folder / paths.REPORT
     path = scale.folder / "elsewhere.json"
     if made is not None:
@@ -55,7 +55,7 @@ def write(scale: Scale, made: dict[str, Any] | None) -> str:
 
 
 def section_of(text: str) -> str:
-    """The section's text without its markup."""
+    """Return the section's text without its markup."""
     [markup] = re.findall(r'<section id="elsewhere">.*?</section>', text, re.DOTALL)
     return html.unescape(" ".join(re.sub(r"<[^>]+>", " ", markup).split()))
 
@@ -66,7 +66,7 @@ def test_without_a_comparison_there_is_no_section(scale: Scale) -> None:
     assert 'href="#elsewhere"' not in text
 
 
-def test_with_a_comparison_its_numbers_are_told(scale: Scale, made: dict[str, Any]) -> None:
+def test_with_a_comparison_its_numbers_are_reported(scale: Scale, made: dict[str, Any]) -> None:
     text = write(scale, made)
     page = Page(text)
     assert len(page.ids) == len(set(page.ids))
@@ -132,22 +132,22 @@ def test_other_runs_than_the_reports_are_not_shown(
     scale: Scale, made: dict[str, Any], change: Any
 ) -> None:
     made, stats = copy.deepcopy(made), copy.deepcopy(scale.numbers)
-    assert is_of(stats, made)
+    assert matches(stats, made)
     change(made, stats)
-    assert not is_of(stats, made)
+    assert not matches(stats, made)
     found = section(stats, made)
     assert found.warning.startswith(
-        "results/tiny/elsewhere.json was made of other runs than those that this report shows"
+        "results/tiny/elsewhere.json compares other runs than those that this report shows"
     )
     assert found.line == ""
     assert found.results is found.ran_on is found.excluded is None
 
 
 def test_a_comparison_of_other_runs_is_a_warning(scale: Scale, made: dict[str, Any]) -> None:
-    said = section_of(write(scale, {**made, "evaluation_sha256": "other"}))
-    assert "was made of other runs" in said
-    assert "Run snakemake elsewhere --config elsewhere=/path/to/results to compare" in said
-    assert "NVIDIA" not in said
+    text = section_of(write(scale, {**made, "evaluation_sha256": "other"}))
+    assert "compares other runs" in text
+    assert "Run snakemake elsewhere --config elsewhere=/path/to/results to compare" in text
+    assert "NVIDIA" not in text
 
 
 def test_a_comparison_of_a_scale_that_is_not_shown_is_left_out(
@@ -157,21 +157,21 @@ def test_a_comparison_of_a_scale_that_is_not_shown_is_left_out(
 
 
 def test_some_of_the_reports_runs_suffice(scale: Scale, made: dict[str, Any]) -> None:
-    assert is_of(scale.numbers, {**made, "cells": made["cells"][1:]})
+    assert matches(scale.numbers, {**made, "cells": made["cells"][1:]})
 
 
-def test_nothing_to_compare_is_said(scale: Scale, made: dict[str, Any]) -> None:
+def test_nothing_to_compare_is_stated(scale: Scale, made: dict[str, Any]) -> None:
     excluded = [{"model": "charlm", "activation": "relu", "seed": 1, "why": "missing there"}]
     nothing = {**made, "cells": [], "ran_on": [], "excluded": excluded * 2}
-    said = section_of(write(scale, nothing))
-    assert "0 of 2 runs compared. " in said
-    assert "charlm relu 1 missing there" in said
-    assert "The two sides" not in said
+    text = section_of(write(scale, nothing))
+    assert "0 of 2 runs compared. " in text
+    assert "charlm relu 1 missing there" in text
+    assert "The two sides" not in text
 
 
-def test_no_difference_between_the_sides_is_said(made: dict[str, Any]) -> None:
+def test_no_difference_between_the_sides_is_stated(made: dict[str, Any]) -> None:
     same = {**made, "ran_on": [{**one, "differ": 0} for one in made["ran_on"]]}
-    assert found_line(same).endswith("Nothing that is recorded of the two sides differs.")
+    assert comparison_line(same).endswith("Nothing that is recorded of the two sides differs.")
 
 
 def test_one_seed_has_no_ratio(scale: Scale, tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_one_seed_has_no_ratio(scale: Scale, tmp_path: Path) -> None:
     here, there = (synthetic.predictions(folders.evaluation, seed) for seed in (1, 2))
     folders.add(("charlm", "relu", 1), here, there)
     found = folders.compare()
-    line = found_line(found)
+    line = comparison_line(found)
     assert line.startswith("1 of 1 run compared: 0 ended in")
     assert "another here" not in line
     assert "times" not in line

@@ -1,4 +1,4 @@
-"""The summary of a scale: the numbers of `stats.json`, what failed, and the verdicts."""
+"""The summary of a scale: the numbers of `stats.json`, failures, and verdicts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SHOWN = {
 
 @pytest.fixture(scope="module")
 def scale(tmp_path_factory: pytest.TempPathFactory) -> Scale:
-    """One run diverged, one failed, one cell predicts noise, one failed a gate before training."""
+    """A scale with a diverged run, a failed run, a cell of noise and a failed gate."""
     folder = tmp_path_factory.mktemp("summary")
     return make_scale(
         folder,
@@ -48,7 +48,7 @@ def scale(tmp_path_factory: pytest.TempPathFactory) -> Scale:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Scale:
-    """A scale of which nothing is missing."""
+    """A complete scale."""
     return make_scale(tmp_path_factory.mktemp("whole"), activations=ACTIVATIONS, models=MODELS)
 
 
@@ -101,10 +101,10 @@ def test_it_names_what_a_cell_is_without(scale: Scale) -> None:
 
 
 def test_it_names_lost_runs_with_their_reasons(scale: Scale, whole: Scale) -> None:
-    said = " ".join(summary_text(scale.numbers).split())
-    assert "2 runs diverged and 2 failed; they are excluded from every statistic and never" in said
-    assert f"tinylstm relu seed 2 ({WHY[DIVERGED]})" in said
-    assert f"charlm smelu_05 seed 3 ({WHY[FAILED]})" in said
+    text = " ".join(summary_text(scale.numbers).split())
+    assert "2 runs diverged and 2 failed; they are excluded from every statistic and never" in text
+    assert f"tinylstm relu seed 2 ({WHY[DIVERGED]})" in text
+    assert f"charlm smelu_05 seed 3 ({WHY[FAILED]})" in text
     assert "excluded from every statistic" not in " ".join(summary_text(whole.numbers).split())
 
 
@@ -120,8 +120,8 @@ def test_it_marks_what_failed(scale: Scale) -> None:
         assert noise.endswith("  failed: distinct, learned")
         assert "†" not in line_of(summary, model, "relu")
     assert "gates: 4 of 8 cells passed every gate" in summary
-    said = " ".join(summary.split())
-    assert "causal in charlm smelu_05 and tinylstm smelu_05" in said
+    text = " ".join(summary.split())
+    assert "causal in charlm smelu_05 and tinylstm smelu_05" in text
 
 
 def test_nothing_is_ranked_where_all_failed(scale: Scale) -> None:

@@ -1,4 +1,4 @@
-"""Tables of the report: origins, long ones, and the same in Markdown."""
+"""Tables of the report: origins, long tables, and the same tables in Markdown."""
 
 from __future__ import annotations
 

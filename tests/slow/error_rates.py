@@ -1,4 +1,4 @@
-"""Print how often each verdict is given where the truth is known.
+"""Print how often each verdict is given on studies whose truth is known.
 
 Run `python tests/slow/error_rates.py --studies 1000`.
 """
@@ -25,8 +25,8 @@ def main() -> None:
         total = sum(counts.values())
         contrasts = ", ".join(f"{one} {count / total:.3f}" for one, count in counts.most_common())
         any_ = {one: share(found, one) for one in ("different", "equivalent")}
-        told = ", ".join(f"any {one} in {rate:.3f}" for one, rate in any_.items())
-        print(f"{name}: {contrasts}; {told} of {studies} studies")
+        text = ", ".join(f"any {one} in {rate:.3f}" for one, rate in any_.items())
+        print(f"{name}: {contrasts}; {text} of {studies} studies")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The benchmark of a large study, on a small one: it still does what the jobs do."""
+"""The benchmark of a large study, run on a small one: it still does the same work as the jobs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Big:
 
 
 def test_its_cells_pass_every_gate(small: Big) -> None:
-    """Else tests of all activations at once would be skipped, and cost nothing."""
+    """Failed cells would be skipped by the omnibus tests, and cost nothing."""
     for model in read_json(small.at(paths.SCALE_STATS))["models"].values():
         for rule in model["rules"].values():
             assert [cell["failed_gates"] for cell in rule["cells"].values()] == [[], []]

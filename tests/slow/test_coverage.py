@@ -1,4 +1,4 @@
-"""Do intervals cover and tests err as often as they say? Simulated studies whose truth is known.
+"""Coverage of intervals and error rates of tests, on simulated studies whose truth is known.
 
 A share of R studies has a Monte Carlo standard error of √(p(1 − p)/R): 0.7 points
 for 95 % of 1000. All seeds are fixed, so a bound that holds once holds always.
@@ -30,7 +30,7 @@ def _covers(estimate: Estimate, truth: float) -> bool:
 
 
 def _distances(generator: np.random.Generator, points: np.ndarray, noise: float) -> np.ndarray:
-    """h(i, j) = mean |x_i − x_j| over places + the pair's noise, of points `[runs, places]`."""
+    """Return h(i, j) = mean |x_i − x_j| over places + noise, of points `[runs, places]`."""
     runs = len(points)
     pair = np.triu(generator.normal(0, noise, (runs, runs)), 1)
     return np.asarray(np.abs(points[:, None] - points).mean(axis=2) + pair + pair.T)
@@ -41,7 +41,7 @@ def _pairs_as_independent(matrix: np.ndarray) -> Estimate:
 
 
 def _covered(runs: int, places: int, spread: float, noise: float) -> tuple[float, float]:
-    """Coverage by the jackknife and by the interval that takes pairs for independent.
+    """Return coverage by the jackknife, and by an interval that assumes independent pairs.
 
     Some runs stray further than others, by exp(normal · spread).
     """
@@ -108,12 +108,12 @@ def test_the_two_way_bootstrap_covers(n: int, spread: str) -> None:
 
 
 def _scores(generator: np.random.Generator, n: int, k: int) -> np.ndarray:
-    """No effect of activation; seeds differ, and the noise is far from normal."""
+    """Return scores without an effect of activation; seeds differ, the noise is far from normal."""
     return np.asarray(generator.normal(0, 3, (n, 1)) + generator.standard_t(2, (n, k)))
 
 
 def _runs(generator: np.random.Generator, n: int, k: int) -> np.ndarray:
-    """Runs of one seed are alike whatever their activation."""
+    """Return runs that are alike if they share a seed, whatever their activation."""
     seeds = np.tile(generator.normal(0, 1, n), k)
     return _distances(generator, (seeds + generator.standard_t(2, k * n))[:, None], 0.1)
 

@@ -1,4 +1,4 @@
-"""Verdicts on studies whose truth is known are right at the stated error rates.
+"""Verdicts on simulated studies err at most at the stated rates.
 
 150 studies each; `python tests/slow/error_rates.py --studies 1000` runs more. At a true
 rate of 5% the share found in 150 studies is below 11% but for one seed in a
@@ -65,7 +65,7 @@ def test_what_differs_by_the_margin_is_hardly_ever_called_equivalent(name: str) 
 
 
 def test_one_bad_seed_makes_no_difference_and_no_equivalence() -> None:
-    """One run of thirty is off by a whole nat: its contrasts are left open."""
+    """One run of thirty is off by a whole nat."""
     law, metric = LAWS["one bad seed"]
     found = verdicts(law, metric, STUDIES)
     touched = [one for each in found for pair, one in each.items() if "act0" in pair]
@@ -94,7 +94,7 @@ def test_three_seeds_can_never_show_a_difference() -> None:
     assert share(verdicts(law, metric, STUDIES), "different") == 0
 
 
-def test_as_many_seeds_as_were_said_to_be_needed_do_settle_it() -> None:
+def test_the_planned_number_of_seeds_settles_it() -> None:
     effect, noise = 0.03, 0.02
     sd = noise * np.sqrt(2)
     needed = seeds_to_settle(effect, sd, SETTINGS.margins["loss"], SETTINGS.alpha, 1).different

@@ -1,4 +1,4 @@
-"""A package imports only the stages before it; torch is imported only where models are."""
+"""A package imports only the stages before it, and torch only where models are."""
 
 import ast
 import subprocess
@@ -45,12 +45,12 @@ SCRIPTS = sorted((REPOSITORY / "workflow/scripts").glob("*.py"))
 
 
 def _module(file: Path) -> str:
-    """The dotted name of a file's module below the library."""
+    """Return the dotted name of a file's module below the library."""
     return ".".join(file.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
 
 
 def _imports(file: Path) -> set[str]:
-    """Dotted names that a file imports, anywhere in it."""
+    """Return the dotted names that a file imports, anywhere in it."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -62,7 +62,7 @@ def _imports(file: Path) -> set[str]:
 
 
 def _upwards(file: Path) -> set[tuple[str, str]]:
-    """A module and the packages that it imports though they do not stand before its own."""
+    """Return a module's imports of packages that do not come before its own."""
     module = _module(file)
     own = module.partition(".")[0]
     packages = {name.split(".")[1] for name in _imports(file) if name.startswith("actrepro.")}
@@ -140,5 +140,5 @@ def test_there_are_scripts() -> None:
 
 @pytest.mark.parametrize("file", TESTS, ids=lambda file: file.stem)
 def test_no_test_imports_a_test(file: Path) -> None:
-    """What several tests use lies in `tests/support`."""
+    """Helpers of several tests are in `tests/support`."""
     assert not {name for name in _imports(file) if name.split(".")[0].startswith("test")}

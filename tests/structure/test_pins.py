@@ -1,4 +1,4 @@
-"""What is installed: pins, ranges, the conda environments and the README's table agree."""
+"""Pinned packages, ranges, conda environments and the README's table agree."""
 
 import re
 from importlib.metadata import requires
@@ -68,7 +68,7 @@ def test_an_environment_has_what_its_scripts_import_at_the_pins_and_no_more(name
 
 
 def _brought_along(packages: set[str], has: dict[str, str]) -> set[str]:
-    """What packages of an environment require, and that in turn."""
+    """Return the requirements of an environment's packages, direct and indirect."""
     found = {"tqdm"} if "pooch" in packages else set()  # of pooch[progress]
     waiting = [*packages]
     while waiting:
@@ -80,7 +80,7 @@ def _brought_along(packages: set[str], has: dict[str, str]) -> set[str]:
 
 
 def test_what_loads_modules_by_name_is_known() -> None:
-    """Imports that the environments cannot see in a module's text."""
+    """A module's text does not show these imports."""
     loads = {
         "actrepro." + ".".join(file.relative_to(SOURCE).with_suffix("").parts)
         for file in SOURCE.rglob("*.py")

@@ -1,4 +1,4 @@
-"""The workflow's files: one meaning for each name."""
+"""The workflow's files give each name one meaning."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Results are read by types: no key of a result is looked up where a type checker cannot see it."""
+"""Results are read by types, so that a type checker sees every key that is looked up."""
 
 import ast
 from pathlib import Path
@@ -31,7 +31,7 @@ FREE_FORM = {
 
 
 def _untyped(file: Path) -> set[tuple[str, str]]:
-    """The file, with each statement of a module or class that names `Any` or mappings to object."""
+    """Return the file with each top-level or class statement that names `Any`."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
     found = set()
     bodies = [tree, *(node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))]

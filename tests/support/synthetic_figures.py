@@ -56,15 +56,14 @@ def models(scale: Scale) -> Path:
     path = scale.folder / paths.MODELS
     x = [step / 10 for step in range(-40, 41)]
     curve: dict[str, Any] = {
+        "repeatable": True,
         "x": x,
         "y": [math.tanh(at) for at in x],
         "derivative": [1 - math.tanh(at) ** 2 for at in x],
     }
     names = scale.numbers["activations"]
-    write_json(
-        path,
-        {"activations": {name: {**curve, "gated": place == 1} for place, name in enumerate(names)}},
-    )
+    activations = {name: {**curve, "gated": place == 1} for place, name in enumerate(names)}
+    write_json(path, {"schema": 1, "scales": {}, "activations": activations})
     return path
 
 

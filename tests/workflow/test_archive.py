@@ -1,4 +1,4 @@
-"""`snakemake record` as a user calls it: a study is recorded here, and shown elsewhere."""
+"""`snakemake record` as a user calls it: a study is recorded in one folder, shown in another."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RECORD = paths.at(paths.RECORD, record="gpu")
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """Where a study was run and recorded."""
+    """A folder in which a study was run and recorded."""
     study = Study(tmp_path_factory.mktemp("recorded"))
     study.tiny("record", "--config", "record=gpu", *ASKED)
     return study
@@ -30,7 +30,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 @pytest.fixture
 def elsewhere(recorded: Study, tmp_path: Path) -> Study:
-    """Another folder, where part of the study was run, and the record was brought to."""
+    """Another folder, which has part of the study's runs and a copy of the record."""
     study = Study(tmp_path / "elsewhere")
     shutil.copytree(recorded.folder, study.folder, dirs_exist_ok=True)
     return study
@@ -76,17 +76,17 @@ def test_a_record_is_shown_in_the_report_of_another_folder(elsewhere: Study) -> 
     asked = ("--config", "models=charlm", "seeds=1")
     elsewhere.tiny(*asked)
     report = elsewhere.folder / paths.REPORT
-    said = words_of(report.read_text(encoding="utf-8"))
-    assert "Recorded on cpu, not computed by this run." in said
-    assert "Study tiny at scale tiny: 1 model × 2 activations × 2 seeds, runs 4 finished." in said
+    text = words_of(report.read_text(encoding="utf-8"))
+    assert "Recorded on cpu, not computed by this run." in text
+    assert "Study tiny at scale tiny: 1 model × 2 activations × 2 seeds, runs 4 finished." in text
     stats = json.loads((elsewhere.folder / RECORD / "tiny/stats.json").read_bytes())
     cell = stats["models"]["charlm"]["rules"]["final"]["cells"]["relu"]
-    assert f"{cell['metrics']['loss.all']['value']:.4f} ± " in said
+    assert f"{cell['metrics']['loss.all']['value']:.4f} ± " in text
     assert "Nothing to be done" in elsewhere.tiny(*asked)
     histories = elsewhere.folder / RECORD / "histories.csv"
     histories.write_text(histories.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     assert elsewhere.planned(*asked) == {"all": 1, "report": 1}
     elsewhere.tiny(*asked)
-    said = words_of(report.read_text(encoding="utf-8"))
-    assert f"{RECORD} is ignored: changed since it was recorded: histories.csv" in said
-    assert "not computed by this run" not in said
+    text = words_of(report.read_text(encoding="utf-8"))
+    assert f"{RECORD} is ignored: changed since it was recorded: histories.csv" in text
+    assert "not computed by this run" not in text

@@ -60,22 +60,22 @@ def _results(study: Study) -> list[Path]:
 
 
 @pytest.mark.parametrize("control", CONTROLS)
-def test_each_control_is_caught_by_its_gates_and_told_beside_the_honest_number(
+def test_each_control_is_caught_by_its_gates_and_shown_beside_the_honest_number(
     audited: Study, control: str
 ) -> None:
     measured = audited.json(paths.at(audit_paths.CONTROL, control=control))
-    told = {one["control"]: one for one in audited.json(audit_paths.CLAIMS_JSON)["controls"]}[
+    text = {one["control"]: one for one in audited.json(audit_paths.CLAIMS_JSON)["controls"]}[
         control
     ]
-    assert told["run"]
-    assert {line["quantity"] for line in told["lines"]} <= measured["numbers"].keys()
-    caught = [gate["gate"] for gate in told["gates"] if not gate["control"]["passed"]]
+    assert text["run"]
+    assert {line["quantity"] for line in text["lines"]} <= measured["numbers"].keys()
+    caught = [gate["gate"] for gate in text["gates"] if not gate["control"]["passed"]]
     # Thirty steps on a text of sixty words memorise nothing.
     assert caught or control == "no_dropout"
 
 
-def test_evidence_is_found_where_it_is_said_to_be(audited: Study) -> None:
-    """Every number of the evidence stands in its file, at its key."""
+def test_evidence_is_at_its_key(audited: Study) -> None:
+    """Every number of the evidence is at its key in its file."""
     found = 0
     for row in audited.json(audit_paths.CLAIMS_JSON)["claims"]:
         for finding in row["findings"]:
@@ -89,7 +89,7 @@ def test_evidence_is_found_where_it_is_said_to_be(audited: Study) -> None:
 
 
 def at_key(content: object, key: str) -> object:
-    """What stands at a dotted key; a measure's id has a dot of its own."""
+    """Return the value at a dotted key; a measure's id has a dot of its own."""
     if not key:
         return content
     if isinstance(content, list):
@@ -104,7 +104,7 @@ def at_key(content: object, key: str) -> object:
 def test_a_control_that_is_not_configured_leaves_its_claims_not_run(
     audited: Study, tmp_path: Path
 ) -> None:
-    """In a copy, since the results are shared: the control is taken out of the config."""
+    """Use a copy, since results are shared."""
     study = Study(tmp_path / "study")
     shutil.copytree(audited.folder, study.folder, dirs_exist_ok=True)
     # Snakemake keeps absolute paths of nothing but the claims, which lie in the repository.
@@ -122,8 +122,8 @@ def test_a_control_that_is_not_configured_leaves_its_claims_not_run(
     assert changed
     assert {before[row] for row in changed} == {"artefact"}
     assert {after[row] for row in changed} == {"not run"}
-    told = study.json(audit_paths.CLAIMS_JSON)["controls"]
-    assert [one["control"] for one in told if not one["run"]] == ["not_wired"]
+    text = study.json(audit_paths.CLAIMS_JSON)["controls"]
+    assert [one["control"] for one in text if not one["run"]] == ["not_wired"]
 
 
 def test_a_record_is_evidence_as_long_as_it_is_whole(audited: Study, tmp_path: Path) -> None:

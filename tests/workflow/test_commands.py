@@ -1,4 +1,4 @@
-"""The first commands that a user types, run as they stand in the README."""
+"""The first commands that a user types, run as written in the README."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What others' tools read of this repository: conda, the workflow catalog, containers, GitHub."""
+"""Files that other tools read: conda, the workflow catalog, containers, GitHub."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ ACTIVATE = 'export PATH="$1/bin:$PATH" CONDA_PREFIX="$1"\n'
 
 @pytest.fixture
 def with_conda(tmp_path: Path) -> Mapping[str, str]:
-    """Environment variables that put a stand-in for conda on the path."""
+    """Return environment variables that put a stand-in for conda on the path."""
     prefix = tmp_path / "conda"
     for name, text in {
         "bin/conda": CONDA.format(prefix=prefix),
@@ -78,7 +78,7 @@ def with_conda(tmp_path: Path) -> Mapping[str, str]:
 def _without_the_library(
     checkout: Path, folder: Path, *arguments: str, variables: Mapping[str, str] | None = None
 ) -> str:
-    """Snakemake where this library is not installed."""
+    """Return a Snakemake in whose environment this library is not installed."""
     command = [sys.executable, "-S", "-m", "snakemake", "--snakefile", checkout / "Snakefile"]
     # Without `site`, packages are found and what is installed as editable is not.
     packages = os.pathsep.join(site.getsitepackages())
@@ -135,12 +135,12 @@ def test_the_workflow_catalog_can_read_how_this_is_used() -> None:
     assert (REPOSITORY / "config/README.md").is_file()
 
 
-def test_whether_the_catalog_finds_the_snakefile_is_told() -> None:
-    """It looks in `workflow/` where there is one, and else at the top."""
+def test_the_catalog_finds_the_snakefile() -> None:
+    """The catalog looks in `workflow/` if it exists, else at the top."""
     folder = REPOSITORY / "workflow"
     found = ((folder if folder.is_dir() else REPOSITORY) / "Snakefile").is_file()
-    told = " ".join((REPOSITORY / "docs/running.md").read_text(encoding="utf-8").split())
-    assert ("catalog would pass this repository over" in told) != found
+    text = " ".join((REPOSITORY / "docs/running.md").read_text(encoding="utf-8").split())
+    assert ("catalog would pass this repository over" in text) != found
 
 
 # Commands in documents
@@ -161,7 +161,7 @@ Instructions = list[tuple[str, str]]
 
 
 def _dockerfile() -> Instructions:
-    """Names and arguments, with continued lines joined and comments left out."""
+    """Return names and arguments, with continued lines joined and comments left out."""
     text = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
     text = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE).replace("\\\n", " ")
     lines = [line.split(maxsplit=1) for line in text.splitlines() if line]
@@ -173,7 +173,7 @@ def _arguments(name: str) -> list[str]:
 
 
 def _copied() -> list[tuple[str, str]]:
-    """What of the repository is copied into the image, and where to."""
+    """Return the parts of the repository that are copied into the image, with their targets."""
     pairs = []
     for arguments in _arguments("COPY"):
         *sources, target = arguments.split()

@@ -1,4 +1,4 @@
-"""The real workflow, killed as a power cut or a scheduler kills it, and called again."""
+"""The real workflow, killed as a power cut or a scheduler does, then called again."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _arguments(study: Study) -> list[str]:
 
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """Two runs that nothing stopped."""
+    """A study of two runs that nothing stopped."""
     study = Study(tmp_path_factory.mktemp("unbroken"))
     (study.folder / "longer.yaml").write_text(LONGER, encoding="utf-8")
     study.snakemake(*_arguments(study), "--cores", "2")
@@ -53,7 +53,7 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 @pytest.fixture
 def study(tmp_path: Path, unbroken: Study) -> Study:
-    """The same before any training."""
+    """The same study before any training."""
     made = Study(tmp_path / "study")
     shutil.copytree(unbroken.folder / "results/corpora", made.folder / "results/corpora")
     return made
@@ -66,7 +66,7 @@ def _results(study: Study) -> dict[str, bytes]:
 
 @contextmanager
 def _training(study: Study, seed: int) -> Iterator[subprocess.Popen[str]]:
-    """A snakemake, once the run of that seed has come so far as to have a new snapshot."""
+    """Yield a running snakemake once the seed's run has written a new snapshot."""
     snapshot = study.folder / f"state/{CELL}/seed{seed}/snapshot.safetensors"
     before = _stamp(snapshot)
     with study.started(*_arguments(study)) as process:
@@ -116,7 +116,7 @@ def test_a_workflow_killed_with_all_its_jobs_goes_on_to_the_same_bytes(
     assert not list(study.folder.glob("state/tiny/**/*.*"))
 
 
-def test_a_training_process_that_is_told_to_stop_goes_on_to_the_same_bytes(
+def test_a_training_process_asked_to_stop_goes_on_to_the_same_bytes(
     study: Study, unbroken: Study
 ) -> None:
     (study.folder / "longer.yaml").write_text(LONGER, encoding="utf-8")

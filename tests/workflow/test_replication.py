@@ -1,4 +1,4 @@
-"""`snakemake elsewhere` as a user calls it: a tiny study made twice, in fp32 and in bf16."""
+"""`snakemake elsewhere` as a user calls it: a tiny study run twice, in fp32 and in bf16."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _hashes(folder: Path) -> dict[Path, str]:
 
 
 def _copied(study: Study, folder: Path) -> Study:
-    """The study in another folder, with all that it has made."""
+    """Copy the study with its results into another folder."""
     copy = Study(folder)
     shutil.copytree(study.folder, folder, dirs_exist_ok=True)
     return copy
@@ -71,7 +71,7 @@ def test_a_second_call_has_nothing_to_do(compared: Study, there: Path) -> None:
 
 
 def test_the_same_files_are_the_same_to_the_byte(compared: Study, tmp_path: Path) -> None:
-    """And whatever becomes of the other folder is seen, though its files are no inputs."""
+    """Also, changes in the other folder make results stale."""
     again = _copied(compared, tmp_path)
     elsewhere = ("elsewhere", *SMALL, f"elsewhere={compared.folder / 'results'}")
     planned = again.planned(*elsewhere)
@@ -107,7 +107,7 @@ def test_the_report_waits_for_a_comparison_that_is_asked_for(compared: Study, th
         ("elsewhere=nowhere", "elsewhere: found no folder nowhere, expected"),
     ],
 )
-def test_a_folder_that_cannot_be_compared_with_is_told_before_any_job(
+def test_a_folder_that_cannot_be_compared_with_is_reported_before_any_job(
     compared: Study, setting: str, expected: str
 ) -> None:
     output = compared.tiny("--dry-run", "elsewhere", *SMALL, setting, ok=False)

@@ -101,7 +101,7 @@ WITH_GPU = [f"{rule}:gpu=1" for rule in ("gates", "train_cell", "predict", "pred
 
 
 class Output:
-    """What a process says, read while it goes on."""
+    """Output of a process, read while it runs."""
 
     def __init__(self, path: Path, process: subprocess.Popen[str]) -> None:
         self.path = path
@@ -117,7 +117,7 @@ class Output:
 
 @contextmanager
 def _begun(study: Study, name: str, *arguments: str) -> Iterator[Output]:
-    """A snakemake at work, its output in a file; killed, where it still is at the end."""
+    """Yield a running snakemake with its output in a file; kill it at the end if it still runs."""
     path = study.folder / f"{name}.out"
     with path.open("w", encoding="utf-8") as out:
         # No --cores: it would bound all jobs of the cluster together.
@@ -153,7 +153,7 @@ def _wait_for(found: Callable[[], object], output: Output) -> None:
 
 
 def _holder(study: Study, run: str) -> str | None:
-    """The Slurm job that trains a run."""
+    """Return the Slurm job that trains a run."""
     lock = study.folder / f"{run.replace('results', 'state')}.lock"
     try:
         return json.loads(lock.read_text(encoding="utf-8"))["slurm_job"]
@@ -167,7 +167,7 @@ def _slurm(*command: str) -> str:
 
 @dataclass
 class Happened:
-    """Studies, and what Snakemake said."""
+    """Finished studies with Snakemake's output."""
 
     local: Study
     whole: Study
@@ -192,7 +192,7 @@ def _slurm_runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def happened(_slurm_runs: None, tmp_path_factory: pytest.TempPathFactory) -> Happened:
-    """A whole study, and beside it, as they take minutes, jobs that are stopped."""
+    """Run a whole study and, since each takes minutes, stopped jobs at the same time."""
     local, whole, stopped = (
         _study(tmp_path_factory.mktemp(name)) for name in ("local", "whole", "stopped")
     )
@@ -206,7 +206,7 @@ def happened(_slurm_runs: None, tmp_path_factory: pytest.TempPathFactory) -> Hap
 
 @contextmanager
 def _stopping(study: Study, found: Happened) -> Iterator[None]:
-    """Two runs that Slurm ends: one by a user's order, one when its minute is over."""
+    """Run two runs that Slurm ends: one cancelled by a user, one by its time limit."""
     minute = "train:runtime=1 if attempt == 1 else 9"
     arguments = [*RECORDS, BROKEN, *_on_slurm(study, minute), *_settings(study)]
     with _begun(study, "stops", *arguments) as output:
@@ -221,7 +221,7 @@ def _stopping(study: Study, found: Happened) -> Iterator[None]:
 
 
 def _kill_and_restart(study: Study, found: Happened) -> None:
-    """A whole study whose Snakemake is killed while a cell is in training."""
+    """Kill a study's Snakemake while a cell is in training, then start it again."""
     (study.folder / "held").touch()
     arguments = [*_on_slurm(study, *WITH_GPU), *_settings(study, TOGETHER)]
     cells = [f"results/tiny/heldlm/{activation}/seed1" for activation in ("relu", "swiglu")]
@@ -240,7 +240,7 @@ def _kill_and_restart(study: Study, found: Happened) -> None:
 
 
 def _same(made: Study, local: Study, pattern: str) -> None:
-    """Whether files of a study are to the byte those of the local one."""
+    """Check whether a study's files equal the local study's to the byte."""
     files = sorted(path.relative_to(made.folder) for path in made.folder.glob(pattern))
     assert files
     for path in files:
@@ -331,7 +331,7 @@ def test_a_job_that_fails_shows_its_log_and_stops_no_other(happened: Happened) -
 
 
 def test_the_machine_that_submits_does_not_guess_the_device(happened: Happened) -> None:
-    """As on a login node: torch knows CUDA, and there is no GPU."""
+    """A login node has torch with CUDA but no GPU."""
     study = happened.stopped
     (study.folder / "sitecustomize.py").write_text(LOGIN_NODE, encoding="utf-8")
     arguments = [BROKEN, *_on_slurm(study, "train:runtime=1"), *_settings(study, "device=auto")]

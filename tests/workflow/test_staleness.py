@@ -1,4 +1,4 @@
-"""What a dry run lists after each kind of change to a finished study: that, and no more."""
+"""Jobs that a dry run plans after each kind of change to a finished study."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Undo = Callable[[], object]
 
 
 class Change(NamedTuple):
-    """What is done to the study, what a dry run is to list, and what `make explain` is to name."""
+    """A change to the study, the jobs that a dry run must plan, and names for `make explain`."""
 
     done: Callable[[Path], Undo] | None
     lists: dict[str, int]
@@ -70,7 +70,7 @@ def append(name: str, more: str = "\nADDED = 1\n") -> Callable[[Path], Undo]:
 
 
 def touch(*patterns: str) -> Callable[[Path], Undo]:
-    """Give files new times, as git does with those that it checks out."""
+    """Give files new times, as a git checkout does."""
 
     def done(folder: Path) -> Undo:
         files = [file for pattern in patterns for file in folder.glob(pattern) if file.is_file()]

@@ -72,7 +72,7 @@ def test_a_study_makes_every_file_of_the_dag(finished: Study) -> None:
 
 
 def figures_by_group() -> dict[str, list[str]]:
-    """The figures of the tiny study as Snakemake's report sorts them."""
+    """Return the tiny study's figures as Snakemake's report groups them."""
     grouped: dict[str, list[str]] = {}
     for name in figure_names(("charlm", "convlm"), ("relu", "swiglu")):
         grouped.setdefault(f"Scale tiny: {GROUPS[figure_group(name)]}", []).append(name)
@@ -104,7 +104,7 @@ def test_a_second_run_has_nothing_to_do(finished: Study) -> None:
 
 
 def test_a_report_number_is_traced_to_a_runs_predictions(finished: Study) -> None:
-    """Report → stats.json → measures.loss of predictions.npz."""
+    """Follow report → stats.json → predictions.npz."""
     evaluation = load_evaluation(finished.folder / "results/corpora/made-up/evaluation-16.npz")
     losses = []
     for seed in (1, 2, 3):

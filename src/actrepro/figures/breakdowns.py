@@ -1,4 +1,4 @@
-"""Where seeds disagree, how rightly sure runs are, and what their mean is worth."""
+"""Figures of breakdowns: disagreement by place, calibration, and ensembles of seeds."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ Breakdowns = Mapping[str, Breakdown]
 # Points of a panel, by activation.
 Lines = Mapping[str, tuple[Sequence[float], Sequence[float]]]
 
-# Of all characters; a mean over fewer is noise.
+# A bin with a smaller share of the characters is left out: its mean is noise.
 LEAST_SHARE = 0.01
 SHOWN = {" ": "␣", "\n": "⏎", "\t": "⇥"}
 NOBODY = "no cell has two runs to compare"
 
 
 def draw_where(header: Header, stats: Stats, breakdowns: Breakdowns) -> Sheet:
-    """By model, total variation by true symbol, by confidence, and along the text."""
+    """Draw, by model, total variation by true symbol, by confidence, and along the text."""
     colours = activation_colours(stats["activations"])
     grid = Grid(0.45, 0.0, 3 * len(stats["models"]), 1.3, below=0.6, gap=0.3)
     sheet = Sheet(header, WIDTH, grid.height + legend_height(list(colours), WIDTH))
@@ -46,8 +46,8 @@ def draw_where(header: Header, stats: Stats, breakdowns: Breakdowns) -> Sheet:
         cells = compared_cells(breakdowns[model])
         symbols.set_title(model)
         symbols.set_ylabel("total variation")
-        for other in (confidence, along):
-            other.tick_params(labelleft=False)
+        for panel in (confidence, along):
+            panel.tick_params(labelleft=False)
         if not cells:
             say(symbols, NOBODY)
         styles = _styles(stats, model, colours)
@@ -75,19 +75,19 @@ def draw_where(header: Header, stats: Stats, breakdowns: Breakdowns) -> Sheet:
 
 
 def _by_symbol(panel: Axes, cells: Mapping[str, ComparedCell]) -> Lines:
-    """Symbols are named below the panel: all runs predict the same text."""
+    """Name the symbols below the panel (all runs predict the same text) and return the lines."""
     for cell in list(cells.values())[:1]:
-        names = [shown(one["symbol"]) for one in cell["by_symbol"][:MOST_SYMBOLS]]
+        names = [visible(row["symbol"]) for row in cell["by_symbol"][:MOST_SYMBOLS]]
         panel.set_xticks(range(len(names)), names, parse_math=False)
         panel.tick_params(axis="x", length=0)
     return {
-        name: _points(enumerate(one["total_variation"] for one in cell["by_symbol"][:MOST_SYMBOLS]))
+        name: _points(enumerate(row["total_variation"] for row in cell["by_symbol"][:MOST_SYMBOLS]))
         for name, cell in cells.items()
     }
 
 
-def shown(symbol: str) -> str:
-    """A symbol as a label: what cannot be seen by its sign or its number."""
+def visible(symbol: str) -> str:
+    """Return a symbol as a label: an invisible one by its sign or its number."""
     if symbol in SHOWN:
         return SHOWN[symbol]
     return symbol if symbol.isprintable() else f"{ord(symbol):x}"
@@ -96,9 +96,9 @@ def shown(symbol: str) -> str:
 def _by_confidence(cells: Mapping[str, ComparedCell]) -> Lines:
     return {
         name: _points(
-            ((one["low"] + one["high"]) / 2, one["total_variation"])
-            for one in cell["by_confidence"]
-            if one["share"] >= LEAST_SHARE
+            ((row["low"] + row["high"]) / 2, row["total_variation"])
+            for row in cell["by_confidence"]
+            if row["share"] >= LEAST_SHARE
         )
         for name, cell in cells.items()
     }
@@ -107,8 +107,8 @@ def _by_confidence(cells: Mapping[str, ComparedCell]) -> Lines:
 def _by_position(cells: Mapping[str, ComparedCell]) -> Lines:
     return {
         name: _points(
-            (one["start"] + one["characters"] / 2, one["total_variation"])
-            for one in cell["by_position"]
+            (row["start"] + row["characters"] / 2, row["total_variation"])
+            for row in cell["by_position"]
         )
         for name, cell in cells.items()
     }
@@ -120,7 +120,7 @@ def _points(pairs: Iterable[tuple[float, float | None]]) -> tuple[list[float], l
 
 
 def _styles(stats: Stats, model: str, colours: Mapping[str, str]) -> dict[str, Look]:
-    """A model's lines: dashed where the cell failed a gate."""
+    """Return the looks of a model's lines: dashed where the cell failed a gate."""
     return {
         name: {"color": colours[name], "linestyle": "-" if sound(cell) else (0, (2.5, 1.5))}
         for name, cell in cells_of(stats, model).items()
@@ -128,7 +128,7 @@ def _styles(stats: Stats, model: str, colours: Mapping[str, str]) -> dict[str, L
 
 
 def _draw_lines(panel: Axes, lines: Lines, styles: Mapping[str, Look], ticks: bool) -> None:
-    """A line per activation, or the median and the range of very many; symbols have dashes."""
+    """Draw a line per activation, or the median and range of many; symbols have dashes."""
     if len(lines) > MOST_LINES:
         _draw_range(panel, lines)
         return
@@ -142,10 +142,11 @@ def _draw_lines(panel: Axes, lines: Lines, styles: Mapping[str, Look], ticks: bo
 
 
 def _draw_dashes(panel: Axes, x: Sequence[float], y: Sequence[float], look: Look) -> None:
-    """A dash at each place; all of them are one line with gaps, which is small."""
-    nothing = float("nan")
+    """Draw a dash at each place; one line with gaps holds them all, which keeps the SVG small."""
+    # matplotlib breaks a line at NaN.
+    gap = float("nan")
     across = [place for middle in x for place in (middle - 0.32, middle + 0.32, middle)]
-    up = [height for value in y for height in (value, value, nothing)]
+    up = [height for value in y for height in (value, value, gap)]
     panel.plot(across, up, **look)
 
 
@@ -161,7 +162,7 @@ def _draw_range(panel: Axes, lines: Lines) -> None:
 
 
 def draw_calibration(header: Header, stats: Stats, breakdowns: Breakdowns) -> Sheet:
-    """By model, how often the runs are right against how sure they are, a line per activation."""
+    """Draw accuracy against top probability: a panel per model, a line per activation."""
     colours = activation_colours(stats["activations"])
     grid = Grid(0.5, 0.0, len(stats["models"]), 2.1, below=0.62, gap=0.3)
     sheet = Sheet(header, WIDTH, grid.height + legend_height(list(colours), WIDTH))
@@ -173,18 +174,18 @@ def draw_calibration(header: Header, stats: Stats, breakdowns: Breakdowns) -> Sh
         panel.plot([0, 1], [0, 1], color=SOFT, linewidth=0.8, linestyle=":")
         name_y(panel, index, grid, "accuracy")
         cells = {
-            name: known(one["calibration"])
-            for name, one in breakdowns[model]["cells"].items()
-            if one["n"]
+            name: known(cell["calibration"])
+            for name, cell in breakdowns[model]["cells"].items()
+            if cell["n"]
         }
         if not cells:
             say(panel, "no run finished")
         for name, look in _styles(stats, model, colours).items():
             if name in cells:
                 bins = cells[name]["bins"]
-                kept = [one for one in bins if one["share"] >= LEAST_SHARE]
-                x = [known(one["confidence"]) for one in kept]
-                y = [known(one["accuracy"]) for one in kept]
+                shown = [row for row in bins if row["share"] >= LEAST_SHARE]
+                x = [known(row["confidence"]) for row in shown]
+                y = [known(row["accuracy"]) for row in shown]
                 panel.plot(x, y, linewidth=1.1, marker=".", markersize=3.5, **look)
         _list_errors(panel, cells, colours)
     for panel in panels[-grid.columns :]:
@@ -194,7 +195,7 @@ def draw_calibration(header: Header, stats: Stats, breakdowns: Breakdowns) -> Sh
 
 
 def _list_errors(panel: Axes, cells: Mapping[str, Calibration], colours: Mapping[str, str]) -> None:
-    """Calibration errors in the corner that no line reaches, or their range where they are many."""
+    """List calibration errors in the corner that no line reaches, or the range of many."""
     errors = {name: cell["error"] for name, cell in cells.items()}
     look: Look = {"transform": panel.transAxes, "fontsize": 7, "va": "top"}
     if not errors:
@@ -210,7 +211,7 @@ def _list_errors(panel: Axes, cells: Mapping[str, Calibration], colours: Mapping
 
 
 def draw_ensemble(header: Header, stats: Stats, breakdowns: Breakdowns) -> Sheet:
-    """By model, test loss against the number of averaged seeds, a line per activation."""
+    """Draw test loss against the number of averaged seeds: a panel per model."""
     colours = activation_colours(stats["activations"])
     grid = Grid(0.5, 0.0, len(stats["models"]), 1.7, below=0.62, gap=0.5)
     sheet = Sheet(header, WIDTH, grid.height + legend_height(list(colours), WIDTH))
@@ -228,7 +229,7 @@ def draw_ensemble(header: Header, stats: Stats, breakdowns: Breakdowns) -> Sheet
         for name, look in _styles(stats, model, colours).items():
             if name in cells:
                 sizes = cells[name]["ensemble"]["sizes"]
-                x, y = [one["k"] for one in sizes], [one["loss"] for one in sizes]
+                x, y = [size["k"] for size in sizes], [size["loss"] for size in sizes]
                 panel.plot(x, y, linewidth=1.2, marker="o", markersize=3, **look)
         gains = (cell["ensemble"]["gain"] for name, cell in cells.items() if name in judged)
         _say_gain(panel, [gain for gain in gains if gain is not None])
@@ -239,6 +240,6 @@ def draw_ensemble(header: Header, stats: Stats, breakdowns: Breakdowns) -> Sheet
 
 
 def _say_gain(panel: Axes, gains: Sequence[float]) -> None:
-    """What all seeds together gain on one, in the sound cells; nothing where there is none."""
+    """Write what all seeds together gain over one, in the sound cells; nothing without any."""
     if gains:
         say_in_corner(panel, f"gain {spread(gains, 3)}")

@@ -1,6 +1,6 @@
-"""What figures say of themselves in words: what is shown, of how many, and how to read it.
+"""Notes and captions of figures: checkpoint, n, interval, marks, and how to read them.
 
-The report wants the words alone, so nothing here imports matplotlib.
+The report needs only the text, so nothing here imports matplotlib.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from actrepro.figures.catalogue import (
 from actrepro.results.cells import Stats, cells_of, named_cells
 from actrepro.results.words import failures_note, smoke_note
 
-# How a figure marks a cell that failed a gate, where not by a hollow marker.
+# Marks of a cell that failed a gate, in figures that do not use a hollow marker.
 MARKS: Mapping[str, str] = {
     "heatmap": "Grey and †",
     "comparison": "Grey and † or hollow, in no box and no mean",
@@ -40,14 +40,14 @@ MARKS: Mapping[str, str] = {
     CURVES: "†",
     TRAINING: "†",
 }
-# Contrasts of very many activations, which are read another way.
+# The figure of contrasts, if there are too many for rows; it is read in another way.
 SQUARES = "contrasts in squares"
-# Of these no cell is shown.
+# Kinds that show no cells.
 WITHOUT_CELLS = ("activations",)
 
 
 def figure_note(name: str, stats: Stats) -> str:
-    """What a figure must say of itself when it stands alone: checkpoint, n, interval, marks."""
+    """Return the note that a figure carries everywhere: checkpoint, n, interval, marks."""
     kind, _ = figure_kind(name)
     if kind in WITHOUT_CELLS:
         return f"Scale {stats['scale']}: {SHOWN[kind](stats)}."
@@ -60,7 +60,7 @@ def figure_note(name: str, stats: Stats) -> str:
 
 
 def figure_caption(name: str, stats: Stats) -> str:
-    """A figure's caption as plain text: measure, n, interval, and how to read it."""
+    """Return a figure's caption as plain text: measure, n, interval, and how to read it."""
     scored = formats.count(stats["evaluation"]["characters"])
     kind, _ = figure_kind(name)
     if kind == "contrasts" and not contrasts_in_rows(stats):
@@ -70,7 +70,7 @@ def figure_caption(name: str, stats: Stats) -> str:
 
 
 def _failed(name: str, stats: Stats) -> str:
-    """The failed gates of the cells that a figure shows; empty when none."""
+    """List the failed gates of the cells that a figure shows; empty when none."""
     kind, shown = figure_kind(name)
     if kind in OF_MODELS:
         return failures_note(cells_of(stats, shown))
@@ -97,9 +97,9 @@ def _curves(stats: Stats) -> str:
     return f"{_seeds(stats)}, one line per run; loss in nats per character"
 
 
-def _final(said: Callable[[Stats], str]) -> Callable[[Stats], str]:
-    """Of the final checkpoint, with the number of seeds."""
-    return lambda stats: f"final checkpoint, {_seeds(stats)}; {said(stats)}"
+def _final(describe: Callable[[Stats], str]) -> Callable[[Stats], str]:
+    """Describe the final checkpoint, with the number of seeds."""
+    return lambda stats: f"final checkpoint, {_seeds(stats)}; {describe(stats)}"
 
 
 def _score(stats: Stats) -> str:
@@ -108,13 +108,13 @@ def _score(stats: Stats) -> str:
     return f"mean with {_level(stats)} interval over seeds and text"
 
 
-def _pairs(stats: Stats, said: str) -> str:
-    """The mean over pairs of seeds, with what is said of the interval where there is one."""
+def _pairs(stats: Stats, interval: str) -> str:
+    """Describe the mean over pairs of seeds, and the interval where there is one."""
     n = len(stats["seeds"])
     if n < 2:
         return "a difference between seeds needs 2"
     pairs = f"mean over {formats.counted(math.comb(n, 2), 'pair')} of seeds"
-    return f"{pairs}; no interval below 3 seeds" if n < 3 else f"{pairs}, {said}"
+    return f"{pairs}; no interval below 3 seeds" if n < 3 else f"{pairs}, {interval}"
 
 
 def _difference(stats: Stats) -> str:
@@ -213,13 +213,13 @@ def _without_model(stats: Stats) -> str:
 
 
 def _means_behind(names: Callable[[Stats], Collection[str]]) -> Callable[[Stats], str]:
-    """Whether the grey lines are means: of so many models or activations."""
+    """Return a function that says whether the grey lines are means over seeds."""
 
-    def said(stats: Stats) -> str:
+    def note(stats: Stats) -> str:
         whole = curves_shown(len(names(stats)), len(stats["seeds"]))
         return "" if whole else "Grey lines are means over seeds"
 
-    return said
+    return note
 
 
 def _without_crosses(stats: Stats) -> str:
@@ -236,7 +236,7 @@ def _ranges(stats: Stats) -> str:
     return "Line: median activation, band: from the lowest to the highest" if many else ""
 
 
-# What is not shown because it would be too much, by kind.
+# Notes on what a large study's figure leaves out, by kind.
 LEFT_OUT: Mapping[str, Callable[[Stats], str]] = {
     "loss": _without_runs,
     "accuracy": _without_runs,
@@ -280,7 +280,7 @@ READINGS: Mapping[str, str] = {
     "comparison": "Total variation, ½ Σ|p − q|, on the same {scored} test characters. a: small "
     "markers are single cells, large dots the mean over the models in which every such activation "
     "is sound, with an interval that takes the models’ errors as independent. b: boxes (quartiles, "
-    "median, extremes) over the single pairs of all models, each less its model’s mean. c: every "
+    "median, extremes) over the single pairs of all models, each minus its model’s mean. c: every "
     "cell. d: the range between a model’s activations; grey: the ranges that seeds alone would "
     "give, by the cells’ standard errors, up to the level of confidence, with a tick at their "
     "median. Filled: beyond that, hollow: within it; a ranking within the seeds’ noise is none. "
@@ -298,14 +298,14 @@ READINGS: Mapping[str, str] = {
     "how much higher the test loss is at the last step than at the checkpoint that was best on the "
     "selection text; 0 where that is the last one. Small rings are single runs; one scale a block.",
     "tradeoff": "Total variation between seeds against loss on the same {scored} test "
-    "characters. Colour tells the activation, shape the model. Sharper predictions can "
+    "characters. Colour shows the activation, shape the model. Sharper predictions can "
     "differ more, so cells at different loss are not compared like with like. The dashed steps are "
     "the Pareto front: no sound cell has both a lower loss and a lower total variation than one on "
     "it. It ignores the intervals: a cell just behind it may be as good. Axes do not start at 0.",
-    "ensemble": "Test loss on the same {scored} test characters of the mean probability of so many "
-    "seeds; gain: the loss of one seed less that of all. Each panel has its own scale, which does "
-    "not start at 0. Averages of more seeds than were trained are not extrapolated.",
-    "power": "The smallest difference between two activations in total variation that so many "
+    "ensemble": "Test loss, on the same {scored} test characters, of the mean probability of k "
+    "seeds; gain: the loss of one seed minus that of all. Each panel has its own scale, which does "
+    "not start at 0. Nothing is extrapolated to more seeds than were trained.",
+    "power": "The smallest difference between two activations in total variation that a number of "
     "seeds would find, from the first number at which the exact test reaches the corrected level. "
     "Line: a contrast of median spread, band: the least to the most variable one, dotted: the "
     "margin below which differences count as none, dashed: this study’s seeds. The spread itself "

@@ -1,8 +1,8 @@
-"""The figures of a scale: names, titles, places in the report, sources, and what they leave out.
+"""The figures of a scale: names, titles, places in the report, sources, and limits of size.
 
-The rules ask for them each time they are parsed, and the audit without drawing one. Drawings and
-captions both ask here for what a large study's figure leaves out to stay readable and quick to
-draw, so that a caption says it.
+The rules import this module whenever they are parsed, so it is cheap and draws nothing. A large
+study's figure leaves things out to stay readable and quick to draw. Drawings and captions take
+the limits from here, so that a caption always says what is missing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ CURVES = "curves-"
 MODEL = "model-"
 TRAINING = "training-"
 
-# What a figure is made from besides `stats.json`.
+# Inputs of figures besides `stats.json`.
 OF_MODEL, OF_ACTIVATION = "histories of the model", "histories of the activation"
 BREAKDOWNS = "breakdowns"
 MODELS = "models"
@@ -55,7 +55,7 @@ MOST_SYMBOLS = 12
 class Kind:
     """A kind of figure: its title, its place among `GROUPS`, and its `need` besides `stats.json`.
 
-    The title of a figure of one model or activation has a place for its name.
+    The title of a figure of one model or activation has a placeholder for its name.
     """
 
     title: str
@@ -96,7 +96,7 @@ KINDS: Mapping[str, Kind] = {**OF_SCALE, **OF_MODELS, **OF_ACTIVATIONS}
 
 
 def figure_names(models: Sequence[str], activations: Sequence[str] = ()) -> list[str]:
-    """The figures of a scale with these models and activations, in the order of the report."""
+    """Return the names of a scale's figures, in the order of the report."""
     return [
         *OF_SCALE,
         *(f"{kind}{model}" for model in models for kind in OF_MODELS),
@@ -105,7 +105,7 @@ def figure_names(models: Sequence[str], activations: Sequence[str] = ()) -> list
 
 
 def figure_kind(name: str) -> tuple[str, str]:
-    """A figure's kind, and the model or activation that it shows alone.
+    """Return a figure's kind, and the model or activation that it shows alone.
 
     >>> figure_kind("curves-charlm"), figure_kind("loss")
     (('curves-', 'charlm'), ('loss', ''))
@@ -117,17 +117,17 @@ def figure_kind(name: str) -> tuple[str, str]:
 
 
 def figure_title(name: str) -> str:
-    """What a figure shows, in a few words."""
+    """Return a figure's title."""
     return _kind(name).title.format(figure_kind(name)[1])
 
 
 def figure_group(name: str) -> str:
-    """Where a figure stands in the report: a key of `GROUPS`."""
+    """Return a figure's place in the report, a key of `GROUPS`."""
     return _kind(name).group
 
 
 def figure_need(name: str) -> str | None:
-    """What a figure is made from besides `stats.json`; None where nothing."""
+    """Return the input that a figure needs besides `stats.json`; None where it needs none."""
     return _kind(name).need
 
 
@@ -152,32 +152,32 @@ def _kind(name: str) -> Kind:
 
 
 def runs_shown(stats: Stats, models: int | None = None) -> bool:
-    """Whether a figure of so many models, by default all, shows single runs."""
+    """Check whether a figure of this many models (default: all) shows single runs."""
     return _cells(stats, models) * len(stats["seeds"]) <= MOST_SINGLES
 
 
 def pairs_shown(stats: Stats, models: int | None = None) -> bool:
-    """Whether a figure of so many models, by default all, shows single pairs of seeds."""
+    """Check whether a figure of this many models (default: all) shows single pairs of seeds."""
     return _cells(stats, models) * math.comb(len(stats["seeds"]), 2) <= MOST_SINGLES
 
 
 def contrasts_in_rows(stats: Stats) -> bool:
-    """Whether each contrast has a row of its own; else each model has a square of tiles."""
+    """Check whether each contrast has its own row; else each model has a square of tiles."""
     return math.comb(len(stats["activations"]), 2) <= MOST_CONTRASTS
 
 
 def crosses_shown(stats: Stats) -> bool:
-    """Whether each cell of the trade-off has its intervals."""
+    """Check whether each cell of the trade-off shows its intervals."""
     return _cells(stats, None) <= MOST_CROSSES
 
 
 def tiles_numbered(stats: Stats) -> bool:
-    """Whether tiles in a panel among others have their numbers."""
+    """Check whether tiles in a panel among others show their numbers."""
     return max(len(stats["models"]), len(stats["activations"])) <= MOST_NUMBERED
 
 
 def curves_shown(names: int, seeds: int) -> bool:
-    """Whether every run of so many names is a line behind the others; else their means are."""
+    """Check whether every run is a grey line behind the curves; else the means over seeds are."""
     return names * seeds <= MOST_CURVES
 
 

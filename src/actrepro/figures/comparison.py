@@ -39,14 +39,14 @@ ROW = 0.3  # inches of a row
 TITLE = 0.32  # inches above a panel for its title
 SCALE = 0.58  # inches below a panel for its scale
 GAP = 0.3
-SPREAD = 0.28  # of a row, within which single pairs stand
-# What seeds alone would give, up to its upper quantile, and its median.
+SPREAD = 0.28  # of a row, over which single pairs are spread
+# The range that seeds alone would give: up to its upper quantile, and its median.
 NOISE: Look = {"color": FAINT, "linewidth": 6, "solid_capstyle": "butt", "zorder": 1}
 TYPICAL: Look = {"color": SOFT, "linewidth": 1.4, "zorder": 2}
 
 
 def draw_comparison(header: Header, stats: Stats) -> Sheet:
-    """Means by activation, single pairs, the table of cells, and the models' sensitivity."""
+    """Draw means by activation, single pairs, the table of cells, and models' sensitivity."""
     activations, models = list(stats["activations"]), list(stats["models"])
     upper = ROW * len(activations) + 0.2
     legend = legend_height(models, WIDTH)
@@ -75,7 +75,7 @@ def draw_comparison(header: Header, stats: Stats) -> Sheet:
 
 
 def _draw_means(panel: Axes, stats: Stats) -> None:
-    """Each cell as its model's marker, and each activation's mean over the same models."""
+    """Draw each cell as its model's marker, and each activation's mean over the same models."""
     _dress(panel, "a  Mean of each activation", list(stats["activations"]))
     panel.set_xlabel("total variation")
     markers = model_markers(list(stats["models"]))
@@ -105,7 +105,7 @@ def _draw_averages(
 
 
 def _draw_singles(panel: Axes, stats: Stats) -> None:
-    """Boxes of the single pairs of seeds, each less the mean of its model's sound cells."""
+    """Draw boxes of the single pairs of seeds, minus the mean of the model's sound cells."""
     _dress(panel, "b  Single pairs, less their model’s mean", list(stats["activations"]), False)
     panel.set_xlabel("difference in total variation")
     panel.axvline(0, color=SOFT, linewidth=0.7, zorder=1)
@@ -122,15 +122,15 @@ def _draw_singles(panel: Axes, stats: Stats) -> None:
 
 
 def _from_centre(stats: Stats, activation: str) -> dict[str, list[float]]:
-    """By model, where an activation's single pairs lie from the mean of the model's sound cells."""
-    found = {}
+    """Return single pairs minus the mean of the model's sound cells, by model."""
+    centred = {}
     for model in stats["models"]:
         cell = cells_of(stats, model)[activation]
         if sound(cell) and not absence(cell, 2):
             centre = known(stats["effects"][model]["seed"])
             pairs = known(cell["differences"][PRIMARY])["pairs"]
-            found[model] = [pair["value"] - centre for pair in pairs]
-    return found
+            centred[model] = [pair["value"] - centre for pair in pairs]
+    return centred
 
 
 def _draw_box(panel: Axes, place: int, box: Box, colour: str) -> None:
@@ -159,35 +159,43 @@ def _draw_box(panel: Axes, place: int, box: Box, colour: str) -> None:
 def _draw_points(
     panel: Axes, place: int, values: Sequence[float], marker: str, colour: str
 ) -> None:
-    """Points below the box, one line of them for every other one apart."""
+    """Draw points below the box, on three heights in turn so that fewer overlap."""
     heights = place + 0.2 + SPREAD * (np.arange(len(values)) % 3) / 3
     look: Look = {"markeredgecolor": colour, "markerfacecolor": "none", "markeredgewidth": 0.7}
     panel.plot(values, heights, marker, markersize=2.8, linestyle="none", alpha=0.8, **look)
 
 
 def _draw_ranking(panel: Axes, stats: Stats) -> None:
-    """By model, the range between activations' means, over what seeds alone would give."""
-    found = stats["sensitivity"]
-    _dress(panel, "d  How far the activation moves each model", [one["model"] for one in found])
+    """Draw, by model, the range of activations' means over the range that seeds alone give."""
+    ranked = stats["sensitivity"]
+    _dress(
+        panel,
+        "d  How far the activation moves each model",
+        [sensitivity["model"] for sensitivity in ranked],
+    )
     panel.set_xlabel("largest less smallest mean total variation of the sound activations")
     markers = model_markers(list(stats["models"]))
-    for place, one in enumerate(found):
-        if one["high"] is not None:
-            panel.plot([0, one["high"]], [place] * 2, **NOISE)
-            panel.plot([known(one["typical"])] * 2, [place - 0.16, place + 0.16], **TYPICAL)
-        if one["range"] is not None:
-            look = {**mean_look(INK, bool(one["beyond_noise"])), "markersize": 6, "zorder": 3}
-            panel.plot([one["range"]], [place], markers[one["model"]], **look)
-        _say(panel, place, _verdict(one))
+    for place, sensitivity in enumerate(ranked):
+        if sensitivity["high"] is not None:
+            panel.plot([0, sensitivity["high"]], [place] * 2, **NOISE)
+            panel.plot([known(sensitivity["typical"])] * 2, [place - 0.16, place + 0.16], **TYPICAL)
+        if sensitivity["range"] is not None:
+            look = {
+                **mean_look(INK, bool(sensitivity["beyond_noise"])),
+                "markersize": 6,
+                "zorder": 3,
+            }
+            panel.plot([sensitivity["range"]], [place], markers[sensitivity["model"]], **look)
+        _say(panel, place, _verdict(sensitivity))
     panel.set_xlim(left=0)
 
 
-def _verdict(one: Sensitivity) -> str:
-    if one["range"] is None:
-        return f"{counted(one['cells'], 'sound activation')}: no range"
-    if one["beyond_noise"] is None:
+def _verdict(sensitivity: Sensitivity) -> str:
+    if sensitivity["range"] is None:
+        return f"{counted(sensitivity['cells'], 'sound activation')}: no range"
+    if sensitivity["beyond_noise"] is None:
         return "needs 3 seeds to judge"
-    return "beyond the seeds’ noise" if one["beyond_noise"] else "within the seeds’ noise"
+    return "beyond the seeds’ noise" if sensitivity["beyond_noise"] else "within the seeds’ noise"
 
 
 def _say(panel: Axes, place: int, text: str) -> None:

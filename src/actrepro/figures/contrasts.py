@@ -1,4 +1,4 @@
-"""The figure of contrasts: every two activations' difference, its margin, and its verdict."""
+"""The figure of contrasts: each pair's difference, its margin, and its verdict."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ VERDICT = 0.74  # inches for the longest verdict
 APART = 0.19  # of a row, from its middle to each interval
 ARROW = 0.03  # of a panel's width, from its edge to an arrowhead
 GREY = "#9c9c9c"
-# Light enough for what stands on it, on a white page as on a dark one.
+# Light enough for markers on it to be read, on a white page and on a dark one.
 BAND: Look = {"color": "#0072B2", "alpha": 0.18, "linewidth": 0, "zorder": 0}
 SIDE = 2.3  # inches of a square of tiles
 NAMES = 5  # points, of the activations beside it
@@ -54,12 +54,12 @@ LOOKS: Mapping[Rule, tuple[float, Look, str]] = {
 
 
 def draw_contrasts(header: Header, stats: Stats) -> Sheet:
-    """Every contrast of the primary measure, at the fixed step and at matched loss."""
+    """Draw every contrast of the primary measure, at the fixed step and at matched loss."""
     return _draw_rows(header, stats) if contrasts_in_rows(stats) else _draw_squares(header, stats)
 
 
 def _draw_rows(header: Header, stats: Stats) -> Sheet:
-    """A row per contrast with both intervals and verdicts."""
+    """Draw a row per contrast with both intervals and verdicts."""
     pairs = _pairs(stats)
     labels = label_width([*pairs, "one activation"])
     grid = Grid(
@@ -88,7 +88,7 @@ def _draw_rows(header: Header, stats: Stats) -> Sheet:
 
 
 def _draw_squares(header: Header, stats: Stats) -> Sheet:
-    """A square of tiles per model: what rows would be too many for."""
+    """Draw a square of tiles per model, where there are too many contrasts for rows."""
     names = list(stats["activations"])
     grid = Grid(0.75, 0.0, len(stats["models"]), SIDE, below=0.95, gap=0.8)
     sheet = Sheet(header, WIDTH, grid.height + 0.5)
@@ -110,13 +110,14 @@ def _draw_squares(header: Header, stats: Stats) -> Sheet:
 
 
 def _square(stats: Stats, model: str) -> tuple[Floats, dict[str, tuple[list[int], list[int]]]]:
-    """Differences a − b, a the row above the diagonal and the column below it; and the verdicts.
+    """Return the differences a − b (a is the row above the diagonal) and the verdicts' places.
 
-    Above the diagonal stand those at the fixed step, below it those at matched loss.
+    Above the diagonal are the differences at the fixed step. Below it, where a is the column,
+    are those at matched loss.
     """
     places = {name: place for place, name in enumerate(stats["activations"])}
     values = np.full((len(places), len(places)), np.nan)
-    marks: dict[str, tuple[list[int], list[int]]] = {one: ([], []) for one in DECIDED.values()}
+    marks: dict[str, tuple[list[int], list[int]]] = {mark: ([], []) for mark in DECIDED.values()}
     for rule in LOOKS:
         for contrast in family(stats, model, PRIMARY, rule):
             line, column = places[contrast["a"]], places[contrast["b"]]
@@ -133,7 +134,7 @@ def _square(stats: Stats, model: str) -> tuple[Floats, dict[str, tuple[list[int]
 
 
 def _draw_scale(sheet: Sheet, top: float, reach: float) -> None:
-    """What the colours stand for."""
+    """Draw the colour scale."""
     scale = sheet.panel(2.6, top, 3.4, 0.12)
     scale.imshow(np.linspace(-1, 1, 64)[None], cmap=COLOURS, aspect="auto", extent=(-1, 1, 0, 1))
     scale.set_yticks([])
@@ -143,24 +144,26 @@ def _draw_scale(sheet: Sheet, top: float, reach: float) -> None:
 
 def _pairs(stats: Stats) -> list[str]:
     first = next(iter(stats["models"]))
-    return [f"{one['a']} − {one['b']}" for one in family(stats, first, PRIMARY)]
+    return [f"{contrast['a']} − {contrast['b']}" for contrast in family(stats, first, PRIMARY)]
 
 
 def _margin(stats: Stats) -> float:
-    [compared] = [one for one in COMPARED if one.metric == PRIMARY]
+    [compared] = [measure for measure in COMPARED if measure.metric == PRIMARY]
     return stats["margins"][compared.margin_name]
 
 
 def _limits(stats: Stats) -> tuple[float, float]:
-    """Around zero, the margin, and what can be judged; or all, where nothing can.
+    """Return limits around zero, the margin and the sound contrasts; or all, if none is sound.
 
-    One scale for all models, so that the margin is as wide everywhere. An unsound
-    contrast may lie beyond it.
+    All models share one scale, so that the margin is equally wide everywhere. An unsound
+    contrast may lie outside.
     """
-    every = [one for rule in LOOKS for _, one in contrasts_of(stats, PRIMARY, rule)]
-    judged = [one for one in every if one["verdict"] != UNSOUND] or every
-    found = [value for one in judged for value in (one["value"], *(one["interval"] or ()))]
-    values = [_margin(stats), -_margin(stats), *(value for value in found if value is not None)]
+    every = [contrast for rule in LOOKS for _, contrast in contrasts_of(stats, PRIMARY, rule)]
+    judged = [contrast for contrast in every if contrast["verdict"] != UNSOUND] or every
+    ends = [
+        value for contrast in judged for value in (contrast["value"], *(contrast["interval"] or ()))
+    ]
+    values = [_margin(stats), -_margin(stats), *(value for value in ends if value is not None)]
     room = 0.05 * (max(values) - min(values))
     return min(values) - room, max(values) + room
 

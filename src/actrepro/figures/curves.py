@@ -1,6 +1,6 @@
 """Training curves: of a model by activation, or of an activation by model.
 
-A panel for each, the others in grey behind it.
+Each has a panel, with the others in grey behind it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from actrepro.results.schema import Run
 from actrepro.results.words import gate_mark, lost_counts
 from actrepro.train.history import HistoryRow
 
-# By what a panel shows, an activation or a model, and by seed.
+# By activation or model, whichever a panel shows, and by seed.
 Histories = Mapping[str, Mapping[int, Sequence[HistoryRow]]]
-# By the same, `diverged` or `failed`.
+# `diverged` or `failed`, by the same.
 Lost = Mapping[str, Mapping[int, str]]
 
 OTHERS: Look = {"color": FAINT, "linewidth": 0.8, "zorder": 1}
@@ -35,9 +35,9 @@ LABEL_GAP = 0.09  # of the panel's height, at least, between two n-gram tables' 
 
 @dataclass(frozen=True)
 class _Panel:
-    """One activation's place among its model's curves, or a model's among its activation's.
+    """An activation's panel among its model's curves, or a model's among its activation's.
 
-    `lost` are its seeds whose runs diverged or failed, `failed` the gates of its cell.
+    `lost` are the seeds whose runs diverged or failed, `failed` the gates that its cell failed.
     """
 
     axes: Axes
@@ -48,7 +48,7 @@ class _Panel:
 
 
 def draw_curves(header: Header, stats: Stats, model: str, histories: Histories) -> Sheet:
-    """A model's selection and train loss against step, a panel per activation."""
+    """Draw a model's selection and train loss against step, a panel per activation."""
     cells = cells_of(stats, model)
     colours = activation_colours(list(cells))
     lost = _lost(stats["models"][model]["runs"])
@@ -56,10 +56,13 @@ def draw_curves(header: Header, stats: Stats, model: str, histories: Histories) 
 
 
 def draw_training(header: Header, stats: Stats, activation: str, histories: Histories) -> Sheet:
-    """An activation's selection and train loss against step, a panel per model."""
+    """Draw an activation's selection and train loss against step, a panel per model."""
     cells = {model: cells_of(stats, model)[activation] for model in stats["models"]}
     colour = activation_colours(stats["activations"])[activation]
-    lost = {model: _lost(one["runs"]).get(activation, {}) for model, one in stats["models"].items()}
+    lost = {
+        model: _lost(of_model["runs"]).get(activation, {})
+        for model, of_model in stats["models"].items()
+    }
     return _draw(header, stats, cells, dict.fromkeys(cells, colour), lost, histories)
 
 
@@ -72,7 +75,7 @@ def _draw(
     histories: Histories,
 ) -> Sheet:
     baselines: dict[str, float] = {
-        name: one["loss"] for name, one in stats["evaluation"]["baselines"].items()
+        name: table["loss"] for name, table in stats["evaluation"]["baselines"].items()
     }
     limits = _limits(histories, lost, list(baselines.values()))
     behind = _lines_behind(histories, lost)
@@ -91,15 +94,15 @@ def _draw(
 
 
 def _lost(runs: Sequence[Run]) -> Lost:
-    found: dict[str, dict[int, str]] = {}
+    lost: dict[str, dict[int, str]] = {}
     for run in runs:
         if run["status"] in LOST:
-            found.setdefault(run["activation"], {})[run["seed"]] = run["status"]
-    return found
+            lost.setdefault(run["activation"], {})[run["seed"]] = run["status"]
+    return lost
 
 
 def _lines_behind(histories: Histories, lost: Lost) -> Mapping[str, list[list[HistoryRow]]]:
-    """What stands in grey for each name: its runs, or their mean where there are very many."""
+    """Return the grey lines of each name: its runs, or their mean if there are too many."""
     runs = {name: [list(rows) for rows in seeds.values()] for name, seeds in histories.items()}
     if curves_shown(len(runs), max(map(len, runs.values()), default=0)):
         return runs
@@ -110,7 +113,7 @@ def _lines_behind(histories: Histories, lost: Lost) -> Mapping[str, list[list[Hi
 
 
 def _mean_curve(runs: Sequence[Sequence[HistoryRow]]) -> list[list[HistoryRow]]:
-    """The mean of runs, over the steps at which all were evaluated; nothing of no runs."""
+    """Return the mean curve over the steps at which all runs were evaluated; none without runs."""
     if not runs:
         return []
     return [
@@ -126,9 +129,10 @@ def _losses(rows: Sequence[HistoryRow]) -> tuple[list[float], list[float]]:
 
 
 def _limits(histories: Histories, lost: Lost, baselines: Sequence[float]) -> tuple[float, float]:
-    """From the finished runs' lowest loss to their highest at the end, n-gram tables included.
+    """Return the range from the finished runs' lowest loss to their highest final loss.
 
-    An untrained model's loss would take most of the height, and a diverging one's all of it.
+    N-gram tables are included. First losses are not: an untrained model's loss would take most
+    of the height, and a diverging model's all of it.
     """
     finished = [
         [loss for row in rows for loss in row[1:]]
@@ -163,7 +167,7 @@ def _draw_panel(
 
 
 def _draw_behind(axes: Axes, lines: Sequence[Sequence[HistoryRow]]) -> None:
-    """The others' selection loss, all as one line with gaps: a hundred lines are slow to draw."""
+    """Draw the others' selection loss as one line with gaps: a hundred lines are slow to draw."""
     gap = HistoryRow(0, math.nan, math.nan)
     _draw_line(axes, [row for rows in lines for row in (*rows, gap)], 2, OTHERS)
 
@@ -182,7 +186,7 @@ def _draw_line(axes: Axes, rows: Sequence[HistoryRow], column: int, look: Look) 
 
 
 def _mark_end(panel: _Panel, rows: Sequence[HistoryRow], limits: tuple[float, float]) -> None:
-    """A cross at a lost run's last loss, or at the edge where that lies outside or is none."""
+    """Draw a cross at a lost run's last loss, or at the edge if that is outside or not finite."""
     finite = [row for row in rows if math.isfinite(row.selection_loss)]
     if finite:
         step, loss = finite[-1].step, finite[-1].selection_loss

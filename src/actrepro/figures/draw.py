@@ -1,6 +1,6 @@
-"""The figures of a scale: drawing them to files.
+"""Jobs that draw the figures of a scale.
 
-The report wants the words alone, so nothing here imports matplotlib before a figure is drawn.
+The report imports this module for captions alone, so matplotlib is imported only to draw.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Sources", "compose", "draw_figure", "figure_caption", "figure_note", "read_histories"]
 
-# By activation, or by model where a figure is of one activation; and by seed.
+# By activation (by model in the figure of one activation), then by seed.
 Histories = Mapping[str, Mapping[int, Sequence[HistoryRow]]]
 
 
 @dataclass(frozen=True)
 class Sources:
-    """What a figure is made from besides `stats.json`; a figure has only what it needs.
+    """Inputs of a figure besides `stats.json`; only those that it needs are filled.
 
     Attributes
     ----------
@@ -106,9 +106,9 @@ def draw_figure(
 
 
 def compose(name: str, stats: StatsFile, sources: Sources) -> Sheet:
-    """A figure as a page of matplotlib's, inside `drawing.sheet.style()`.
+    """Compose a figure as a sheet, inside `actrepro.figures.sheet.style()`.
 
-    Modules are imported where they draw: some of them need what takes long to start.
+    Each drawing is imported only where it is used, because some import slow libraries.
     """
     kind, shown = figure_kind(name)
     header = (figure_title(name), figure_note(name, stats))
@@ -138,7 +138,7 @@ def compose(name: str, stats: StatsFile, sources: Sources) -> Sheet:
 
 
 def _drawing_of_statistics(kind: str) -> Callable[[tuple[str, str], StatsFile], Sheet]:
-    """What draws a figure that is made from `stats.json` alone."""
+    """Return the function that draws a figure from `stats.json` alone."""
     if kind in ("power", "variance"):
         from actrepro.figures.planning import draw_power, draw_variance
 
@@ -169,10 +169,9 @@ def _drawing_of_statistics(kind: str) -> Callable[[tuple[str, str], StatsFile], 
 def read_histories(
     paths: Sequence[Path], of_activation: bool = False
 ) -> dict[str, dict[int, list[HistoryRow]]]:
-    """Losses by activation and seed, which the paths name (`…/{activation}/seed{seed}/…`).
+    """Read losses by activation and seed, which the paths name (`…/{activation}/seed{seed}/…`).
 
-    Those `of_activation` are by model in place of the activation. Losses that are no
-    number stay so: NaN or infinite.
+    With `of_activation` the first key is the model. NaN and infinite losses are kept.
 
     Raises
     ------
@@ -188,14 +187,16 @@ def read_histories(
 
 
 def _breakdowns(stats: StatsFile, paths: Sequence[Path]) -> dict[str, Breakdown]:
-    """Breakdowns by model; every model of the scale must have one, of the same text."""
-    found = {one["model"]: one for one in (read_as(Breakdown, path) for path in paths)}
-    if missing := [model for model in stats["models"] if model not in found]:
+    """Read breakdowns by model; every model of the scale must have one, of the same text."""
+    by_model = {
+        breakdown["model"]: breakdown for breakdown in (read_as(Breakdown, path) for path in paths)
+    }
+    if missing := [model for model in stats["models"] if model not in by_model]:
         raise ActreproError(
             f"no breakdown.json of {', '.join(missing)} was given; the figure needs one of each "
             "of the scale’s models"
         )
-    return found
+    return by_model
 
 
 def _curves(models: Path | None) -> Mapping[str, Curve]:

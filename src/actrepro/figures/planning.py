@@ -1,4 +1,4 @@
-"""What statistics say of the design: detectable differences, and where spread comes from."""
+"""Figures of the design: detectable differences, and the sources of the spread."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SHARES: Mapping[Share, Look] = {
 
 
 def draw_power(header: Header, stats: Stats) -> Sheet:
-    """By model, the smallest detectable difference in total variation by number of seeds."""
+    """Draw, by model, the smallest detectable total variation by number of seeds."""
     grid = Grid(0.5, 0.0, len(stats["models"]), 1.7, below=0.62, gap=0.3)
     sheet = Sheet(header, WIDTH, grid.height + legend_height(LEGEND, WIDTH))
     panels = grid.panels(sheet, 0.0)
@@ -66,7 +66,7 @@ def draw_power(header: Header, stats: Stats) -> Sheet:
 
 
 def _largest(plan: Plan) -> float:
-    """What the scale must reach: the median contrast with the fewest seeds that can test it."""
+    """Return the median contrast's detectable difference with the fewest seeds that can test it."""
     return max(plan["median"]["detectable"], default=0.0)
 
 
@@ -95,42 +95,42 @@ def _key() -> list[Line2D]:
 
 
 def draw_variance(header: Header, stats: Stats) -> Sheet:
-    """Shares of the spread of loss and accuracy by source."""
-    found = {score: stats["decomposition"][FINAL][score] for score in SCORES}
-    names = [one["source"] for table in found.values() if table for one in table["sources"]]
+    """Draw the shares of the spread of loss and accuracy by source."""
+    tables = {score: stats["decomposition"][FINAL][score] for score in SCORES}
+    names = [row["source"] for table in tables.values() if table for row in table["sources"]]
     labels = label_width(names or ["residual"])
-    rows = max((len(table["sources"]) for table in found.values() if table), default=2)
+    rows = max((len(table["sources"]) for table in tables.values() if table), default=2)
     grid = Grid(labels, VALUES, len(SCORES), ROW * rows + 0.1, gap=VALUES + 0.15)
     key = [str(look["label"]) for look in SHARES.values()]
     sheet = Sheet(header, WIDTH, grid.height + legend_height(key, WIDTH))
     panels = grid.panels(sheet, 0.0)
-    for index, ((score, table), panel) in enumerate(zip(found.items(), panels, strict=True)):
+    for index, ((score, table), panel) in enumerate(zip(tables.items(), panels, strict=True)):
         panel.set_title(SCORES[score].capitalize())
         panel.set_xlabel("share of the spread")
         _draw_sources(panel, table, labelled=index == 0)
     look: Look = {"linestyle": "none", "markersize": 5.5, "markeredgecolor": INK}
-    draw_legend(sheet, grid.height, [Line2D([], [], **{**look, **one}) for one in SHARES.values()])
+    draw_legend(sheet, grid.height, [Line2D([], [], **{**look, **row}) for row in SHARES.values()])
     return sheet
 
 
 def _draw_sources(panel: Axes, table: Decomposition | None, labelled: bool) -> None:
     sources = table["sources"] if table else []
     panel.set_ylim(max(len(sources), 1) - 0.4, -0.6)
-    panel.set_yticks(range(len(sources)), [one["source"] for one in sources] if labelled else [])
+    panel.set_yticks(range(len(sources)), [row["source"] for row in sources] if labelled else [])
     panel.tick_params(axis="y", length=0)
     panel.spines["left"].set_visible(False)
     panel.grid(axis="x")
-    lowest = min([0.0, *(one["omega2"] for one in sources if one["omega2"] is not None)])
+    lowest = min([0.0, *(row["omega2"] for row in sources if row["omega2"] is not None)])
     panel.set_xlim(lowest - 0.03, 1.03)
     if not sources:
         look: Look = {"ha": "center", "va": "center", "fontsize": 7.5, "color": SOFT}
         panel.text(0.5, 0.5, "needs 2 seeds of sound cells", transform=panel.transAxes, **look)
-    for place, one in enumerate(sources):
+    for place, row in enumerate(sources):
         for share, marker in SHARES.items():
-            if (value := one[share]) is not None:
+            if (value := row[share]) is not None:
                 look = {"markersize": 5.5, "markeredgecolor": INK, "linestyle": "none"}
                 shift = -0.1 if share == "omega2" else 0.12
                 panel.plot([value], [place + shift], **{**look, **marker})
-        known = [number(one[share], 3) for share in SHARES if one[share] is not None]
+        known = [number(row[share], 3) for share in SHARES if row[share] is not None]
         where: Look = {"transform": panel.get_yaxis_transform(), "va": "center", "fontsize": 7.5}
         panel.text(1.03, place, " / ".join(known), color=SOFT, **where)

@@ -47,7 +47,7 @@ class Row:
 
     @property
     def extent(self) -> list[float]:
-        """All that must be inside the panel."""
+        """All values that must lie inside the panel."""
         return [
             *self.singles,
             *(self.interval or ()),
@@ -55,27 +55,27 @@ class Row:
         ]
 
 
-# Of an activation's cell in a model: mean, interval, and single values; None where there is none.
-Found = tuple[float, Sequence[float] | None, Sequence[float]]
-Choose = Callable[[str, Cell], Found | None]
+# A cell's mean, interval and single values.
+Numbers = tuple[float, Sequence[float] | None, Sequence[float]]
+Choose = Callable[[str, Cell], Numbers | None]
 
 
 @dataclass(frozen=True)
 class Measure:
-    """What the panels of a block show.
+    """Quantity that the panels of a block show.
 
     Attributes
     ----------
     axis
-        The scale's name.
+        Name of the axis.
     needed
-        Runs that a cell needs for a number.
+        Number of runs that a cell needs.
     choose
-        A cell's numbers, by activation and cell.
+        Function that returns a cell's numbers, from its activation and the cell.
     table
-        The key of n-gram tables' numbers to compare with; none without.
+        Key of the n-gram tables' scores to compare with; empty for none.
     base
-        What the scale must include; none without.
+        Value that the axis must include; None for no such value.
     """
 
     axis: str
@@ -86,7 +86,7 @@ class Measure:
 
 
 def metric(name: str, axis: str) -> Measure:
-    """A score: mean over seeds, interval, single runs."""
+    """Return a score as a measure: mean over seeds, interval, single runs."""
 
     def choose(stats: Stats, model: str) -> Choose:
         return lambda _, cell: _over_runs(cell["metrics"][name])
@@ -95,7 +95,7 @@ def metric(name: str, axis: str) -> Measure:
 
 
 def difference(name: str, axis: str) -> Measure:
-    """A difference: mean over pairs of seeds, interval, single pairs."""
+    """Return a difference as a measure: mean over pairs of seeds, interval, single pairs."""
 
     def choose(stats: Stats, model: str) -> Choose:
         return lambda _, cell: _over_pairs(cell["differences"][name])
@@ -104,7 +104,7 @@ def difference(name: str, axis: str) -> Measure:
 
 
 def gap(name: Literal["train_gap", "best_gap"]) -> Measure:
-    """A gap of fit: mean over finished runs, interval, single runs."""
+    """Return a gap of fit as a measure: mean over finished runs, interval, single runs."""
 
     def choose(stats: Stats, model: str) -> Choose:
         fit = stats["models"][model]["fit"]
@@ -114,12 +114,12 @@ def gap(name: Literal["train_gap", "best_gap"]) -> Measure:
 
 
 def cost(key: Literal["seconds", "characters_per_second"], axis: str, unit: int = 1) -> Measure:
-    """A cost of training: mean over finished runs, and the single runs without an interval."""
+    """Return a cost as a measure: mean over finished runs and single runs, no interval."""
 
     def choose(stats: Stats, model: str) -> Choose:
         means = stats["models"][model]["training"]["activations"]
 
-        def found(activation: str, _: Cell) -> Found | None:
+        def numbers_of(activation: str, _: Cell) -> Numbers | None:
             mean = means[activation]
             if mean is None:
                 return None
@@ -127,21 +127,25 @@ def cost(key: Literal["seconds", "characters_per_second"], axis: str, unit: int 
             singles = [run[key] / unit for run in runs if run["activation"] == activation]
             return mean[key] / unit, None, singles
 
-        return found
+        return numbers_of
 
     return Measure(axis, 1, choose, base=0.0)
 
 
-def _over_runs(found: Score | OverRuns | None) -> Found | None:
-    if found is None:
+def _over_runs(score: Score | OverRuns | None) -> Numbers | None:
+    if score is None:
         return None
-    return found["value"], found["interval"], list(found["by_seed"].values())
+    return score["value"], score["interval"], list(score["by_seed"].values())
 
 
-def _over_pairs(found: Difference | None) -> Found | None:
-    if found is None:
+def _over_pairs(difference: Difference | None) -> Numbers | None:
+    if difference is None:
         return None
-    return found["value"], found["interval"], [pair["value"] for pair in found["pairs"]]
+    return (
+        difference["value"],
+        difference["interval"],
+        [pair["value"] for pair in difference["pairs"]],
+    )
 
 
 LOSS_ROWS = metric(LOSS, "loss, nats per character")
@@ -158,13 +162,13 @@ COSTS = {
 
 
 def rows_of(stats: Stats, model: str, measure: Measure, singles: bool = True) -> list[Row]:
-    """A model's rows of a measure, with or without the single values."""
+    """Return a model's rows of a measure, with or without the single values."""
     colours = activation_colours(stats["activations"])
     choose = measure.choose(stats, model)
     rows = []
     for activation, cell in cells_of(stats, model).items():
-        found = choose(activation, cell)
-        value, interval, every = found or (None, None, ())
+        numbers = choose(activation, cell)
+        value, interval, every = numbers or (None, None, ())
         rows.append(
             Row(
                 label=activation,
@@ -180,33 +184,33 @@ def rows_of(stats: Stats, model: str, measure: Measure, singles: bool = True) ->
 
 
 def draw_loss(header: Header, stats: Stats) -> Sheet:
-    """Test loss by activation, a panel per model on its own scale."""
+    """Draw test loss by activation, a panel per model on its own scale."""
     return _draw_score(header, stats, LOSS_ROWS)
 
 
 def draw_accuracy(header: Header, stats: Stats) -> Sheet:
-    """Test accuracy by activation, a panel per model on its own scale."""
+    """Draw test accuracy by activation, a panel per model on its own scale."""
     return _draw_score(header, stats, ACCURACY_ROWS)
 
 
 def draw_differences(header: Header, stats: Stats) -> Sheet:
-    """Total variation and churn by activation, a panel per model, one scale per measure."""
-    blocks = {one.axis.capitalize(): one for one in DIFFERENCE_ROWS.values()}
+    """Draw total variation and churn by activation: a panel per model, a scale per measure."""
+    blocks = {measure.axis.capitalize(): measure for measure in DIFFERENCE_ROWS.values()}
     return _draw_blocks(header, stats, blocks, pairs_shown(stats))
 
 
 def draw_gap(header: Header, stats: Stats) -> Sheet:
-    """How much better a run does on its training text, and at its best checkpoint."""
+    """Draw how much lower the loss is on the training text, and at the best checkpoint."""
     return _draw_blocks(header, stats, GAPS, runs_shown(stats))
 
 
 def draw_cost(header: Header, stats: Stats) -> Sheet:
-    """Seconds and characters per second of every run."""
+    """Draw seconds and characters per second of every run."""
     return _draw_blocks(header, stats, COSTS, runs_shown(stats))
 
 
 def draw_model(header: Header, stats: Stats, model: str) -> Sheet:
-    """One model's loss, accuracy, total variation and churn side by side."""
+    """Draw one model's loss, accuracy, total variation and churn side by side."""
     measures = (LOSS_ROWS, ACCURACY_ROWS, *DIFFERENCE_ROWS.values())
     shown = (runs_shown(stats, 1), pairs_shown(stats, 1))
     grid = _grid_of_rows(stats["activations"], len(measures), most=4)
@@ -237,7 +241,7 @@ def _draw_score(header: Header, stats: Stats, measure: Measure) -> Sheet:
 
 
 def _align(panels: Sequence[Axes]) -> None:
-    """Let rows of panels side by side stand at the height of their labels."""
+    """Give panels side by side the same height of rows, so that rows line up."""
     lowest = max(panel.get_ylim()[0] for panel in panels)
     for panel in panels:
         panel.set_ylim(bottom=lowest)
@@ -253,7 +257,7 @@ def _set_limits(panel: Axes, rows: Sequence[Row], measure: Measure, stats: Stats
 def _draw_blocks(
     header: Header, stats: Stats, blocks: Mapping[str, Measure], singles: bool
 ) -> Sheet:
-    """A block of panels per measure, a panel per model, one scale per measure."""
+    """Draw a block of panels per measure: a panel per model, one scale per measure."""
     grid = _grid_of_rows(stats["activations"], len(stats["models"]))
     block = grid.height + HEADING
     sheet = Sheet(header, WIDTH, len(blocks) * block)
@@ -262,7 +266,7 @@ def _draw_blocks(
         sheet.heading(heading, top + HEADING / 2)
         panels = grid.panels(sheet, top + HEADING)
         rows = {model: rows_of(stats, model, measure, singles) for model in stats["models"]}
-        every = [row for one in rows.values() for row in one]
+        every = [row for rows_of_model in rows.values() for row in rows_of_model]
         limits = _limits(every, () if measure.base is None else (measure.base,))
         for index, (model, panel) in enumerate(zip(rows, panels, strict=True)):
             _draw_rows(panel, rows[model], model, labelled=index % grid.columns == 0)
@@ -317,7 +321,7 @@ def _limits(rows: Sequence[Row], bases: Iterable[float] = ()) -> tuple[float, fl
 
 
 def _draw_baselines(panel: Axes, stats: Stats, score: str, low: float, high: float) -> None:
-    """N-gram tables as dotted lines, named in a free line below the rows."""
+    """Draw n-gram tables as dotted lines, named in a free line below the rows."""
     reached = {
         table: {"loss": values["loss"], "accuracy": values["accuracy"]}[score]
         for table, values in stats["evaluation"]["baselines"].items()

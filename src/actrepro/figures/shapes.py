@@ -14,14 +14,14 @@ from actrepro.figures.sheet import SOFT, WIDTH, Grid, Header, Look, Sheet
 from actrepro.figures.style import activation_colours, draw_legend, legend_height
 from actrepro.results.cells import Stats
 
-# What the panels show of the vertical axis at most; squares grow beyond.
+# The vertical axis ends here at the latest: powers of x grow far beyond.
 LOWEST, HIGHEST = -1.5, 4.2
 VALUE: Look = {"linewidth": 1.6}
 DERIVATIVE: Look = {"linewidth": 1.2, "linestyle": (0, (3, 1.5))}
 
 
 def draw_activations(header: Header, stats: Stats, curves: Mapping[str, Curve]) -> Sheet:
-    """Each activation of the study on the same scale, its derivative dashed."""
+    """Draw each activation of the study on the same scale, its derivative dashed."""
     names = list(stats["activations"])
     colours = activation_colours(names)
     grid = Grid(0.35, 0.0, len(names), 1.5, below=0.5, gap=0.2, most=4)
@@ -45,7 +45,7 @@ def draw_activations(header: Header, stats: Stats, curves: Mapping[str, Curve]) 
 
 
 def _limits(curves: Sequence[Curve]) -> tuple[float, float]:
-    """From the lowest to the highest value of all, within what is worth showing."""
+    """Return the range of all values, cut at `LOWEST` and `HIGHEST`."""
     every = [value for curve in curves for value in (*curve["y"], *curve["derivative"])]
     values = [value for value in every if value is not None] or [0.0, 1.0]
     return max(LOWEST, min(values) - 0.2), min(HIGHEST, max(values) + 0.2)
@@ -66,5 +66,5 @@ def _draw_curve(panel: Axes, curve: Curve | None, colour: str) -> None:
 
 
 def _drawn(values: Sequence[float | None]) -> list[float]:
-    """Values with a gap where one is no number."""
+    """Return the values with a gap in place of each missing one."""
     return [math.nan if value is None else value for value in values]

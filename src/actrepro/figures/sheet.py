@@ -33,8 +33,8 @@ CHARACTER = 0.078  # inches, a generous character of a label
 Header = tuple[str, str]  # title and note
 Look = dict[str, Any]  # keyword arguments of matplotlib
 
-# In a page these follow its theme (`actrepro.report.kit.inline_svg`); what must not has a colour of
-# its own.
+# In a page these colours follow its theme (`actrepro.report.kit.inline_svg`); a part that must not
+# follow it has another colour.
 INK, SOFT, FAINT, GRID, GROUND = "#1a1a1a", "#5a5a5a", "#d9d9d9", "#e8e8e8", "#ffffff"
 MOST_PIXELS = 20_000  # of a PNG's height; Agg draws none of 65,536 or more
 DOTS = 160  # of a PNG in an inch, where its height allows
@@ -104,7 +104,7 @@ class Sheet:
         return MARGIN / self.width, 1 - top / self.height
 
     def panel(self, left: float, top: float, width: float, height: float) -> Axes:
-        """An empty panel; `top` counts from below the header."""
+        """Add an empty panel; `top` counts from below the header."""
         bottom = self.height - self.header - top - height
         return self.figure.add_axes(
             (
@@ -116,21 +116,21 @@ class Sheet:
         )
 
     def heading(self, text: str, top: float) -> None:
-        """Name what follows, over a rule across the page."""
+        """Write a block's heading, over a rule across the page."""
         left, height = self.place(MARGIN, top)
         self.figure.text(left, height, text, fontsize=10.5, va="center", color=INK)
         below = height - 0.14 / self.height
         self.figure.add_artist(Line2D([left, 1 - left], [below, below], color=FAINT, linewidth=1))
 
     def place(self, left: float, top: float) -> tuple[float, float]:
-        """The figure's coordinates of a point; `top` counts from below the header."""
+        """Return the figure's coordinates of a point; `top` counts from below the header."""
         return left / self.width, 1 - (self.header + top) / self.height
 
     def save(self, svg: Path, png: Path) -> None:
-        """Write the page as SVG and PNG, inside `style()`; neither tells date or version."""
-        unsaid = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        """Write the page as SVG and PNG, inside `style()`, without date or version."""
+        unwritten = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         with replacing(svg) as partial:
-            self.figure.savefig(partial, format="svg", metadata=unsaid)
+            self.figure.savefig(partial, format="svg", metadata=unwritten)
         dots = min(DOTS, MOST_PIXELS / self.height)
         # A tenth larger than at the default level, and written in half the time.
         quick: Look = {"metadata": {"Software": None}, "pil_kwargs": {"compress_level": 3}}
@@ -140,7 +140,7 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Grid:
-    """Equal panels, at most `most` to a line, between labels of given lengths; all in inches."""
+    """Equal panels, at most `most` in a line, between labels of given lengths; all in inches."""
 
     labels: float
     right: float
@@ -153,21 +153,21 @@ class Grid:
 
     @property
     def columns(self) -> int:
-        """Panels in a line."""
+        """Number of panels in a line."""
         return min(self.most, self.count)
 
     @property
     def lines(self) -> int:
-        """Lines of panels."""
+        """Number of lines of panels."""
         return math.ceil(self.count / self.columns)
 
     @property
     def height(self) -> float:
-        """Of all lines, titles and scales included."""
+        """Height of all lines, titles and scales included."""
         return self.lines * (self.panel_height + self.below) + self.top
 
     def panels(self, sheet: Sheet, top: float) -> list[Axes]:
-        """The panels, from `top` inches below the header."""
+        """Add the panels, from `top` inches below the header."""
         room = sheet.width - self.labels - self.right - 2 * MARGIN - self.gap * (self.columns - 1)
         width = min(room / self.columns, WIDEST_PANEL)
         return [
@@ -182,11 +182,11 @@ class Grid:
 
 
 def mean_look(colour: str, filled: bool) -> Look:
-    """A mean's marker: hollow where the cell failed a gate."""
+    """Return the look of a mean's marker: hollow where the cell failed a gate."""
     inside = colour if filled else GROUND
     return {"markerfacecolor": inside, "markeredgecolor": colour, "markeredgewidth": 1.3}
 
 
 def label_width(names: Iterable[str]) -> float:
-    """Inches that the longest of these labels takes."""
+    """Estimate the width in inches of the longest of these labels."""
     return max(map(len, names)) * CHARACTER + 0.15

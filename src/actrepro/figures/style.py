@@ -2,8 +2,8 @@
 
 An activation has one colour and a model one marker in every figure. The six activations and
 models of the default study come first: their colours are Okabe and Ito's, which people with
-colour blindness can tell apart. A name that is not listed here takes a spare, chosen by the
-name itself.
+colour blindness can tell apart. A name that is not listed here takes a spare, chosen by a
+hash of the name.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ LEGEND_LETTER = 0.075  # inches of a letter
 
 
 def activation_colours(names: Sequence[str]) -> dict[str, str]:
-    """Activation → colour."""
+    """Return each activation's colour."""
     return _assigned(names, ACTIVATION_COLOURS, SPARE_COLOURS)
 
 
 def model_markers(names: Sequence[str]) -> dict[str, str]:
-    """Model → marker."""
+    """Return each model's marker."""
     return _assigned(names, MODEL_MARKERS, SPARE_MARKERS)
 
 
@@ -73,21 +73,21 @@ def _assigned(
     chosen = {name: listed[name] for name in names if name in listed}
     free = list(spares)
     for name in sorted(set(names) - set(listed)):
-        # The name decides, so that a name keeps its look from study to study where it can;
-        # spares are shared only when there are more names than spares.
+        # Choosing by the name keeps its look the same in most studies. Spares are shared only
+        # when there are more names than spares.
         free = free or list(spares)
         chosen[name] = free.pop(zlib.crc32(name.encode()) % len(free))
     return {name: chosen[name] for name in names}
 
 
 def legend_columns(names: Sequence[str], width: float) -> int:
-    """How many entries stand side by side in so many inches."""
+    """Count the entries that fit side by side into a width in inches."""
     entry = LEGEND_ENTRY + LEGEND_LETTER * max(map(len, names))
     return max(1, min(len(names), int((width - 2 * MARGIN) / entry)))
 
 
 def legend_height(names: Sequence[str], width: float) -> float:
-    """Inches that a legend of these names takes below the panels."""
+    """Return the height in inches of a legend of these names."""
     columns = legend_columns(names, width)
     return LEGEND_LINE * -(-len(names) // columns) + 0.12
 
@@ -108,33 +108,33 @@ def draw_legend(sheet: Sheet, top: float, handles: Sequence[Artist]) -> None:
 
 
 def lines_of(colours: Mapping[str, str]) -> list[Artist]:
-    """A line in each activation's colour."""
+    """Return a line in each activation's colour, for a legend."""
     return [
         Line2D([], [], color=colour, linewidth=1.6, label=name) for name, colour in colours.items()
     ]
 
 
 def dots_of(markers: Mapping[str, str]) -> list[Artist]:
-    """Each model's marker."""
+    """Return a dot with each model's marker, for a legend."""
     look: Look = {"linestyle": "none", "markersize": 5.5, **mean_look(SOFT, True)}
     return [Line2D([], [], marker=marker, label=name, **look) for name, marker in markers.items()]
 
 
 def say(panel: Axes, text: str, place: tuple[float, float] = (0.5, 0.5)) -> None:
-    """Say in a panel why it has nothing to show."""
+    """Write in a panel why it has nothing to show."""
     look: Look = {"transform": panel.transAxes, "ha": "center", "va": "center", "color": SOFT}
     panel.text(*place, text, fontsize=7.5, style="italic", **look)
 
 
 def say_in_corner(panel: Axes, text: str) -> None:
-    """Remark on what a panel shows, in its upper right corner, over whatever is there."""
+    """Write a remark in a panel's upper right corner, over whatever is there."""
     ground = {"facecolor": GROUND, "edgecolor": "none", "pad": 1.5, "alpha": 0.85}
     look: Look = {"fontsize": 7.5, "style": "italic", "color": SOFT, "ha": "right", "va": "top"}
     panel.text(0.98, 0.97, text, transform=panel.transAxes, bbox=ground, **look)
 
 
 def name_y(panel: Axes, index: int, grid: Grid, name: str, share: bool = True) -> None:
-    """Name the vertical scale in the first column; others only have numbers of their own."""
+    """Name the vertical scale in the first column; the others only have numbers."""
     if index % grid.columns == 0:
         panel.set_ylabel(name)
     elif share:

@@ -30,7 +30,7 @@ from actrepro.results.words import absence
 
 MOST_COLUMNS = 8
 UNRANKED = "#efefef"
-# Stays dark on a tile, whatever the page's theme.
+# Text on tiles stays dark in every theme of the page.
 ON_TILE = "#111111"
 TILE_CHARACTERS = 17  # of text in the narrowest tile
 
@@ -38,7 +38,7 @@ Colour = tuple[float, float, float]
 
 
 def draw_heatmap(header: Header, stats: Stats) -> Sheet:
-    """Total variation by model and activation, printed in its cell; sound cells are coloured."""
+    """Draw total variation by model and activation as numbers; only sound cells are coloured."""
     lines, columns, _ = _table(stats)
     left, high = label_width(lines) + MARGIN, 0.55
     wide = min(1.6, max(1.05, (WIDTH - left - MARGIN) / len(columns)))
@@ -49,7 +49,7 @@ def draw_heatmap(header: Header, stats: Stats) -> Sheet:
 
 
 def draw_tiles(panel: Axes, stats: Stats, short: bool = False) -> None:
-    """Fill a panel with the tiles; `short` ones have the number alone, or none of very many."""
+    """Draw the tiles in a panel; `short` ones have the number alone, or none if there are many."""
     lines, columns, cells = _table(stats)
     _dress(panel, lines, columns)
     numbered = tiles_numbered(stats)
@@ -66,7 +66,7 @@ def draw_tiles(panel: Axes, stats: Stats, short: bool = False) -> None:
 
 
 def _table(stats: Stats) -> tuple[list[str], list[str], dict[tuple[str, str], Cell]]:
-    """Names of lines and of columns, and their cells; many activations become the lines."""
+    """Return the names of lines and columns, and the cells; many activations become the lines."""
     cells = {(model, activation): cell for model, activation, cell in every_cell(stats)}
     lines, columns = list(stats["models"]), list(stats["activations"])
     if len(columns) <= MOST_COLUMNS:
@@ -85,7 +85,7 @@ def _dress(panel: Axes, lines: Sequence[str], columns: Sequence[str]) -> None:
 
 
 def _shades(values: Sequence[float]) -> Callable[[float], Colour]:
-    """Light for the smallest value, darker for the largest; dark text stays readable on all."""
+    """Return a colour scale, light to darker; dark text stays readable on every shade."""
     colours = matplotlib.colormaps["YlGnBu"]
     low, high = min(values, default=0.0), max(values, default=1.0)
     span = high - low or 1.0
@@ -104,7 +104,7 @@ def _draw_tile(
         panel.text(column + 0.5, line + 0.5, f"{text}{mark}", fontsize=7.5, color=SOFT, **look)
         return
     if mark:
-        # The hatching would run through the digits.
+        # A plain box keeps the hatching out of the digits.
         look["bbox"] = {"facecolor": UNRANKED, "edgecolor": "none", "pad": 1}
     difference = known(cell["differences"][PRIMARY])
     ink = SOFT if mark else ON_TILE
@@ -138,7 +138,7 @@ def _draw_short(
 def _fill(
     panel: Axes, column: int, line: int, cell: Cell, shade: Callable[[float], Colour]
 ) -> None:
-    """A tile's ground: white without a number, hatched where a gate failed, else its shade."""
+    """Fill a tile: white without a number, hatched where a gate failed, else its shade."""
     if absence(cell, 2):
         _fill_tile(panel, column, line, GROUND, edge=FAINT)
     elif not sound(cell):
@@ -157,7 +157,7 @@ def _fill_tile(
     hatch: str | None = None,
 ) -> None:
     if hatch:
-        # A patch's edge has its hatching's colour: the hatching is a patch of its own.
+        # matplotlib draws hatching in the edge's colour, so the hatching is a second patch.
         look: Look = {"hatch": hatch, "edgecolor": FAINT, "linewidth": 0}
         panel.add_patch(Rectangle((column, line), 1, 1, facecolor=colour, **look))
         colour = "none"

@@ -1,4 +1,4 @@
-"""All cells of a scale by total variation between seeds and loss, with the Pareto front."""
+"""All cells of a scale by total variation between seeds and by loss, with the Pareto front."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ FRONT: Look = {"color": SOFT, "linewidth": 1.1, "linestyle": (0, (4, 2))}
 
 
 def draw_tradeoff(header: Header, stats: Stats) -> Sheet:
-    """Total variation between seeds against loss, all cells."""
+    """Draw total variation between seeds against loss, all cells."""
     colours = activation_colours(stats["activations"])
     markers = model_markers(list(stats["models"]))
-    beyond = _beyond(stats)
-    absent = [*_absent(stats), *(_told(*one) for one in beyond)]
+    outliers = _outliers(stats)
+    absent = [*_absent(stats), *(_outlier_note(*entry) for entry in outliers)]
     height = max(4.4, LEGEND_LINE * (len(colours) + len(markers) + 5))
     names = label_width([*colours, *markers, HOLLOW]) + 0.45
     sheet = Sheet(header, WIDTH, height + 0.75 + NOTE_LINE * len(absent))
@@ -44,7 +44,9 @@ def draw_tradeoff(header: Header, stats: Stats) -> Sheet:
     panel.grid()
     panel.set_xlabel("test loss, nats per character")
     panel.set_ylabel("total variation between seeds")
-    drawn = [one for one in every_cell(stats) if not absence(one[2], 2) and one not in beyond]
+    drawn = [
+        entry for entry in every_cell(stats) if not absence(entry[2], 2) and entry not in outliers
+    ]
     for model, activation, cell in drawn:
         if crosses_shown(stats):
             _draw_cross(panel, cell, colours[activation])
@@ -60,7 +62,7 @@ def draw_tradeoff(header: Header, stats: Stats) -> Sheet:
 
 
 def _absent(stats: Stats) -> list[str]:
-    """The cells without a difference, by reason."""
+    """List the cells without a difference, by reason."""
     reasons: dict[str, list[str]] = {}
     for model, activation, cell in every_cell(stats):
         if reason := absence(cell, 2):
@@ -68,20 +70,20 @@ def _absent(stats: Stats) -> list[str]:
     return [f"not shown ({reason}): {listed(names, 5)}" for reason, names in reasons.items()]
 
 
-def _beyond(stats: Stats) -> list[tuple[str, str, Cell]]:
-    """Cells that failed a gate so far from all sound ones that these would be squeezed."""
-    there = [one for one in every_cell(stats) if not absence(one[2], 2)]
-    judged = [_estimates(cell) for _, _, cell in there if sound(cell)]
+def _outliers(stats: Stats) -> list[tuple[str, str, Cell]]:
+    """Return failed cells so far out that showing them would squeeze the sound ones together."""
+    compared = [entry for entry in every_cell(stats) if not absence(entry[2], 2)]
+    judged = [_estimates(cell) for _, _, cell in compared if sound(cell)]
     if not judged:
         return []
     frame = [_widened(estimates) for estimates in zip(*judged, strict=True)]
     return [
-        one
-        for one in there
-        if not sound(one[2])
+        entry
+        for entry in compared
+        if not sound(entry[2])
         and any(
             not low <= estimate["value"] <= high
-            for estimate, (low, high) in zip(_estimates(one[2]), frame, strict=True)
+            for estimate, (low, high) in zip(_estimates(entry[2]), frame, strict=True)
         )
     ]
 
@@ -91,14 +93,16 @@ def _estimates(cell: Cell) -> tuple[Estimate, Estimate]:
 
 
 def _widened(estimates: Sequence[Estimate]) -> tuple[float, float]:
-    """What these take, intervals included, and on either side as much again."""
-    ends = [end for one in estimates for end in (one["value"], *(one["interval"] or ()))]
+    """Return the range of the estimates with their intervals, widened to three times its width."""
+    ends = [
+        end for estimate in estimates for end in (estimate["value"], *(estimate["interval"] or ()))
+    ]
     reach = max(ends) - min(ends)
     return min(ends) - reach, max(ends) + reach
 
 
-def _told(model: str, activation: str, cell: Cell) -> str:
-    loss, variation = (number(one["value"], 3) for one in _estimates(cell))
+def _outlier_note(model: str, activation: str, cell: Cell) -> str:
+    loss, variation = (number(estimate["value"], 3) for estimate in _estimates(cell))
     return (
         f"not shown ({gate_mark(cell)}): {model} {activation} at loss {loss}, "
         f"total variation {variation}"
@@ -106,7 +110,7 @@ def _told(model: str, activation: str, cell: Cell) -> str:
 
 
 def _draw_cross(panel: Axes, cell: Cell, colour: str) -> None:
-    """A cell's two intervals."""
+    """Draw a cell's two intervals."""
     loss, difference = _estimates(cell)
     look: Look = {"color": colour, "linewidth": 0.8, "alpha": 0.35, "zorder": 1.5}
     if loss["interval"] is not None:
@@ -116,17 +120,22 @@ def _draw_cross(panel: Axes, cell: Cell, colour: str) -> None:
 
 
 def _draw_cell(panel: Axes, cell: Cell, marker: str, colour: str) -> None:
-    (x, y), look = (one["value"] for one in _estimates(cell)), mean_look(colour, sound(cell))
+    (x, y), look = (
+        (estimate["value"] for estimate in _estimates(cell)),
+        mean_look(colour, sound(cell)),
+    )
     panel.plot([x], [y], marker=marker, markersize=7, zorder=3, **look)
 
 
 def _draw_front(panel: Axes, stats: Stats) -> None:
-    """A line of steps: no sound cell has both a lower loss and a lower total variation."""
+    """Draw the Pareto front as steps: no sound cell has lower loss and lower total variation."""
     names = stats["pareto_front"]
     if len(names) < 2:
         return
-    cells = [cells_of(stats, one["model"])[one["activation"]] for one in names]
-    x, y = zip(*([one["value"] for one in _estimates(cell)] for cell in cells), strict=True)
+    cells = [cells_of(stats, point["model"])[point["activation"]] for point in names]
+    x, y = zip(
+        *([estimate["value"] for estimate in _estimates(cell)] for cell in cells), strict=True
+    )
     limits = panel.get_xlim(), panel.get_ylim()
     (_, right), (_, top) = limits
     panel.step((x[0], *x, right), (top, *y, y[-1]), where="post", zorder=1.2, **FRONT)

@@ -1,6 +1,6 @@
 """The report as Markdown, for repositories and terminals: the same words and numbers.
 
-What `report.html` shows in pictures stands here as links to the figures beside it.
+Figures are links to the files beside it.
 """
 
 from __future__ import annotations
@@ -15,44 +15,44 @@ from actrepro.core.files import write_text
 from actrepro.report.kit.markup import fill_text
 from actrepro.report.kit.tables import Entry, Row, Table
 
-# Characters that Markdown would take for its own.
+# Characters with a meaning in Markdown.
 OWN = "\\`*_[]<>|"
-# Longer tables are files of their own, which are named.
+# A longer table is cut; the CSV files have all rows.
 MOST_ROWS = 400
 
 
 def write_markdown(page: Mapping[str, Any], output: Path) -> None:
-    """Write the report as Markdown; `page` is what `actrepro.report.page.contents` makes."""
+    """Write the report as Markdown; `page` is the result of `actrepro.report.page.contents`."""
     functions = {"table": markdown_table, "words": escaped, "link": figure_link}
     write_text(output, fill_text("report.md.j2", **functions, **page))
 
 
-def markdown_table(made: Table) -> str:
-    """A table with its name and caption above it and its source below it."""
-    names = [_column(made, place) for place in range(len(made.columns))]
+def markdown_table(table: Table) -> str:
+    """Return a table with its title and caption above it and its source below it."""
+    names = [_column(table, place) for place in range(len(table.columns))]
     lines = [
-        f"**{escaped(made.title)}.** {escaped(made.caption)}",
+        f"**{escaped(table.title)}.** {escaped(table.caption)}",
         "",
         _line(names),
-        _line(["---" if place < made.names else "--:" for place in range(len(names))]),
-        *(_line(_cells(row)) for row in made.rows[:MOST_ROWS]),
+        _line(["---" if place < table.names else "--:" for place in range(len(names))]),
+        *(_line(_cells(row)) for row in table.rows[:MOST_ROWS]),
         "",
     ]
-    if left_out := len(made.rows) - MOST_ROWS:
+    if left_out := len(table.rows) - MOST_ROWS:
         lines += [f"{left_out} more rows are in the CSV tables.", ""] if left_out > 0 else []
-    if made.source:
-        lines += [f"From `{made.source}`.", ""]
+    if table.source:
+        lines += [f"From `{table.source}`.", ""]
     return "\n".join(lines)
 
 
-def _column(made: Table, place: int) -> str:
-    """A column's name, with that of its group, for Markdown has no second line of names."""
+def _column(table: Table, place: int) -> str:
+    """Return a column's name, with its group's: Markdown has no second line of headings."""
     start = 0
-    for heading, width in made.groups:
-        if start <= place < start + width and heading and len(made.groups) > 2:
-            return escaped(f"{heading}: {made.columns[place]}")
+    for heading, width in table.groups:
+        if start <= place < start + width and heading and len(table.groups) > 2:
+            return escaped(f"{heading}: {table.columns[place]}")
         start += width
-    return escaped(made.columns[place])
+    return escaped(table.columns[place])
 
 
 def _cells(row: Row) -> list[str]:
@@ -72,7 +72,7 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text that Markdown shows as it is, on one line.
+    """Return text that Markdown shows unchanged, on one line.
 
     >>> escaped("smelu_1 | a*b")
     'smelu\\\\_1 \\\\| a\\\\*b'
@@ -81,6 +81,6 @@ def escaped(text: str) -> str:
 
 
 def figure_link(source: str) -> str:
-    """Where a figure's picture lies, from the Markdown file's folder."""
+    """Return the path to a figure, relative to the Markdown file's folder."""
     folder = Path(paths.REPORT_TEXT).parent
     return os.path.relpath(source, folder)

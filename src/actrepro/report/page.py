@@ -1,7 +1,7 @@
 """The report: one self-contained HTML file of what a study ran and found.
 
 Everything is computed before: the report reads `stats.json`, breakdowns, corpus manifests and
-figures, and turns them into words, tables and pictures. `templates/` holds markup only.
+figures, and turns them into words, tables and pictures. `templates/` has only markup.
 """
 
 from __future__ import annotations
@@ -53,13 +53,13 @@ from actrepro.results.contrasts import alpha
 from actrepro.results.schema import read_stats
 from actrepro.statistics.shapes import Costs
 
-# Bytes of figures that a page holds; those of a large study that are beyond it are named.
+# Bytes of figures that a page includes; of a large study's further figures it has only the paths.
 MOST_DRAWN = 8_000_000
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure in the page, and where it comes from; without its picture where that is too much."""
+    """A figure of the page and its source file; large studies leave some pictures out."""
 
     id: str
     name: str
@@ -72,7 +72,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Diagram:
-    """A small picture with the name of what it shows, and its size in words."""
+    """A diagram of a model, with the model's name and its size in words."""
 
     name: str
     svg: Markup
@@ -81,7 +81,7 @@ class Diagram:
 
 @dataclass(frozen=True)
 class Disagreement:
-    """Where a model's seeds disagree: a page of text, and tables."""
+    """The places where a model's seeds disagree: a page of text, and tables."""
 
     id: str
     model: str
@@ -91,7 +91,7 @@ class Disagreement:
 
 @dataclass(frozen=True)
 class Gates:
-    """A scale's gates in two sentences, with the tables to them; `failed` only where any did."""
+    """A scale's gates in two sentences and tables; `failed` is None if no gate failed."""
 
     line: str
     other_rules: str
@@ -101,9 +101,9 @@ class Gates:
 
 @dataclass(frozen=True)
 class Model:
-    """A model's tables; `others` are its results under other checkpoint rules, where they differ.
+    """A model's tables; `others` are its results under checkpoint rules that differ.
 
-    Each of these with what its summary line says.
+    Each of these has its summary line.
     """
 
     id: str
@@ -120,7 +120,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Scale:
-    """What the page shows of one scale; figures by whether their pictures are in the page."""
+    """Content of the page for one scale; `figure_paths` tells which pictures the page includes."""
 
     stats: Stats
     figure_paths: Mapping[Path, bool]
@@ -134,37 +134,37 @@ class Scale:
 
     @property
     def file(self) -> str:
-        """The file that its numbers are from."""
+        """The file that the scale's numbers are read from."""
         return paths.at(paths.SCALE_STATS, scale=self.name)
 
     @cached_property
     def headline(self) -> str:
-        """The answer."""
+        """The answer in a sentence or two."""
         return answer.headline(self.stats)
 
     @cached_property
     def answers(self) -> Table:
-        """Verdicts by model."""
+        """Table of verdicts by model."""
         return answer.answer_table(self.stats)
 
     @cached_property
     def summary(self) -> Summary:
-        """The first screen."""
+        """Content of the first screen."""
         return summary(self.stats)
 
     @cached_property
     def models_run(self) -> Table:
-        """Parameters, time and speed."""
+        """Table of parameters, time and speed by model."""
         return run.models_table(self.stats)
 
     @cached_property
     def lost_runs(self) -> Table | None:
-        """The runs that diverged or failed; None where every run finished."""
+        """Table of the runs that diverged or failed; None if every run finished."""
         return run.lost_table(self.stats)
 
     @cached_property
     def circumstances(self) -> list[Table]:
-        """Protocol, n-gram tables, machines."""
+        """Tables of protocol, n-gram tables and machines."""
         return [
             run.protocol_table(self.stats),
             run.baselines_table(self.stats),
@@ -173,7 +173,7 @@ class Scale:
 
     @cached_property
     def gates(self) -> Gates:
-        """Which cells passed, and what was measured where one did not."""
+        """Gates of the scale: sentences, failed gates with their measurements, and definitions."""
         failed = report_gates.failed_table(self.stats)
         return Gates(
             line=report_gates.gates_line(self.stats),
@@ -184,13 +184,13 @@ class Scale:
 
     @cached_property
     def decompositions(self) -> list[tuple[str, Table]]:
-        """Where the scores' spread comes from, under each checkpoint rule that differs."""
+        """Tables of the sources of the scores' spread, for each checkpoint rule that differs."""
         rules: list[Rule] = [
             FINAL,
             *(rule for rule in RULES if rule != FINAL and self._differs(rule)),
         ]
-        found = ((rule, other_tests.decomposition_table(self.stats, rule)) for rule in rules)
-        return [(cells_by_model.RULE_NAMES[rule], table) for rule, table in found if table]
+        tables = ((rule, other_tests.decomposition_table(self.stats, rule)) for rule in rules)
+        return [(cells_by_model.RULE_NAMES[rule], table) for rule, table in tables if table]
 
     def _differs(self, rule: Rule) -> bool:
         return any(
@@ -199,91 +199,91 @@ class Scale:
 
     @cached_property
     def verdicts(self) -> Table | None:
-        """How many contrasts end in which verdict; None where there is nothing to compare."""
+        """Table of the numbers of verdicts; None with a single activation."""
         return verdicts_table(self.stats) if len(self.stats["activations"]) > 1 else None
 
     @cached_property
     def models(self) -> list[Model]:
-        """Each model's results and contrasts."""
+        """Results and contrasts of each model."""
         return [_model(self.stats, name) for name in self.stats["models"]]
 
     @cached_property
     def reproducibility(self) -> Table:
-        """Every cell's differences between seeds."""
+        """Table of every cell's differences between seeds."""
         return all_cells.reproducibility_table(self.stats)
 
     @cached_property
     def learning(self) -> Table:
-        """Every cell's loss, accuracy, gap, best checkpoint and calibration."""
+        """Table of every cell's loss, accuracy, gap, best checkpoint and calibration."""
         return all_cells.learning_table(self.stats)
 
     @cached_property
     def tradeoff(self) -> Table:
-        """The sound cells by loss, with the front."""
+        """Table of the sound cells by loss, with the Pareto front."""
         return all_cells.tradeoff_table(self.stats)
 
     @cached_property
     def ensembles(self) -> Table | None:
-        """What averaging the seeds gains; None without breakdowns."""
+        """Table of the gain from averaging seeds; None without breakdowns."""
         return breakdown.ensembles_table(self.stats, self.breakdowns)
 
     @cached_property
     def contrasts(self) -> Table:
-        """Every contrast."""
+        """Table of every contrast."""
         return power.all_contrasts_table(self.stats)
 
     @cached_property
     def power(self) -> Table | None:
-        """What more seeds would settle."""
+        """Table of the seeds that would settle undecided contrasts."""
         return power.power_table(self.stats)
 
     @cached_property
     def disagreement(self) -> list[Disagreement]:
-        """Where seeds disagree, by model."""
-        return [self._disagreement(model, found) for model, found in self.breakdowns.items()]
+        """The places where seeds disagree, by model."""
+        return [self._disagreement(model, of_model) for model, of_model in self.breakdowns.items()]
 
     def _unsound(self, model: str) -> list[str]:
-        """The activations whose cells failed a gate."""
+        """Return the activations whose cells failed a gate."""
         return [name for name, cell in cells_of(self.stats, model).items() if not sound(cell)]
 
-    def _disagreement(self, model: str, found: Breakdown) -> Disagreement:
+    def _disagreement(self, model: str, of_model: Breakdown) -> Disagreement:
         unsound = self._unsound(model)
         return Disagreement(
             f"disagreement-{self.name}-{model}",
             model,
-            breakdown.page(found, f"page-{self.name}-{model}", unsound),
-            breakdown.tables(found, unsound),
+            breakdown.page(of_model, f"page-{self.name}-{model}", unsound),
+            breakdown.tables(of_model, unsound),
         )
 
     @cached_property
     def reliability(self) -> list[Table]:
-        """How often runs are right when they are so sure, by model."""
-        made = (
-            breakdown.reliability_table(one, self._unsound(model))
-            for model, one in self.breakdowns.items()
+        """Tables of accuracy by confidence, a table per model."""
+        tables = (
+            breakdown.reliability_table(of_model, self._unsound(model))
+            for model, of_model in self.breakdowns.items()
         )
-        return [table for table in made if table is not None]
+        return [table for table in tables if table is not None]
 
     @cached_property
     def diagrams(self) -> list[Diagram]:
-        """What the models are made of."""
+        """Diagrams of the models that the study ran."""
         return [
             Diagram(
                 name,
                 diagrams.diagram(name, outline),
-                f"{counts_spread(one['parameters'].values())} parameters",
+                f"{counts_spread(card['parameters'].values())} parameters",
             )
-            for name, one in counted_models(self.cards).items()
-            if name in self.stats["models"] and (outline := one.get("outline"))
+            for name, card in counted_models(self.cards).items()
+            if name in self.stats["models"] and (outline := card.get("outline"))
         ]
 
     def pictures(self, group: str) -> list[Figure]:
-        """The figures of a place in the page, in their order."""
-        return [one for one in self._figures if figure_group(one.name) == group]
+        """Return the figures of a place in the page, in their order."""
+        return [figure for figure in self._figures if figure_group(figure.name) == group]
 
     def pictures_of(self, model: str) -> list[Figure]:
-        """The figures of one model."""
-        return [one for one in self.pictures("model") if figure_kind(one.name)[1] == model]
+        """Return the figures of one model."""
+        return [figure for figure in self.pictures("model") if figure_kind(figure.name)[1] == model]
 
     @cached_property
     def _figures(self) -> list[Figure]:
@@ -338,7 +338,7 @@ def _figure(stats: Stats, path: Path, drawn: bool) -> Figure:
 
 @dataclass(frozen=True)
 class Inputs:
-    """The files that a report is made from.
+    """Files that a report is made from.
 
     Attributes
     ----------
@@ -380,12 +380,12 @@ class Inputs:
 
 
 def write_report(page: Mapping[str, Any], output: Path) -> None:
-    """Write the report as HTML; `page` is what `contents` makes. Same inputs, same bytes."""
+    """Write the report as HTML; `page` is the result of `contents`. Same inputs, same bytes."""
     write_text(output, fill("report.html.j2", **page))
 
 
 def contents(study: str, inputs: Inputs) -> dict[str, Any]:
-    """What the report of a study shows, by the names that its templates know.
+    """Return the content of a study's report, by the names that its templates use.
 
     Parameters
     ----------
@@ -404,7 +404,7 @@ def contents(study: str, inputs: Inputs) -> dict[str, Any]:
     manifests = [read_as(CorpusManifest, path) for path in inputs.corpora]
     recorded = read_records(inputs.records)
     elsewhere = (read_as(Elsewhere, path) for path in inputs.elsewhere)
-    made = {one["scale"]: one for one in elsewhere}
+    comparisons = {of_scale["scale"]: of_scale for of_scale in elsewhere}
     return {
         "study": study,
         "scales": scales,
@@ -414,7 +414,9 @@ def contents(study: str, inputs: Inputs) -> dict[str, Any]:
         "hashes": run.hashes_table(manifests, stats),
         "earlier": _earlier(inputs, recorded),
         "twice": [
-            replication.section(one, made[one["scale"]]) for one in stats if one["scale"] in made
+            replication.section(of_scale, comparisons[of_scale["scale"]])
+            for of_scale in stats
+            if of_scale["scale"] in comparisons
         ],
         "elsewhere_command": replication.COMMAND,
         "recorded": report_recorded.section(recorded, stats),
@@ -427,8 +429,8 @@ def contents(study: str, inputs: Inputs) -> dict[str, Any]:
 
 def _scales(inputs: Inputs, models: ModelCards | None) -> list[Scale]:
     broken_down: dict[str, dict[str, Breakdown]] = {}
-    for one in (read_as(Breakdown, path) for path in inputs.breakdowns):
-        broken_down.setdefault(one["scale"], {})[one["model"]] = one
+    for of_model in (read_as(Breakdown, path) for path in inputs.breakdowns):
+        broken_down.setdefault(of_model["scale"], {})[of_model["model"]] = of_model
     drawn = _drawn(inputs.figures)
     return [
         Scale(
@@ -442,7 +444,7 @@ def _scales(inputs: Inputs, models: ModelCards | None) -> list[Scale]:
 
 
 def _drawn(figures: Sequence[Path]) -> dict[Path, bool]:
-    """The figures, and whether the page holds them: those of whole scales come first."""
+    """Return the figures and whether the page includes each; figures of whole scales come first."""
     drawn, size = {}, 0
     for path in sorted(figures, key=lambda path: bool(figure_kind(path.stem)[1])):
         size += path.stat().st_size if path.exists() else 0

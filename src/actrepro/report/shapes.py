@@ -1,4 +1,4 @@
-"""The shape of a section that another package leaves for the report as data."""
+"""Data that another package leaves for the report, to be shown as a section."""
 
 from __future__ import annotations
 

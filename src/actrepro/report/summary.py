@@ -1,4 +1,4 @@
-"""A scale's summary, to read in a terminal."""
+"""A scale's summary as plain text for a terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from actrepro.core.files import write_text
 from actrepro.data.shapes import Baseline, Table
 from actrepro.measures import PRIMARY
 from actrepro.predict.store import FINAL, Rule
-from actrepro.report.sections.answer import at_all, headline
+from actrepro.report.sections.answer import headline, omnibus_line
 from actrepro.results.cells import FAILED, Cell, Stats, cells_of, named_cells, sound
 from actrepro.results.contrasts import AT, COMPARED, UNTESTED, verdict_counts
 from actrepro.results.schema import Estimate, read_stats
@@ -41,7 +41,7 @@ def write_summary(stats: Path, output: Path) -> None:
 
 
 def summary_text(stats: Stats, rule: Rule = FINAL) -> str:
-    """A scale's loss, accuracy and difference between seeds, a line per cell, and its verdicts."""
+    """Return a line per cell (loss, accuracy, difference between seeds) and the verdicts."""
     percent = formats.level(stats["confidence"])
     widths = (_width("model", stats["models"]), _width("activation", stats["activations"]))
     smoke = smoke_note(stats)
@@ -66,13 +66,13 @@ def summary_text(stats: Stats, rule: Rule = FINAL) -> str:
     if lost := lost_line(stats):
         lines += ["", *_wrapped(lost)]
     lines += ["", *_gate_lines(stats, rule), *_verdict_lines(stats)]
-    if together := at_all(stats):
+    if together := omnibus_line(stats):
         lines += ["", *_wrapped(together)]
     return "\n".join(lines) + "\n"
 
 
 def _width(heading: str, names: Iterable[str]) -> int:
-    """Of a column with room for its longest name and a mark."""
+    """Return the width of a column with room for its longest name and a mark."""
     return 3 + max(len(heading) - 1, *(len(name) + len(FAILED) for name in names))
 
 
@@ -90,8 +90,8 @@ def _summary_line(cell: Cell) -> str:
 
 
 def _noted(text: str, *notes: str) -> str:
-    told = "; ".join(filter(None, notes))
-    return f"{text}  {told}" if told else text
+    remarks = "; ".join(filter(None, notes))
+    return f"{text}  {remarks}" if remarks else text
 
 
 def _with_interval(difference: Estimate | None) -> str:
@@ -116,7 +116,7 @@ def _gate_lines(stats: Stats, rule: Rule) -> list[str]:
     if passed == len(cells):
         return [f"gates: all {formats.counted(len(cells), 'cell')} passed every gate"]
     rest = (
-        f"what is marked {FAILED} did not and is in no ranking and no verdict"
+        f"cells marked {FAILED} did not and are excluded from every ranking and verdict"
         if passed
         else "nothing can be ranked"
     )
@@ -127,7 +127,7 @@ def _gate_lines(stats: Stats, rule: Rule) -> list[str]:
 
 
 def _verdict_lines(stats: Stats) -> list[str]:
-    """Every measure's verdicts, each under the rules that its contrasts are shown under."""
+    """Count every measure's verdicts, under each rule that shows its contrasts."""
     if len(stats["activations"]) < 2:
         return []
     columns = (*VERDICTS, UNTESTED)

@@ -1,4 +1,4 @@
-"""Time and memory of statistics and report of a large study, on made-up predictions.
+"""Time and memory of statistics and report of a large study, on synthetic predictions.
 
 `python tests/slow/benchmarks/big_study.py --positions 8192`. Each stage is a process of its own, as
 a job is, and calls what the job calls. One model at one scale is made; statistics under other
@@ -65,7 +65,7 @@ SETTINGS = Settings(0.95, synthetic.SETTINGS.margins)
 
 @dataclass(frozen=True)
 class Big:
-    """A study of so many models, activations, seeds and scales below a folder."""
+    """A large study below a folder, with its numbers of models, activations, seeds and scales."""
 
     folder: Path
     models: int
@@ -76,7 +76,7 @@ class Big:
 
     @property
     def block(self) -> int:
-        """The context length: the longest of the default scales, or what a short text allows."""
+        """The context length of the longest default scale, or less if the text is short."""
         return min(256, self.positions // 4)
 
     @property
@@ -105,11 +105,11 @@ class Big:
 
     @property
     def made(self) -> dict[str, str]:
-        """The scale and the model that are made whole."""
+        """The scale and the model that are made in full."""
         return {"scale": self.scale_names[0], "model": self.model_names[0]}
 
     def at(self, pattern: str, **wildcards: object) -> Path:
-        """A file; of the scale and model that are made, unless others are named."""
+        """Return a file's path, of the scale and model made in full unless others are named."""
         names = {"corpus": "words", "block": self.block, **self.made, **wildcards}
         return self.folder / paths.at(pattern, **names)
 
@@ -123,7 +123,7 @@ class Big:
 
 
 def make_text(big: Big) -> None:
-    """A text whose test half has so many characters, and what is scored of it."""
+    """Make a text whose test half has the given length, and its evaluation set."""
     generator = np.random.default_rng(0)
     shares = 1 / np.arange(1, SYMBOLS + 1)
     drawn = generator.choice(SYMBOLS, 20 * big.positions, p=shares / shares.sum())
@@ -141,7 +141,7 @@ def make_text(big: Big) -> None:
 
 
 def make_runs(big: Big) -> None:
-    """What training and prediction leave of every run of the one model."""
+    """Make the files that training and prediction leave, for every run of the one model."""
     evaluation = load_evaluation(big.at(paths.EVALUATION))
     corpus_sha256 = load_corpus(big.at(paths.CORPUS)).sha256
     scored = targets_of(evaluation)
@@ -169,7 +169,7 @@ def make_runs(big: Big) -> None:
 def informed(
     generator: np.random.Generator, targets: np.ndarray, symbols: int
 ) -> np.ndarray[Any, Any]:
-    """As `synthetic.informed`, in single precision."""
+    """Return the distributions of `synthetic.informed`, in single precision."""
     weights = np.exp(1.5 * generator.standard_normal((len(targets), symbols), dtype=np.float32))
     weights[np.arange(len(targets)), targets] += 60 * generator.random(len(targets), np.float32)
     return synthetic.normalised(weights)
@@ -198,7 +198,7 @@ def run_record(
 
 
 def make_rest(big: Big) -> None:
-    """What is small: gates before training, matched steps, training curves."""
+    """Make the small files: gates before training, matched steps, training curves."""
     passed = {gate: Outcome(True, synthetic.MEASURED.get(gate, {}), "made up") for gate in BEFORE}
     outcomes = {gate: outcome.as_json() for gate, outcome in passed.items()}
     before = dict.fromkeys(big.activation_names, outcomes)
@@ -279,7 +279,7 @@ def model_stats(big: Big) -> None:
 
 
 def make_other_models(big: Big) -> None:
-    """The one model's statistics under other names; no two models may share a hash."""
+    """Copy the one model's statistics under other names, with hashes of their own."""
     for name in big.model_names[1:]:
         stats = read_json(big.at(paths.MODEL_STATS))
         for run in stats["runs"]:
@@ -317,7 +317,7 @@ def break_down(big: Big) -> None:
 
 
 def make_models(big: Big) -> None:
-    """What models are made of, the same for all; and other models' breakdowns."""
+    """Make model cards, the same for all models, and other models' breakdowns."""
     outline = [{"name": "head", "kind": "Linear", "parameters": 9, "repeats": 1, "calls": 1}]
     outline[0] |= {"activation": True, "children": []}
     size = {
@@ -353,7 +353,7 @@ def draw(big: Big, name: str) -> None:
 
 
 def make_other_scales(big: Big) -> None:
-    """The one scale's statistics and figures under other names."""
+    """Copy the one scale's statistics and figures under other names."""
     first = {"model": big.model_names[0], "activation": big.activation_names[0]}
     for scale in big.scale_names:
         if scale != big.made["scale"]:
@@ -407,7 +407,7 @@ MADE: dict[str, Callable[[Big], None]] = {
 
 
 def stages(big: Big) -> list[str]:
-    """What is done, one process each; figures are drawn of one model."""
+    """Return the stages, one process each; figures are drawn of one model."""
     one_of_each = figure_names(big.model_names[:1], big.activation_names[:1])
     figures = [f"figure {name}" for name in one_of_each]
     return [*MADE, *figures, "-other-scales", "report"]
@@ -422,10 +422,10 @@ def work(big: Big, stage: str) -> None:
 
 
 def measured(big: Big, stage: str) -> tuple[float, float]:
-    """Seconds, and peak MiB, of a process that does one stage."""
-    told = json.dumps({**dataclasses.asdict(big), "folder": str(big.folder)})
+    """Return the seconds and peak MiB of a process that does one stage."""
+    text = json.dumps({**dataclasses.asdict(big), "folder": str(big.folder)})
     began = time.monotonic()
-    process = subprocess.Popen([sys.executable, __file__, "--stage", stage, told])
+    process = subprocess.Popen([sys.executable, __file__, "--stage", stage, text])
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
@@ -447,7 +447,7 @@ def asked() -> argparse.Namespace:
 
 
 def print_sizes(big: Big) -> None:
-    """What takes disk, but for what each run has."""
+    """Print the disk space of the study's files, except those of single runs."""
     for path in sorted(big.folder.rglob("*")):
         if path.is_file() and "seed" not in path.parent.name:
             print(f"{path.relative_to(big.folder)!s:50} {path.stat().st_size / 1e6:9.2f} MB")

@@ -33,7 +33,7 @@ LEAST = np.float32(1.2e-38)
 def make_chunk(
     generator: np.random.Generator, runs: int, positions: int, symbols: int
 ) -> tuple[Probabilities, Targets]:
-    """Sharp predictions that runs share in part, as those of a trained model."""
+    """Return sharp predictions that runs share in part, like those of a trained model."""
     shape = (runs, positions, symbols)
     shared = 3 * generator.standard_normal(shape[1:], dtype=np.float32)
     logits = shared + generator.standard_normal(shape, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Where a training step's time goes on one core.
+"""Time of a training step on one core, by kind of operation.
 
 Run `python tests/slow/benchmarks/profile_training.py`.
 
@@ -56,8 +56,8 @@ def main() -> None:
             for step in range(arguments.steps + 1, 2 * arguments.steps + 1):
                 stepper.step(step)
         shares = _shares(profiled)
-        told = ", ".join(f"{kind} {share:.0%}" for kind, share in shares.most_common())
-        print(f"{model:16} {1000 * seconds:7.1f} ms a step: {told}")
+        text = ", ".join(f"{kind} {share:.0%}" for kind, share in shares.most_common())
+        print(f"{model:16} {1000 * seconds:7.1f} ms a step: {text}")
 
 
 def _stepper(model: str, scale: str, activation: str, steps: int) -> Stepper:
@@ -71,7 +71,7 @@ def _stepper(model: str, scale: str, activation: str, steps: int) -> Stepper:
 
 
 def _shares(profiled: profile) -> Counter[str]:
-    """The share of each kind of operation in the time that operations took by themselves."""
+    """Return each kind of operation's share of the total self time."""
     found: Counter[str] = Counter()
     for one in profiled.key_averages():
         found[_kind(one.key)] += one.self_cpu_time_total

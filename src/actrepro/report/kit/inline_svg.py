@@ -1,4 +1,4 @@
-"""Putting a figure inside a page: its SVG without what clashes there or takes needless room."""
+"""Put a figure's SVG inside a page, without parts that clash there or waste bytes."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from actrepro.core.errors import ActreproError
 REFERENCE = re.compile(r"url\(#([^)]*)\)")
 COLOUR = re.compile(r"#[0-9a-f]{6}")
 NUMBER = re.compile(r"-?\d+\.\d{3,}")
-# Turns by nothing, which matplotlib writes at every label.
+# matplotlib writes rotations by 0° at every label.
 IDLE = re.compile(r"rotate\(-?0 [^)]*\)")
-# The share of its own size below which a figure is scrolled and not shrunk.
+# A figure is not shrunk below this share of its size: it scrolls instead.
 LEAST_SIZE = 0.8
-# Each text names its font family; in a page the root says it once.
+# matplotlib repeats the font family at every text; in a page the root sets it once.
 FONTS = "'DejaVu Sans', Verdana, sans-serif"
 # The neutral colours of `actrepro.figures` as those of the page, which follow its theme.
 NEUTRAL = {
@@ -30,14 +30,14 @@ NEUTRAL = {
     "#ffffff": "var(--ground)",
     "#efefef": "var(--panel)",
 }
-# Of text on coloured tiles, which are the same in every theme.
+# Text on coloured tiles, whose colours are the same in every theme.
 FIXED = ("#111111",)
-# Darker colours cannot be told from a dark page; there so much white is mixed in.
+# A colour of less luminance would vanish on a dark page, so this share of white is mixed in there.
 DARKEST, WHITENED = 0.12, 0.45
 
 
 def inline_svg(path: Path, prefix: str, label: str) -> Markup:
-    """A figure as markup for a page: its ids prefixed, labelled for readers who do not see it.
+    """Return a figure as markup for a page, with prefixed ids and a label for screen readers.
 
     Neutral colours become the page's own (`--ink`, `--soft`, `--rule`, `--ground`,
     `--panel`), and very dark ones get a lighter twin for a dark page.
@@ -45,9 +45,9 @@ def inline_svg(path: Path, prefix: str, label: str) -> Markup:
     Parameters
     ----------
     prefix
-        Makes the ids differ from those of the page's other figures.
+        Prefix that keeps the ids different from those of the page's other figures.
     label
-        What the figure shows, as plain text.
+        Description of the figure, as plain text.
 
     Raises
     ------
@@ -83,14 +83,14 @@ def inline_svg(path: Path, prefix: str, label: str) -> Markup:
 
 
 def _without(root: ElementTree.Element, names: tuple[str, ...]) -> None:
-    """Leave out elements: a style in a page would reach beyond its figure."""
+    """Remove elements by name: a style in a page would apply beyond its figure."""
     for parent in list(root.iter()):
         for child in [child for child in parent if _local(child.tag) in names]:
             parent.remove(child)
 
 
 def _references(root: ElementTree.Element) -> Iterator[str]:
-    """The ids that something in the figure points to."""
+    """Find the ids that something in the figure refers to."""
     for element in root.iter():
         for name, value in element.attrib.items():
             yield from REFERENCE.findall(value)
@@ -99,12 +99,12 @@ def _references(root: ElementTree.Element) -> Iterator[str]:
 
 
 def _local(name: str) -> str:
-    """A name without its namespace: HTML knows SVG's names by themselves."""
+    """Return a name without its namespace, which HTML does not need."""
     return name.rpartition("}")[2]
 
 
 def _close_up(element: ElementTree.Element) -> None:
-    """Take away the line ends and spaces between elements, which show nothing."""
+    """Remove white space between elements; it shows nothing."""
     if element.tag not in ("text", "tspan") and not (element.text or "").strip():
         element.text = None
     if not (element.tail or "").strip():
@@ -112,17 +112,17 @@ def _close_up(element: ElementTree.Element) -> None:
 
 
 def _painted(attributes: dict[str, str]) -> dict[str, str]:
-    """Attributes that paint become part of the style: only there does a theme's colour count."""
+    """Move `fill` and `stroke` into the style, because `var()` works only there."""
     paints = {name: attributes[name] for name in ("fill", "stroke") if name in attributes}
     if not paints:
         return attributes
     rest = {name: value for name, value in attributes.items() if name not in paints}
-    said = [f"{name}: {value}" for name, value in paints.items()]
-    return {**rest, "style": "; ".join([*said, *filter(None, [rest.get("style")])])}
+    painted = [f"{name}: {value}" for name, value in paints.items()]
+    return {**rest, "style": "; ".join([*painted, *filter(None, [rest.get("style")])])}
 
 
 def _written(name: str, value: str, prefix: str) -> str:
-    """An attribute as the page has it; empty where it says nothing."""
+    """Return an attribute's value as the page has it; empty if it has no effect."""
     if name == "id":
         return f"{prefix}{value}"
     if name == "href":
@@ -133,14 +133,18 @@ def _written(name: str, value: str, prefix: str) -> str:
         value = IDLE.sub("", value).strip()
     if name in ("d", "points"):
         value = " ".join(value.split())
-    rounded = NUMBER.sub(lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), value)
+    rounded = NUMBER.sub(lambda match: f"{float(match[0]):.2f}".rstrip("0").rstrip("."), value)
     return REFERENCE.sub(rf"url(#{prefix}\1)", rounded)
 
 
 def _style(value: str) -> str:
-    """A style without the font, which the root names, and in the page's colours."""
-    kept = [one.strip() for one in value.split(";") if not one.strip().startswith("font-family")]
-    return COLOUR.sub(lambda found: _colour(found[0]), "; ".join(kept))
+    """Return a style in the page's colours and without its font, which the root sets."""
+    declarations = [
+        declaration.strip()
+        for declaration in value.split(";")
+        if not declaration.strip().startswith("font-family")
+    ]
+    return COLOUR.sub(lambda match: _colour(match[0]), "; ".join(declarations))
 
 
 def _colour(colour: str) -> str:
@@ -154,14 +158,14 @@ def _colour(colour: str) -> str:
 
 
 def _luminance(channels: list[int]) -> float:
-    """Relative luminance of an sRGB colour, 0 to 1 (WCAG 2.2), by the power 2.2."""
+    """Compute the relative luminance of an sRGB colour, 0 to 1 (WCAG 2.2, with a power of 2.2)."""
     weights = (0.2126, 0.7152, 0.0722)
     light = (math.pow(channel / 255, 2.2) for channel in channels)
-    return sum(weight * one for weight, one in zip(weights, light, strict=True))
+    return sum(weight * linear for weight, linear in zip(weights, light, strict=True))
 
 
 def _unwrap(element: ElementTree.Element) -> None:
-    """Put what is in a group without attributes in the group's place."""
+    """Replace each group without attributes by its content."""
     children: list[ElementTree.Element] = []
     for child in element:
         _unwrap(child)

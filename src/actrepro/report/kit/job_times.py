@@ -1,7 +1,7 @@
-"""What jobs cost: the times that Snakemake measured, by stage.
+"""Costs of jobs by stage, as Snakemake measured them.
 
-Read from the benchmark files that each job leaves. A job that was not run again keeps the
-times of its last run; one whose file is gone is in no sum.
+The times come from the benchmark files that each job leaves. A job that was not run again keeps
+the times of its last run; a job without a file is excluded from every sum.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ OF_STUDY = ("models",)
 
 @dataclass(frozen=True)
 class Job:
-    """One job's cost.
+    """Cost of one job.
 
     Attributes
     ----------
     stage
         The rule.
     seconds
-        From its start to its end.
+        Time from start to end.
     cpu_seconds
-        Of all its threads; None where Snakemake could not measure it.
+        CPU time of all threads; None if Snakemake could not measure it.
     megabytes
-        The most memory that it had; None likewise.
+        Peak memory; None if Snakemake could not measure it.
     """
 
     stage: str
@@ -41,7 +41,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Stage:
-    """What all jobs of a rule cost together; the largest memory of any one."""
+    """Cost of all jobs of a rule; `megabytes` is the largest of any job."""
 
     name: str
     jobs: int
@@ -51,15 +51,15 @@ class Stage:
 
 
 def stages(folder: Path, names: Collection[str]) -> list[Stage]:
-    """The stages of a study by what they cost, the dearest first.
+    """Return the costs of a study's stages, the most expensive first.
 
     Parameters
     ----------
     folder
-        Where Snakemake keeps benchmarks: `{rule}/{wildcards}.tsv`.
+        Snakemake's folder of benchmarks: `{rule}/{wildcards}.tsv`.
     names
-        The study's scales and corpora: jobs whose first wildcard is none of them are of
-        something else, but for those of the whole study.
+        The study's scales and corpora. A job belongs to the study if its first wildcard is one
+        of them, or if its rule is listed in `OF_STUDY`.
 
     Raises
     ------
@@ -71,8 +71,8 @@ def stages(folder: Path, names: Collection[str]) -> list[Stage]:
         stage, first = path.relative_to(folder).with_suffix("").parts[:2]
         if first in names or stage in OF_STUDY:
             jobs.setdefault(stage, []).append(_job(stage, path))
-    found = [_stage(name, ran) for name, ran in jobs.items()]
-    return sorted(found, key=lambda one: (-one.seconds, one.name))
+    of_study = [_stage(name, ran) for name, ran in jobs.items()]
+    return sorted(of_study, key=lambda of_rule: (-of_rule.seconds, of_rule.name))
 
 
 def _stage(name: str, jobs: Collection[Job]) -> Stage:
@@ -86,7 +86,7 @@ def _stage(name: str, jobs: Collection[Job]) -> Stage:
 
 
 def _sum(values: Iterable[float | None]) -> float | None:
-    """Of those that are known; None where none is."""
+    """Return the sum of the known values; None if none is known."""
     known = [value for value in values if value is not None]
     return sum(known) if known else None
 
@@ -104,6 +104,6 @@ def _job(stage: str, path: Path) -> Job:
 
 
 def _measured(row: Mapping[str, str]) -> Iterator[float | None]:
-    """CPU time and memory; Snakemake writes NA for a job too short to be looked at."""
+    """Read CPU time and memory; Snakemake writes NA for a job too short to measure."""
     for column in ("cpu_time", "max_rss"):
         yield None if row[column] in ("NA", "-") else float(row[column])

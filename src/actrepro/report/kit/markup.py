@@ -1,4 +1,4 @@
-"""Filling in the template of a page; folders called `templates` hold markup only."""
+"""Fill in templates of pages; folders called `templates` hold only markup."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ TEMPLATES = sorted(Path(__file__).parents[2].rglob("templates"))
 
 
 def fill(template: str, **values: Any) -> str:
-    """A page as HTML: a template of `templates/` with values, which are escaped."""
+    """Return a page as HTML: a template of `templates/` with escaped values."""
     return _environment(autoescape=True).get_template(template).render(values)
 
 
 def fill_text(template: str, **values: Any) -> str:
-    """A page as plain text: the template itself escapes what it must."""
+    """Return a page as plain text; the template itself escapes what it must."""
     return _environment(autoescape=False).get_template(template).render(values)
 
 
@@ -36,13 +36,13 @@ def _environment(autoescape: bool) -> Environment:
 
 
 def script_data(data: Mapping[str, object]) -> Markup:
-    """Data as JSON for a script element, which it neither ends nor opens, whatever its texts."""
+    """Return data as JSON for a script element; no text in it can end the element."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c"))
 
 
 def look(verdict: str) -> str:
-    """The class that a verdict has in the style sheet.
+    """Return a verdict's class in the style sheet.
 
     >>> look("not run")
     'v-not-run'

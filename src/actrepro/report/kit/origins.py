@@ -1,4 +1,4 @@
-"""Where a number of the report comes from: the file, and the function that computed it."""
+"""Origins of the report's numbers: the file, and the function that computed it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from actrepro.core import paths
 
-# What writes which file: where a number of the report can be followed to.
+# Files and the functions that write them, from which a reader can trace a number.
 ORIGINS = (
     (paths.CORPUS, "actrepro.data.sources.make_corpus"),
     (paths.EVALUATION, "actrepro.data.evaluation_set.make_evaluation"),
@@ -38,7 +38,7 @@ ORIGINS = (
     (paths.PROVENANCE, "actrepro.replication.archive_writer.record_study"),
 )
 
-# Within `stats.json`: what computed the numbers under a key.
+# Keys within `stats.json` and the functions that compute their numbers.
 PARTS: Mapping[str, str] = {
     r"\.contrasts": "actrepro.statistics.contrasts.family",
     r"\.across": "actrepro.statistics.per_model.across",
@@ -56,7 +56,7 @@ PARTS: Mapping[str, str] = {
 
 
 def origin(source: str) -> str:
-    """The function that computed what stands at `file: key`; empty where none is known.
+    """Return the function that computed the value at `file: key`; empty if none is known.
 
     >>> origin("results/quick/stats.json: models.charlm.rules.final.contrasts")
     'actrepro.statistics.contrasts.family'
@@ -72,6 +72,6 @@ def origin(source: str) -> str:
 
 
 def _fits(pattern: str, path: str) -> bool:
-    """Whether a path is one of a pattern's; wildcards hold no slash."""
+    """Check whether a path matches a pattern; wildcards match no slash."""
     expression = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(pattern))
     return path == pattern or re.fullmatch(expression, path) is not None

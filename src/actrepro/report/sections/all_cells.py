@@ -1,4 +1,4 @@
-"""The report's tables over all cells of a scale, to be sorted: differences, learning, trade-off."""
+"""The report's sortable tables over all cells of a scale: differences, learning, trade-off."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ KAPPA = "kappa-fleiss.all"
 
 
 def reproducibility_table(stats: Stats) -> Table:
-    """Every cell's differences between seeds at the final step."""
+    """Return every cell's differences between seeds at the final step."""
     confidence = level(stats["confidence"])
     others = [name for id_, name in DIFFERENCE_COLUMNS.items() if id_ != CHURN]
     return Table(
         "Differences between seeds, all cells",
         f"Means over pairs of seeds at the final step, with {confidence} jackknife intervals over "
-        "seeds below them; kappa is the agreement of all seeds, where more is more alike. Cells "
-        "that failed a gate are marked † and rank with nothing.",
+        "seeds below them; kappa is the agreement of all seeds: higher is more alike. Cells "
+        "that failed a gate are marked † and are not ranked.",
         ["model", "activation", "n", "total variation", "churn", *others, "kappa"],
         [
             _cell_row(model, activation, cell, _differences(cell))
@@ -56,7 +56,7 @@ def reproducibility_table(stats: Stats) -> Table:
 
 
 def _keys(stats: Stats, part: str) -> list[str]:
-    """Where in `stats.json` a row's numbers stand."""
+    """Return the keys in `stats.json` of the rows' numbers."""
     return [
         f"models.{model}.rules.{FINAL}.cells.{activation}.{part}"
         for model, activation, _ in every_cell(stats)
@@ -78,13 +78,13 @@ def _differences(cell: Cell) -> list[str | Entry]:
 
 
 def learning_table(stats: Stats) -> Table:
-    """Every cell's loss and accuracy, its train–validation gap, best checkpoint, calibration."""
+    """Return every cell's loss, accuracy, train–validation gap, best checkpoint, calibration."""
     return Table(
         "Loss, accuracy and fit, all cells",
         "Means over n seeds ± standard deviation (n − 1), on the test text: loss in nats per "
-        "character. Gap: selection loss less training loss at the last evaluation, on windows of "
-        "both texts. Best: test loss at the checkpoint with the lowest selection loss less that at "
-        "the final step, with its steps. Calibration: expected error of a run’s own confidence. "
+        "character. Gap: selection loss minus training loss at the last evaluation, on windows of "
+        "both texts. Best: test loss at the checkpoint with the lowest selection loss minus that "
+        "at the final step, with its steps. Calibration: expected error of a run’s own confidence. "
         "Every run: the strongest n-gram table that all of the cell’s runs beat.",
         ["model", "activation", "n", "loss", "accuracy", "gap", "best", "calibration", "every run"],
         [
@@ -114,7 +114,7 @@ def _learning(stats: Stats, model: str, activation: str, cell: Cell) -> list[str
 
 
 def _mean(metric: Score, share: bool = False) -> str | Entry:
-    """A mean with its interval below it."""
+    """Return a mean with its interval below it."""
     bounds = metric["interval"]
     if bounds is None:
         return mean_sd(metric, share)
@@ -123,7 +123,7 @@ def _mean(metric: Score, share: bool = False) -> str | Entry:
 
 
 def _best(stats: Stats, model: str, activation: str, cell: Cell) -> str | Entry:
-    """What the best checkpoint gains over the final one."""
+    """Return the gain of the best checkpoint over the final one."""
     gap = stats["models"][model]["fit"][activation]["best_gap"]
     if gap is None or cells_of(stats, model, BEST)[activation]["n"] != cell["n"]:
         return MISSING
@@ -133,19 +133,19 @@ def _best(stats: Stats, model: str, activation: str, cell: Cell) -> str | Entry:
 
 
 def tradeoff_table(stats: Stats) -> Table:
-    """The sound cells by loss: which of them no other one beats in loss and total variation."""
+    """Return the sound cells by loss, marking those on the Pareto front."""
     cells = {
         name: cell
         for name, cell in named_cells(stats).items()
         if sound(cell) and cell["n"] and cell["differences"][PRIMARY] is not None
     }
-    on_front = {f"{one['model']} {one['activation']}" for one in stats["pareto_front"]}
+    on_front = {f"{point['model']} {point['activation']}" for point in stats["pareto_front"]}
     ranked = sorted(cells, key=lambda name: _point(cells[name]))
     return Table(
         "Reproducibility against loss",
-        "Sound cells from the lowest test loss on. On the front: no other cell has both a lower "
-        "loss and a smaller total variation between seeds. The front takes the means as they are; "
-        "where intervals overlap, another set of seeds may give another one.",
+        "Sound cells by increasing test loss. On the front: no other cell has both a lower "
+        "loss and a smaller total variation between seeds. The front uses the means alone; "
+        "where intervals overlap, other seeds may give another front.",
         ["cell", "loss", "total variation", "on the front"],
         [_tradeoff_row(name, cells[name], name in on_front) for name in ranked],
         source=stats_key(stats, f"models.*.rules.{FINAL}.cells.*"),

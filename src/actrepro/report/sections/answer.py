@@ -1,7 +1,7 @@
 """The report's answer in words: a headline and a sentence per model, from the verdicts alone.
 
-Nothing here is stronger than the statistics: what no test could show is called undecided, and
-a difference that stands at the fixed step only is said to.
+Nothing here claims more than the statistics do: a contrast that no test could settle is called
+undecided, and a difference that holds only at the fixed step is described as such.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from actrepro.results.schema import ComparedRule
 from actrepro.results.verdicts import DIFFERENT, EQUIVALENT, INCONCLUSIVE, UNSOUND
 
 [OF_PRIMARY] = [compared for compared in COMPARED if compared.metric == PRIMARY]
-# How a verdict is called where it is counted: no reader takes "inconclusive" for "the same".
-CALLED = {
+# Names of verdicts in counts. "Undecided" is harder to misread as "the same" than "inconclusive".
+VERDICT_NAMES = {
     DIFFERENT: "different",
     EQUIVALENT: "equivalent",
     INCONCLUSIVE: "undecided",
@@ -41,48 +41,52 @@ CALLED = {
 }
 SIGNS = {DIFFERENT: "≠", EQUIVALENT: "≈", INCONCLUSIVE: "?", UNSOUND: "†", UNTESTED: "–"}
 MOST_NAMED = 4
-# The table of verdicts has the others.
-TOLD = (PRIMARY, LOSS)
+# Measures that sentences mention; the table of verdicts has the others too.
+IN_WORDS = (PRIMARY, LOSS)
 
 
 def headline(stats: Stats) -> str:
-    """What a scale's contrasts in the primary measure say of the question, in a sentence or two."""
+    """Answer the study's question for a scale, in a sentence or two."""
     if len(stats["activations"]) < 2:
         return "Not asked: with one activation there is nothing to compare."
-    found = _by_verdict(stats, FINAL)
-    judged = sum(len(found[verdict]) for verdict in (DIFFERENT, EQUIVALENT, INCONCLUSIVE))
+    by_verdict = _by_verdict(stats, FINAL)
+    judged = sum(len(by_verdict[verdict]) for verdict in (DIFFERENT, EQUIVALENT, INCONCLUSIVE))
     seeds = counted(len(stats["seeds"]), "seed")
     if not judged:
         return (
             f"Nothing can be said: no two activations of a model could be compared with {seeds} "
             f"(gates failed, or runs are missing)."
         )
-    said = [_first(stats, found, judged, seeds), _at_matched(stats, found), _at_once(stats)]
-    return " ".join(filter(None, said))
+    sentences = [
+        _at_fixed_step(stats, by_verdict, judged, seeds),
+        _at_matched(stats, by_verdict),
+        _omnibus_models(stats),
+    ]
+    return " ".join(filter(None, sentences))
 
 
-Found = Mapping[str, Sequence[tuple[str, Contrast]]]
+ByVerdict = Mapping[str, Sequence[tuple[str, Contrast]]]
 
 
 def _by_verdict(stats: Stats, rule: ComparedRule) -> dict[str, list[tuple[str, Contrast]]]:
-    found: dict[str, list[tuple[str, Contrast]]] = {verdict: [] for verdict in CALLED}
+    contrasts: dict[str, list[tuple[str, Contrast]]] = {verdict: [] for verdict in VERDICT_NAMES}
     for model, contrast in contrasts_of(stats, PRIMARY, rule):
-        found[verdict_of(contrast)].append((model, contrast))
-    return found
+        contrasts[verdict_of(contrast)].append((model, contrast))
+    return contrasts
 
 
-def _first(stats: Stats, found: Found, judged: int, seeds: str) -> str:
-    """Of the fixed step."""
+def _at_fixed_step(stats: Stats, by_verdict: ByVerdict, judged: int, seeds: str) -> str:
+    """Describe the verdicts at the fixed step."""
     size = f"{counted(judged, 'sound pair')} of activations"
     margin = OF_PRIMARY.margin(stats)
-    differing, alike = found[DIFFERENT], found[EQUIVALENT]
-    undecided = len(found[INCONCLUSIVE])
+    differing, alike = by_verdict[DIFFERENT], by_verdict[EQUIVALENT]
+    undecided = len(by_verdict[INCONCLUSIVE])
     if differing:
         models = list(dict.fromkeys(model for model, _ in differing))
         rest = _rest(len(alike), undecided, margin)
         return (
             f"Yes, in {listed(models, MOST_NAMED)}: with {seeds}, {len(differing)} of {size} are "
-            f"shown to differ in how far their runs part from seed to seed.{rest}"
+            f"shown to differ in reproducibility from seed to seed.{rest}"
         )
     if undecided == 0:
         return (
@@ -95,8 +99,8 @@ def _first(stats: Stats, found: Found, judged: int, seeds: str) -> str:
             f"to be equivalent within {margin}; {undecided} are undecided, which is not the same."
         )
     return (
-        f"Undecided: {seeds} show for none of {size} that one is more reproducible than the "
-        f"other, and for none that they are equivalent within {margin}."
+        f"Undecided: with {seeds}, none of {size} could be shown to differ, or to be equivalent "
+        f"within {margin}."
     )
 
 
@@ -106,71 +110,74 @@ def _rest(alike: int, undecided: int, margin: str) -> str:
         parts.append(f"{alike} are equivalent within {margin}")
     if undecided:
         parts.append(f"{undecided} are undecided")
-    return f" Of the others {listed(parts)}." if parts else ""
+    return f" Of the others, {listed(parts)}." if parts else ""
 
 
-def _at_matched(stats: Stats, found: Found) -> str:
-    """Whether differences outlast the comparison at equal loss."""
+def _at_matched(stats: Stats, by_verdict: ByVerdict) -> str:
+    """Say whether the differences remain when runs are compared at equal loss."""
     matched = _by_verdict(stats, MATCHED)
     judged = sum(len(matched[verdict]) for verdict in (DIFFERENT, EQUIVALENT, INCONCLUSIVE))
     if not judged:
         return ""
     count = len(matched[DIFFERENT])
-    if not found[DIFFERENT] and not count:
-        return f"The same holds {AT[MATCHED]}." if _alike(found, matched) else ""
-    told = f"{count} of {counted(judged, 'pair')} differ" if count else "no pair is shown to"
-    why = "" if count else ", so a difference in sharpness may be all there is"
-    return f"{AT[MATCHED].capitalize()}, {told}{why}."
+    if not by_verdict[DIFFERENT] and not count:
+        return f"The same holds {AT[MATCHED]}." if _alike(by_verdict, matched) else ""
+    numbers = (
+        f"{count} of {counted(judged, 'pair')} differ" if count else "no pair is shown to differ"
+    )
+    why = "" if count else ", so the difference may only be one of sharpness"
+    return f"{AT[MATCHED].capitalize()}, {numbers}{why}."
 
 
-def _alike(found: Found, matched: Found) -> bool:
-    """Whether both rules end the same way: some of the same verdicts, whatever their numbers."""
+def _alike(by_verdict: ByVerdict, matched: ByVerdict) -> bool:
+    """Check whether both rules gave the same kinds of undecided and equivalent verdicts."""
     return all(
-        bool(found[verdict]) == bool(matched[verdict]) for verdict in (EQUIVALENT, INCONCLUSIVE)
+        bool(by_verdict[verdict]) == bool(matched[verdict])
+        for verdict in (EQUIVALENT, INCONCLUSIVE)
     )
 
 
-def _at_once(stats: Stats) -> str:
-    """The models whose activations, tested all at once, are not all alike: no pair is named."""
+def _omnibus_models(stats: Stats) -> str:
+    """Name the models whose activations differ in the omnibus test, which names no pair."""
     below = {model: p for model, p in omnibus_p(stats, PRIMARY).items() if p < alpha(stats)}
     if not below:
         return ""
     named = [f"{model} (p {p_value(p)})" for model, p in below.items()]
     return (
         f"Tested all at once {AT[FINAL]}, the activations of {listed(named, MOST_NAMED)} are not "
-        f"all alike in this, corrected for the models."
+        f"all equally reproducible (corrected for the number of models)."
     )
 
 
-def at_all(stats: Stats) -> str:
-    """In how many models the activations differ at all, by the tests of all of them at once."""
+def omnibus_line(stats: Stats) -> str:
+    """Count the models whose activations differ in the tests of all activations at once."""
     parts = []
     for compared in COMPARED:
-        found = omnibus_p(stats, compared.metric) if compared.metric in TOLD else {}
-        if found:
-            below = sum(p < alpha(stats) for p in found.values())
-            models = f"{below} of {counted(len(found), 'model')}"
+        p_values = omnibus_p(stats, compared.metric) if compared.metric in IN_WORDS else {}
+        if p_values:
+            below = sum(p < alpha(stats) for p in p_values.values())
+            models = f"{below} of {counted(len(p_values), 'model')}"
             parts.append(
-                f"in {models} for {compared.name} (smallest p {p_value(min(found.values()))})"
+                f"in {models} for {compared.name} (smallest p {p_value(min(p_values.values()))})"
             )
     if not parts:
         return ""
     return (
         f"All sound activations of a model tested together at the fixed step, labels permuted "
-        f"within seeds and corrected for the models: p < {alpha(stats):g} {listed(parts)}."
+        f"within seeds, corrected for the number of models: p < {alpha(stats):g} {listed(parts)}."
     )
 
 
 def model_sentence(stats: Stats, model: str) -> str:
-    """What one model's contrasts say, with n."""
-    said = [_size(stats, model)]
+    """Describe one model's contrasts, with n."""
+    sentences = [_size(stats, model)]
     for rule in OF_PRIMARY.rules:
         if counts := _counted(family(stats, model, PRIMARY, rule), stats):
-            said.append(f"{AT[rule].capitalize()}: {counts}.")
+            sentences.append(f"{AT[rule].capitalize()}: {counts}.")
     p = omnibus_p(stats, PRIMARY).get(model)
     if p is not None:
-        said.append(f"All at once: p {p_value(p)}.")
-    return " ".join(said)
+        sentences.append(f"All at once: p {p_value(p)}.")
+    return " ".join(sentences)
 
 
 def _size(stats: Stats, model: str) -> str:
@@ -194,12 +201,12 @@ def _size(stats: Stats, model: str) -> str:
 
 
 def _counted(contrasts: Sequence[Contrast], stats: Stats) -> str:
-    """A family's verdicts in words, the decided pairs by name."""
+    """Count a family's verdicts in words, with the decided pairs by name."""
     by_verdict: dict[str, list[str]] = {}
-    for one in contrasts:
-        by_verdict.setdefault(verdict_of(one), []).append(f"{one['a']}–{one['b']}")
+    for contrast in contrasts:
+        by_verdict.setdefault(verdict_of(contrast), []).append(f"{contrast['a']}–{contrast['b']}")
     parts = []
-    for verdict, called in CALLED.items():
+    for verdict, called in VERDICT_NAMES.items():
         if pairs := by_verdict.get(verdict):
             within = f" within {OF_PRIMARY.margin(stats)}" if verdict == EQUIVALENT else ""
             named = f" ({listed(pairs, MOST_NAMED)})" if verdict in (DIFFERENT, EQUIVALENT) else ""
@@ -209,35 +216,41 @@ def _counted(contrasts: Sequence[Contrast], stats: Stats) -> str:
 
 @dataclass(frozen=True)
 class Bar:
-    """A model's pairs under one checkpoint rule, by how their comparison ended.
+    """A model's pairs under one checkpoint rule, counted by verdict.
 
-    `parts` are verdicts, their numbers of pairs and their shares in per cent.
+    `parts` are verdicts, with their numbers of pairs and their shares in per cent.
     """
 
     label: str
-    told: str
+    description: str
     parts: Sequence[tuple[str, int, str]]
 
 
 def model_bars(stats: Stats, model: str) -> list[Bar]:
-    """The verdicts on a model's pairs in the primary measure, at the fixed step and beside it."""
+    """Return bars of the primary measure's verdicts, one per checkpoint rule."""
     return [
-        _bar(AT[rule], [verdict_of(one) for one in family(stats, model, PRIMARY, rule)])
+        _bar(AT[rule], [verdict_of(contrast) for contrast in family(stats, model, PRIMARY, rule)])
         for rule in OF_PRIMARY.rules
     ]
 
 
-def _bar(label: str, found: Sequence[str]) -> Bar:
-    counts = [(verdict, found.count(verdict)) for verdict in CALLED if verdict in found]
+def _bar(label: str, verdicts: Sequence[str]) -> Bar:
+    counts = [
+        (verdict, verdicts.count(verdict)) for verdict in VERDICT_NAMES if verdict in verdicts
+    ]
+    numbers = [f"{count} {VERDICT_NAMES[verdict]}" for verdict, count in counts]
     return Bar(
         label,
-        f"{label}: {listed([f'{count} {CALLED[verdict]}' for verdict, count in counts] or ['-'])}",
-        [(CALLED[verdict], count, f"{100 * count / len(found):.4g}%") for verdict, count in counts],
+        f"{label}: {listed(numbers or ['-'])}",
+        [
+            (VERDICT_NAMES[verdict], count, f"{100 * count / len(verdicts):.4g}%")
+            for verdict, count in counts
+        ],
     )
 
 
 def answer_table(stats: Stats) -> Table:
-    """Verdicts by model: a row per model, a column per measure and checkpoint rule."""
+    """Return verdicts by model: a row per model, a column per measure and checkpoint rule."""
     columns = [(compared, rule) for compared in COMPARED for rule in compared.rules]
     return Table(
         "Verdicts by model",
@@ -254,8 +267,8 @@ def answer_table(stats: Stats) -> Table:
 
 
 def _legend() -> str:
-    told = {**CALLED, UNSOUND: f"{CALLED[UNSOUND]} (a cell failed a gate)"}
-    return ", ".join(f"{SIGNS[verdict]} {called}" for verdict, called in told.items())
+    names = {**VERDICT_NAMES, UNSOUND: f"{VERDICT_NAMES[UNSOUND]} (a cell failed a gate)"}
+    return ", ".join(f"{SIGNS[verdict]} {called}" for verdict, called in names.items())
 
 
 def _column(compared: Compared, rule: ComparedRule) -> str:
@@ -264,11 +277,11 @@ def _column(compared: Compared, rule: ComparedRule) -> str:
 
 
 def _verdicts(stats: Stats, model: str, compared: Compared, rule: ComparedRule) -> Entry:
-    found = [verdict_of(one) for one in family(stats, model, compared.metric, rule)]
-    counts = {verdict: found.count(verdict) for verdict in CALLED if verdict in found}
-    kind = next((one for one in (DIFFERENT, EQUIVALENT) if one in counts), "")
+    verdicts = [verdict_of(contrast) for contrast in family(stats, model, compared.metric, rule)]
+    counts = {verdict: verdicts.count(verdict) for verdict in VERDICT_NAMES if verdict in verdicts}
+    kind = next((verdict for verdict in (DIFFERENT, EQUIVALENT) if verdict in counts), "")
     return Entry(
         " ".join(f"{count} {SIGNS[verdict]}" for verdict, count in counts.items()) or "—",
-        hint=", ".join(f"{count} {CALLED[verdict]}" for verdict, count in counts.items()),
+        hint=", ".join(f"{count} {VERDICT_NAMES[verdict]}" for verdict, count in counts.items()),
         kind=kind,
     )

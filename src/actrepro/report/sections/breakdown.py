@@ -1,7 +1,7 @@
-"""The report's part on where seeds disagree: tables, and a page of coloured text.
+"""The report's part on disagreement between seeds: tables, and a page of coloured text.
 
-Everything is read from `breakdown.json`. The page's text is drawn by the page's script
-from compact data, since as markup it would be many times as long.
+Everything is read from `breakdown.json`. The page's script draws the text from compact data,
+because the same text as markup would be many times as long.
 """
 
 from __future__ import annotations
@@ -51,49 +51,49 @@ class Page:
     data: Markup
 
 
-def tables(found: Breakdown, unsound: Collection[str] = ()) -> list[Table]:
-    """Where a model's seeds disagree; none where no cell has two runs.
+def tables(of_model: Breakdown, unsound: Collection[str] = ()) -> list[Table]:
+    """Return the tables of a model's disagreement; none if no cell has two runs.
 
     `unsound` are activations whose cells failed a gate: they are marked.
     """
-    if not compared_cells(found):
+    if not compared_cells(of_model):
         return []
     return [
-        symbols_table(found, unsound),
-        confidence_table(found, unsound),
-        stretches_table(found, unsound),
+        symbols_table(of_model, unsound),
+        confidence_table(of_model, unsound),
+        stretches_table(of_model, unsound),
     ]
 
 
-def symbols_table(found: Breakdown, unsound: Collection[str] = ()) -> Table:
-    """Differences between seeds by true symbol, of the most frequent ones."""
-    by_symbol = {name: cell["by_symbol"] for name, cell in compared_cells(found).items()}
+def symbols_table(of_model: Breakdown, unsound: Collection[str] = ()) -> Table:
+    """Return differences between seeds by true symbol, for the most frequent symbols."""
+    by_symbol = {name: cell["by_symbol"] for name, cell in compared_cells(of_model).items()}
     first = next(iter(by_symbol.values()))
     symbols = len(first)
     which = f"the {MOST_SYMBOLS} most frequent of {symbols}" if symbols > MOST_SYMBOLS else "all"
     rows = [
         Row(
             [
-                symbol_name(one["symbol"]),
-                count(one["count"]),
+                symbol_name(row["symbol"]),
+                count(row["count"]),
                 *(_differences(cells[place]) for cells in by_symbol.values()),
             ]
         )
-        for place, one in enumerate(first[:MOST_SYMBOLS])
+        for place, row in enumerate(first[:MOST_SYMBOLS])
     ]
     return Table(
-        f"{found['model']}: by the character that comes",
+        f"{of_model['model']}: by the character that comes",
         f"Mean total variation between seeds where this character comes next, with churn below it; "
-        f"{which} characters in the scored text.{_left_out(found)}",
+        f"{which} characters in the scored text.{_left_out(of_model)}",
         ["true character", "count", *_headings(by_symbol, unsound)],
         rows,
-        source=_source(found, "by_symbol"),
+        source=_source(of_model, "by_symbol"),
     )
 
 
-def confidence_table(found: Breakdown, unsound: Collection[str] = ()) -> Table:
-    """Differences between seeds by how sure they are."""
-    bins = {name: cell["by_confidence"] for name, cell in compared_cells(found).items()}
+def confidence_table(of_model: Breakdown, unsound: Collection[str] = ()) -> Table:
+    """Return differences between seeds by their mean top probability."""
+    bins = {name: cell["by_confidence"] for name, cell in compared_cells(of_model).items()}
     places = range(len(next(iter(bins.values()))))
     filled = [place for place in places if any(cells[place]["share"] for cells in bins.values())]
     rows = [
@@ -106,46 +106,51 @@ def confidence_table(found: Breakdown, unsound: Collection[str] = ()) -> Table:
         for place in filled
     ]
     return Table(
-        f"{found['model']}: by confidence",
+        f"{of_model['model']}: by confidence",
         "Mean total variation between seeds where their mean largest probability lies in this "
-        f"range; below it churn | the share of the text.{_left_out(found)}",
+        f"range; below it churn | the share of the text.{_left_out(of_model)}",
         ["confidence", *_headings(bins, unsound)],
         rows,
-        source=_source(found, "by_confidence"),
+        source=_source(of_model, "by_confidence"),
     )
 
 
-def stretches_table(found: Breakdown, unsound: Collection[str] = ()) -> Table:
-    """The stretches of text in which seeds agree most and least."""
+def stretches_table(of_model: Breakdown, unsound: Collection[str] = ()) -> Table:
+    """Return the stretches of text in which seeds agree most and least."""
     rows = []
     stretches = 0
-    for activation, cell in compared_cells(found).items():
-        ordered = sorted(cell["by_position"], key=lambda one: known(one["total_variation"]))
+    for activation, cell in compared_cells(of_model).items():
+        ordered = sorted(cell["by_position"], key=lambda stretch: known(stretch["total_variation"]))
         stretches = len(ordered)
         ends = (ordered[0], ordered[-1])
         rows.append(
             Row(
                 [
                     _heading(activation, unsound),
-                    *(Entry(number(one["total_variation"]), _where(one)) for one in ends),
+                    *(
+                        Entry(number(stretch["total_variation"]), _where(stretch))
+                        for stretch in ends
+                    ),
                 ],
                 failed=activation in unsound,
             )
         )
     return Table(
-        f"{found['model']}: along the text",
+        f"{of_model['model']}: along the text",
         f"The scored text in {counted(stretches, 'stretch', 'stretches')} of nearly equal length: "
         "mean total variation between seeds where they agree most and least, with the stretch, "
-        f"counted in scored characters, below it.{_left_out(found)}",
+        f"counted in scored characters, below it.{_left_out(of_model)}",
         ["activation", "lowest", "highest"],
         rows,
-        source=_source(found, "by_position"),
+        source=_source(of_model, "by_position"),
     )
 
 
-def reliability_table(found: Breakdown, unsound: Collection[str] = ()) -> Table | None:
-    """How often the runs are right when they are so sure; None where no run is left."""
-    cells = {name: known(cell["calibration"]) for name, cell in found["cells"].items() if cell["n"]}
+def reliability_table(of_model: Breakdown, unsound: Collection[str] = ()) -> Table | None:
+    """Return accuracy by confidence; None if no run is left."""
+    cells = {
+        name: known(cell["calibration"]) for name, cell in of_model["cells"].items() if cell["n"]
+    }
     if not cells:
         return None
     bins = [cell["bins"] for cell in cells.values()]
@@ -153,19 +158,19 @@ def reliability_table(found: Breakdown, unsound: Collection[str] = ()) -> Table 
     rows = [Row([_range(bins[0][at]), *(_reliability(cell[at]) for cell in bins)]) for at in filled]
     errors = [number(cell["error"]) for cell in cells.values()]
     return Table(
-        f"{found['model']}: reliability",
+        f"{of_model['model']}: reliability",
         "How often a run’s likeliest character is the true one where its probability lies in this "
         "range, all runs pooled; below it the mean probability, which a calibrated run would "
         "match | the share of the predictions. Last, the expected calibration error of a run, mean "
         "over runs.",
         ["confidence", *_headings(cells, unsound)],
         [*rows, Row(["expected error", *errors])],
-        source=_source(found, "calibration"),
+        source=_source(of_model, "calibration"),
     )
 
 
 def ensembles_table(stats: Stats, breakdowns: Mapping[str, Breakdown]) -> Table | None:
-    """What the mean prediction of a cell's seeds gains, by model; None without breakdowns."""
+    """Return the gain from averaging a cell's seeds, by model; None without breakdowns."""
     known = [model for model in stats["models"] if model in breakdowns]
     if not known:
         return None
@@ -185,44 +190,52 @@ def ensembles_table(stats: Stats, breakdowns: Mapping[str, Breakdown]) -> Table 
     )
 
 
-def _ensemble(stats: Stats, model: str, activation: str, found: BrokenDownCell) -> Row:
+def _ensemble(stats: Stats, model: str, activation: str, broken_down: BrokenDownCell) -> Row:
     cell = cells_of(stats, model)[activation]
     named = Entry(marked(activation, cell), remark(cell, needed=2))
-    return Row([model, named, str(found["n"]), *_gained(found["ensemble"])], failed=not sound(cell))
+    return Row(
+        [model, named, str(broken_down["n"]), *_gained(broken_down["ensemble"])],
+        failed=not sound(cell),
+    )
 
 
 def _gained(ensemble: Ensembles | None) -> list[str]:
-    """Losses of one, two and all seeds, the gain, accuracies of one and all."""
+    """Return losses of one, two and all seeds, the gain, and accuracies of one and all seeds."""
     if ensemble is None:
         return [MISSING] * 6
     sizes = ensemble["sizes"]
     if len(sizes) == 1:
-        [one] = sizes
-        return [number(one["loss"]), *[MISSING] * 3, percent(one["accuracy"]), MISSING]
+        [size] = sizes
+        return [
+            number(size["loss"]),
+            *[MISSING] * 3,
+            percent(size["accuracy"]),
+            MISSING,
+        ]
     return [
-        *(number(one["loss"]) for one in (sizes[0], sizes[1], sizes[-1])),
+        *(number(size["loss"]) for size in (sizes[0], sizes[1], sizes[-1])),
         signed(ensemble["gain"]),
-        *(percent(one["accuracy"]) for one in (sizes[0], sizes[-1])),
+        *(percent(size["accuracy"]) for size in (sizes[0], sizes[-1])),
     ]
 
 
-def page(found: Breakdown, id_: str, unsound: Collection[str] = ()) -> Page | None:
-    """The page of text, under an id of its own; None where no cell has two runs.
+def page(of_model: Breakdown, id_: str, unsound: Collection[str] = ()) -> Page | None:
+    """Return the page of text, under the given id; None if no cell has two runs.
 
     `unsound` are activations whose cells failed a gate: they are marked.
     """
-    shown = found["page"]
+    shown = of_model["page"]
     if shown is None:
         return None
     most = max(max(cell["total_variation"]) for cell in shown["cells"].values())
     return Page(
         id=id_,
-        title=f"{found['model']}: a page of test text",
+        title=f"{of_model['model']}: a page of test text",
         caption=f"{counted(len(shown['text']), 'character')} from the first line that begins in "
         "the scored text (from its start where no line leaves a full page): a rule, not a choice. "
         "The stronger the ground, the further apart are the seeds’ predictions of that character: "
         f"mean total variation over pairs of seeds, from 0 to {number(most, 2)} on this page.",
-        source=f"{_file(found)}: page",
+        source=f"{_file(of_model)}: page",
         activations=_headings(shown["cells"], unsound),
         data=script_data(
             {
@@ -230,7 +243,7 @@ def page(found: Breakdown, id_: str, unsound: Collection[str] = ()) -> Page | No
                 "text": shown["text"],
                 "most": most or 1,
                 "cells": [
-                    _compact(cell, found["cells"][name]["n"])
+                    _compact(cell, of_model["cells"][name]["n"])
                     for name, cell in shown["cells"].items()
                 ],
             }
@@ -239,7 +252,7 @@ def page(found: Breakdown, id_: str, unsound: Collection[str] = ()) -> Page | No
 
 
 def _compact(cell: ShownCell, runs: int) -> dict[str, object]:
-    """A cell's part of the page, its numbers packed into texts."""
+    """Return a cell's part of the page, with its numbers packed into texts."""
     return {
         "n": runs,
         "seeds": cell["seeds"],
@@ -251,7 +264,7 @@ def _compact(cell: ShownCell, runs: int) -> dict[str, object]:
 
 
 def packed(values: Iterable[int]) -> str:
-    """Whole numbers below 36² as two digits of base 36 each.
+    """Write whole numbers below 36² as two digits of base 36 each.
 
     >>> packed([0, 35, 36, 1000])
     '000z10rs'
@@ -260,7 +273,7 @@ def packed(values: Iterable[int]) -> str:
 
 
 def symbol_name(symbol: str) -> str:
-    """A character as a table shows it.
+    """Return a character as a table shows it.
 
     >>> symbol_name(" "), symbol_name("e"), symbol_name(chr(0x200B))
     ('space', 'e', 'U+200B')
@@ -268,9 +281,9 @@ def symbol_name(symbol: str) -> str:
     return INVISIBLE.get(symbol) or (symbol if symbol.isprintable() else f"U+{ord(symbol):04X}")
 
 
-def _left_out(found: Breakdown) -> str:
-    """Which cells have no column, and why."""
-    absent = [name for name, cell in found["cells"].items() if cell["n"] < 2]
+def _left_out(of_model: Breakdown) -> str:
+    """Name the cells without a column, with the reason."""
+    absent = [name for name, cell in of_model["cells"].items() if cell["n"] < 2]
     return f" Fewer than two runs are left of {', '.join(absent)}." if absent else ""
 
 
@@ -279,12 +292,12 @@ def _headings(cells: Iterable[str], unsound: Collection[str]) -> list[str]:
 
 
 def _heading(activation: str, unsound: Collection[str]) -> str:
-    """An activation's name, with a mark where its cell failed a gate."""
+    """Return an activation's name, with a mark if its cell failed a gate."""
     return f"{activation} {FAILED}" if activation in unsound else activation
 
 
 def _differences(row: SymbolRow | ConfidenceRow, more: str = "") -> str | Entry:
-    """Total variation, with churn below it."""
+    """Return total variation, with churn below it."""
     if row["total_variation"] is None:
         return MISSING
     return Entry(number(row["total_variation"]), f"{percent(row['churn'], 1)}{more}")
@@ -302,7 +315,7 @@ def _reliability(row: ReliabilityBin) -> str | Entry:
 
 
 def _range(row: ConfidenceRow | ReliabilityBin) -> str:
-    """A bin of probabilities: 6.7 to 13.3%."""
+    """Format a bin of probabilities: 6.7 to 13.3%."""
     low, high = (f"{100 * end:.3g}" for end in (row["low"], row["high"]))
     return f"{low} to {high}%"
 
@@ -312,9 +325,9 @@ def _where(stretch: Stretch) -> str:
     return f"{count(stretch['start'] + 1)} to {count(last)}"
 
 
-def _source(found: Breakdown, key: str) -> str:
-    return f"{_file(found)}: cells.*.{key}"
+def _source(of_model: Breakdown, key: str) -> str:
+    return f"{_file(of_model)}: cells.*.{key}"
 
 
-def _file(found: Breakdown) -> str:
-    return paths.at(paths.BREAKDOWN, scale=found["scale"], model=found["model"])
+def _file(of_model: Breakdown) -> str:
+    return paths.at(paths.BREAKDOWN, scale=of_model["scale"], model=of_model["model"])

@@ -35,7 +35,7 @@ RULE_NAMES = {
     "best": "Best checkpoint on the selection text",
     MATCHED: "Checkpoint nearest the common loss on the selection text",
 }
-# How the report calls a table's measures; their names and formulas come from `stats.json`.
+# Short names of measures for columns; full names and formulas come from `stats.json`.
 DIFFERENCE_COLUMNS = {
     "churn-top1-pairs.all": "churn",
     "js-nats-pairs.all": "JS, nats",
@@ -44,7 +44,7 @@ DIFFERENCE_COLUMNS = {
 
 
 def results_table(stats: Stats, model: str, rule: Rule) -> Table:
-    """A model's cells: loss, accuracy, differences between seeds, and the table they beat."""
+    """Return a model's cells: loss, accuracy, differences between seeds, and beaten table."""
     variation = f"total variation [{level(stats['confidence'])}]"
     columns = ["activation", "n", "loss ± sd", "accuracy ± sd", variation]
     return Table(
@@ -76,8 +76,8 @@ def _result(activation: str, cell: Cell) -> Row:
             mean_sd(metrics["accuracy.all"], share=True),
             MISSING if variation is None else _with_interval(variation),
             *(
-                number(found and found["value"])
-                for found in (differences[id_] for id_ in DIFFERENCE_COLUMNS)
+                number(difference and difference["value"])
+                for difference in (differences[id_] for id_ in DIFFERENCE_COLUMNS)
             ),
             learned(cell["beats"]) if cell["n"] else MISSING,
         ],
@@ -87,7 +87,7 @@ def _result(activation: str, cell: Cell) -> Row:
 
 
 def marked(name: str, cell: Cell) -> str:
-    """A cell's name, with a mark where it failed a gate."""
+    """Return a cell's name, with a mark if it failed a gate."""
     return name if sound(cell) else f"{name} {FAILED}"
 
 
@@ -96,40 +96,40 @@ def _with_interval(estimate: Estimate) -> str:
 
 
 def rules_differ(stats: Stats, model: str, rule: Rule) -> int:
-    """How many of a model's runs have another checkpoint under a rule than at their end."""
+    """Count a model's runs whose checkpoint under a rule is not the final one."""
     return sum(step_of(run, rule) != run["final_step"] for run in finished_runs(stats, model))
 
 
 def across_table(stats: Stats, model: str) -> Table:
-    """Every two activations' runs compared with each other, in the primary measure."""
+    """Return the comparison of every two activations' runs, in the primary measure."""
     across = stats["models"][model]["rules"][FINAL]["across"]
     return Table(
         f"{model}: activation against seed",
         "Mean total variation from a’s runs to b’s with the same seed and with another one. The "
-        "effect is what the activation adds to what the seed does alone: another seed, less the "
+        "effect is what the activation adds to what the seed does alone: another seed, minus the "
         "mean of a’s and b’s own differences between seeds.",
         ["a", "b", "same seed", "another seed", "effect"],
-        [_across(one, cells_of(stats, model)) for one in across if one["metric"] == PRIMARY],
+        [_across(pair, cells_of(stats, model)) for pair in across if pair["metric"] == PRIMARY],
         names=2,
         source=stats_key(stats, f"models.{model}.rules.{FINAL}.across, metric {PRIMARY}"),
     )
 
 
-def _across(one: Across, cells: Mapping[str, Cell]) -> Row:
-    ends = (one["a"], one["b"])
+def _across(pair: Across, cells: Mapping[str, Cell]) -> Row:
+    ends = (pair["a"], pair["b"])
     return Row(
         [
             *(marked(end, cells[end]) for end in ends),
-            below(one["same_seed"]),
-            below(one["other_seed"]),
-            below(one["effect"], signed),
+            below(pair["same_seed"]),
+            below(pair["other_seed"]),
+            below(pair["effect"], signed),
         ],
         failed=not all(sound(cells[end]) for end in ends),
     )
 
 
 def below(estimate: Estimate | None, write: Callable[[float], str] = number) -> str | Entry:
-    """An estimate with its interval below it; a dash where there is none."""
+    """Return an estimate with its interval below it; a dash if there is none."""
     if estimate is None:
         return MISSING
     bounds = estimate["interval"]
@@ -137,7 +137,7 @@ def below(estimate: Estimate | None, write: Callable[[float], str] = number) -> 
 
 
 def measures_table(stats: Stats) -> Table:
-    """Every measure, as the statistics name it."""
+    """Return every measure, with the names that the statistics give."""
     rows = [
         Row([id_, _named(measure), measure["formula"], _range(measure["range"]), measure["source"]])
         for id_, measure in stats["measures"].items()
@@ -154,7 +154,7 @@ def measures_table(stats: Stats) -> Table:
 
 
 def _named(measure: Measure) -> str:
-    return f"{measure['name']} (more is more alike)" if measure["agreement"] else measure["name"]
+    return f"{measure['name']} (higher is more alike)" if measure["agreement"] else measure["name"]
 
 
 def _range(ends: Sequence[float | None]) -> str:

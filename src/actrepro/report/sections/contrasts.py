@@ -24,7 +24,7 @@ from actrepro.results.words import failed_mark
 
 
 def verdicts_table(stats: Stats) -> Table:
-    """How many contrasts of each measure end in which verdict, under each rule it is shown for."""
+    """Count the verdicts of each measure, under each checkpoint rule that shows it."""
     rows = []
     for compared in COMPARED:
         for rule in compared.rules:
@@ -42,12 +42,12 @@ def verdicts_table(stats: Stats) -> Table:
 
 
 def contrasts_tables(stats: Stats, model: str) -> list[Table]:
-    """A model's contrasts in every measure that has a margin."""
+    """Return a model's contrasts in every measure that has a margin."""
     return [contrasts_table(stats, model, compared) for compared in COMPARED]
 
 
 def contrasts_table(stats: Stats, model: str, compared: Compared) -> Table:
-    """Every two activations of a model compared in one measure, under each of its rules."""
+    """Return a model's contrasts in one measure, under each of its rules."""
     families = [family(stats, model, compared.metric, rule) for rule in compared.rules]
     twice = len(compared.rules) > 1
     columns = ["difference", "p", "Holm p", "TOST p", *(["loss gap"] if twice else []), "verdict"]
@@ -82,7 +82,7 @@ def _units(compared: Compared) -> str:
 
 
 def _heading(stats: Stats, model: str, rule: ComparedRule) -> str:
-    """What a half of the table is of."""
+    """Return the heading of a rule's half of the table."""
     common = stats["models"][model]["common_loss"]
     if rule == FINAL:
         return "At the fixed step (final checkpoint)"
@@ -91,19 +91,21 @@ def _heading(stats: Stats, model: str, rule: ComparedRule) -> str:
 
 
 def _tests(stats: Stats, families: list[list[Contrast]]) -> str:
-    tests = sorted({one["test"] for contrasts in families for one in contrasts if one["test"]})
-    said = f"Tests: {listed(tests)}. " if tests else ""
+    tests = sorted(
+        {contrast["test"] for contrasts in families for contrast in contrasts if contrast["test"]}
+    )
+    tests_line = f"Tests: {listed(tests)}. " if tests else ""
     return (
-        f"{said}Brackets: {level(stats['confidence'])} intervals. Below p: the smallest that these "
-        "seeds allow. Holm’s correction is over this table’s sound contrasts under one rule, for "
-        "p and for TOST p each."
+        f"{tests_line}Brackets: {level(stats['confidence'])} intervals. Below p: the smallest that "
+        "these seeds allow. Holm’s correction is over this table’s sound contrasts under one rule, "
+        "for p and for TOST p separately."
     )
 
 
 def _entries(
     stats: Stats, model: str, compared: Compared, contrast: Contrast, rule: ComparedRule
 ) -> list[Entry]:
-    """One contrast under one rule."""
+    """Return the cells of one contrast under one rule."""
     bounds = contrast["interval"]
     smallest = contrast["p_smallest"]
     gap = [Entry(signed(loss_gap(stats, model, contrast, rule)))] if len(compared.rules) > 1 else []
@@ -125,15 +127,15 @@ def interval_of(compared: Compared, bounds: list[float] | None) -> str:
 
 
 def verdict_entry(stats: Stats, contrast: Contrast) -> Entry:
-    """The verdict, with what a reader must know beside it."""
-    found = verdict_of(contrast)
-    if found == UNSOUND:
-        return Entry(found, failed_mark(contrast["failed_gates"]), kind=found)
-    if found == EQUIVALENT and contrast["significant"]:
-        return Entry(found, f"though not zero, p < {alpha(stats):g}", kind=found)
-    if found == INCONCLUSIVE:
-        return Entry(found, *_settling(contrast), kind=found)
-    return Entry(found, kind=found)
+    """Return the verdict, with a remark that readers need beside it."""
+    verdict = verdict_of(contrast)
+    if verdict == UNSOUND:
+        return Entry(verdict, failed_mark(contrast["failed_gates"]), kind=verdict)
+    if verdict == EQUIVALENT and contrast["significant"]:
+        return Entry(verdict, f"though not zero, p < {alpha(stats):g}", kind=verdict)
+    if verdict == INCONCLUSIVE:
+        return Entry(verdict, *_settling(contrast), kind=verdict)
+    return Entry(verdict, kind=verdict)
 
 
 def _settling(contrast: Contrast) -> tuple[str, str]:
@@ -144,8 +146,8 @@ def _settling(contrast: Contrast) -> tuple[str, str]:
         MISSING if seeds is None else counted(seeds, "seed")
         for seeds in (settling["different"], settling["equivalent"])
     )
-    found = contrast["detectable"]
-    present = "nothing" if found is None else f"a difference of {number(found)}"
+    detectable = contrast["detectable"]
+    present = "nothing" if detectable is None else f"a difference of {number(detectable)}"
     hint = (
         f"to show a difference: {different}; to show equivalence: {equivalent}; "
         f"the present seeds find {present} with 80% power"

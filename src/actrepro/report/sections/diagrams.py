@@ -1,4 +1,4 @@
-"""Small pictures of what models are made of, drawn from the outlines in `models.json`."""
+"""Diagrams of models, drawn from the outlines in `models.json`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LONGEST = 24
 
 
 def diagram(name: str, outline: Sequence[Node]) -> Markup:
-    """A model's parts from its input down to its output, as SVG in the page's colours.
+    """Draw a model's parts from input to output, as SVG in the page's colours.
 
     A part that calls the activation under study has a thick edge in the accent's colour; equal
     parts one after another are one box with their number.
@@ -37,16 +37,17 @@ def diagram(name: str, outline: Sequence[Node]) -> Markup:
 
 
 def described(name: str, outline: Sequence[Node]) -> str:
-    """The picture in words.
+    """Describe a diagram in words.
 
     >>> described("tiny", [{"name": "head", "kind": "Linear", "parameters": 8, "repeats": 2,
     ...     "calls": 1, "activation": True, "children": []}])
     'tiny, from input to output: head (2 times, Linear, 8 parameters each, with the activation)'
     """
-    return f"{name}, from input to output: {listed([_told(node) for node in outline] or ['-'])}"
+    parts = [_described_part(node) for node in outline]
+    return f"{name}, from input to output: {listed(parts or ['-'])}"
 
 
-def _told(node: Node) -> str:
+def _described_part(node: Node) -> str:
     parts = [node["kind"]] if node["kind"] != "activation" else []
     if node["repeats"] > 1:
         parts.insert(0, f"{node['repeats']} times")
@@ -57,7 +58,7 @@ def _told(node: Node) -> str:
         parts.append(f"called {node['calls']} times")
     if node["activation"]:
         parts.append("with the activation")
-    inner = [_told(child) for child in node["children"]]
+    inner = [_described_part(child) for child in node["children"]]
     within = f", made of {listed(inner)}" if inner else ""
     return f"{node['name']} ({', '.join(parts)}{within})"
 
@@ -79,7 +80,7 @@ def _box(node: Node, top: int) -> str:
 
 
 def _line(node: Node, left: int, baseline: int, bold: bool = False) -> str:
-    """A part's name, how often it stands there and is called, and its parameters."""
+    """Return a part's name, its numbers of copies and calls, and its parameters."""
     colour = "var(--accent)" if node["activation"] else "var(--ink)"
     weight = ' font-weight="650"' if bold else ""
     repeats = f" × {node['repeats']}" if node["repeats"] > 1 else ""
@@ -105,7 +106,7 @@ def _arrows(outline: Sequence[Node]) -> str:
 
 
 def _bottoms(outline: Sequence[Node]) -> Iterator[int]:
-    """Where each box but the last ends."""
+    """Return the lower edge of each box but the last."""
     top = 1
     for node in outline[:-1]:
         yield top + _height(node)

@@ -1,4 +1,4 @@
-"""The section on an earlier study: shown as the audit leaves it, while its evidence stands."""
+"""The section on an earlier study, as the audit wrote it, unless its evidence has changed."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from actrepro.report.shapes import EntryCell, Links, Point, SectionFile, Section
 
 @dataclass(frozen=True)
 class Section:
-    """What the section shows.
+    """Content of the section.
 
     Attributes
     ----------
     note
-        That the evidence has changed, in a sentence; then there are no verdicts to show.
+        Sentence that says if the evidence has changed; then no verdicts are shown.
     verdicts
-        Each with the number of claims that have it.
+        Verdicts with their numbers of claims.
     points
         The claims that matter most.
     """
@@ -40,23 +40,25 @@ class Section:
     table: Table | None = field(default=None)
 
 
-def section(made: SectionFile, root: Path, records: Records) -> Section:
-    """Return the section from what the audit left, and the files it rests on as they are now."""
+def section(section_file: SectionFile, root: Path, records: Records) -> Section:
+    """Return the section from the audit's file, after checking the files that it rests on."""
     changed = [
-        file for file, digest in made["files"].items() if _digest(file, root, records) != digest
+        file
+        for file, digest in section_file["files"].items()
+        if _digest(file, root, records) != digest
     ]
     if changed:
         files = formats.counted(len(changed), "file")
-        note = f"{files} that the verdicts rest on changed or went since they were given."
-        return Section(made["title"], made["page"], made["command"], note)
+        note = f"Since the verdicts were given, {files} that they rest on changed or disappeared."
+        return Section(section_file["title"], section_file["page"], section_file["command"], note)
     return Section(
-        made["title"],
-        made["page"],
-        made["command"],
-        text=made["text"],
-        verdicts=made["verdicts"],
-        points=made["points"],
-        table=_table(made["table"], made["page"]),
+        section_file["title"],
+        section_file["page"],
+        section_file["command"],
+        text=section_file["text"],
+        verdicts=section_file["verdicts"],
+        points=section_file["points"],
+        table=_table(section_file["table"], section_file["page"]),
     )
 
 
@@ -66,10 +68,10 @@ def _digest(file: str, root: Path, records: Records) -> str | None:
     return sha256_of(root / file) if (root / file).is_file() else None
 
 
-def _table(made: SectionTable, page: str) -> Table:
-    rows = [Row([_cell(cell, page) for cell in cells]) for cells in made["rows"]]
+def _table(table: SectionTable, page: str) -> Table:
+    rows = [Row([_cell(cell, page) for cell in cells]) for cells in table["rows"]]
     return Table(
-        made["title"], made["caption"], made["columns"], rows, names=2, source=made["source"]
+        table["title"], table["caption"], table["columns"], rows, names=2, source=table["source"]
     )
 
 
@@ -79,4 +81,6 @@ def _cell(cell: str | EntryCell | Links, page: str) -> str | Entry:
     if "links" not in cell:
         return Entry(cell["text"], cell["below"], cell["hint"], cell["kind"])
     link = Markup('<a href="{}#{}">{}</a>')
-    return Markup(", ").join(link.format(page, one["anchor"], one["text"]) for one in cell["links"])
+    return Markup(", ").join(
+        link.format(page, target["anchor"], target["text"]) for target in cell["links"]
+    )

@@ -1,7 +1,7 @@
 """The report's summary in words: every sentence follows from the numbers of `stats.json`.
 
-What the numbers cannot carry is said as plainly as what they show: a large p is never
-"no difference", and a test that could not have found anything is called that.
+The limits of the numbers are stated as plainly as the results: a large p is never called
+"no difference", and a test that could not have found anything is described as such.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ KEYS = {
 
 @dataclass(frozen=True)
 class Summary:
-    """A scale's first screen.
+    """Content of a scale's first screen.
 
     Attributes
     ----------
     tiles
-        A few numbers, each with what it is.
+        A few numbers, each with its label.
     warning
-        What the study's size does not allow; empty when there is nothing to warn of.
+        Claims that the study's size rules out; empty if there are none.
     points
-        What was found: a heading and sentences each.
+        The results: headings with sentences.
     keys
-        Where in `stats.json` a heading's numbers stand.
+        Key in `stats.json` of each heading's numbers.
     """
 
     tiles: Sequence[tuple[str, str]]
@@ -54,8 +54,8 @@ class Summary:
 
 
 def summary(stats: Stats) -> Summary:
-    """What a scale's numbers say."""
-    said = (
+    """Return the content of a scale's first screen."""
+    sections = (
         trained,
         gates_line,
         between_seeds,
@@ -65,12 +65,12 @@ def summary(stats: Stats) -> Summary:
         learning,
         not_claimed,
     )
-    points = [(heading, say(stats)) for heading, say in zip(KEYS, said, strict=True)]
+    points = [(heading, say(stats)) for heading, say in zip(KEYS, sections, strict=True)]
     return Summary(tiles(stats), warning(stats), [point for point in points if point[1]], KEYS)
 
 
 def tiles(stats: Stats) -> list[tuple[str, str]]:
-    """The study's size, its main result, and what its tests could find at best."""
+    """Return the study's size, its main result, and the smallest p-value that is possible."""
     cells = named_cells(stats)
     passed = sum(map(sound, cells.values()))
     chosen = [
@@ -102,12 +102,12 @@ def _runs(stats: Stats) -> int:
 
 
 def _range(values: Iterable[float]) -> str:
-    found = list(values)
-    return spread(found, 3).replace(" to ", "–") if found else ""
+    numbers = list(values)
+    return spread(numbers, 3).replace(" to ", "–") if numbers else ""
 
 
 def trained(stats: Stats) -> str:
-    """Models × activations × seeds, the protocol in short, and what became of the runs."""
+    """Describe the grid of runs, the protocol in short, and the runs that were lost."""
     protocol = next(iter(stats["models"].values()))["protocol"]
     size = (
         f"{_product(stats)}, {counted(_runs(stats), 'run')} at scale {stats['scale']}: "
@@ -119,7 +119,7 @@ def trained(stats: Stats) -> str:
 
 
 def between_seeds(stats: Stats) -> str:
-    """How far two runs differ that share all but their seed, over the cells that may be ranked."""
+    """Describe how far runs differ that share all but their seed, over the sound cells."""
     values = _differences(stats, PRIMARY)
     if not values:
         return _nothing_to_rank(stats)
@@ -142,7 +142,7 @@ def _nothing_to_rank(stats: Stats) -> str:
 
 
 def _left_out(stats: Stats) -> str:
-    """How many cells a range is without."""
+    """Count the failed cells that a range leaves out."""
     failed = sum(not sound(cell) for cell in named_cells(stats).values())
     if not failed:
         return ""
@@ -151,7 +151,7 @@ def _left_out(stats: Stats) -> str:
 
 
 def _ends(values: Mapping[str, float]) -> str:
-    """The smallest and the largest value, with their names."""
+    """Return the smallest and the largest value, with their names."""
     least, most = (pick(values, key=values.__getitem__) for pick in (min, max))
     if least == most:
         return f"{number(values[least], 3)} ({least})"
@@ -159,13 +159,13 @@ def _ends(values: Mapping[str, float]) -> str:
 
 
 def _percents(shares: Iterable[float]) -> str:
-    found = sorted(shares)
-    low, high = f"{found[0]:.0%}", f"{found[-1]:.0%}"
+    ordered = sorted(shares)
+    low, high = f"{ordered[0]:.0%}", f"{ordered[-1]:.0%}"
     return low if low == high else f"{low} to {high}"
 
 
 def _differences(stats: Stats, measure: str) -> dict[str, float]:
-    """Of the cells that passed every gate."""
+    """Return a measure's differences of the cells that passed every gate."""
     return {
         name: difference["value"]
         for name, cell in named_cells(stats).items()
@@ -174,7 +174,7 @@ def _differences(stats: Stats, measure: str) -> dict[str, float]:
 
 
 def activation_against_seed(stats: Stats) -> str:
-    """How far the activation changes predictions, beside how far the seed does."""
+    """Compare the activation's effect on predictions with the seed's."""
     by_activation, by_seed = _effects(stats, "activation"), _effects(stats, "seed")
     both = [model for model in by_activation if model in by_seed]
     if not both:
@@ -192,17 +192,17 @@ def activation_against_seed(stats: Stats) -> str:
 
 
 def _effects(stats: Stats, of: Literal["activation", "seed"]) -> dict[str, float]:
-    """How far another activation or another seed changes predictions, by model where known."""
-    found = {model: one[of] for model, one in stats["effects"].items()}
-    return {model: value for model, value in found.items() if value is not None}
+    """Return the effect of changing the activation or the seed, by model where known."""
+    effects = {model: effect[of] for model, effect in stats["effects"].items()}
+    return {model: value for model, value in effects.items() if value is not None}
 
 
 def learning(stats: Stats) -> str:
-    """The range of test loss, and which cells do not beat the n-gram tables."""
+    """Return the range of test loss, and the cells that do not beat the n-gram tables."""
     cells = {name: cell for name, cell in named_cells(stats).items() if cell["n"]}
     if not cells:
         return "No cell has a finished run."
-    said = [_losses({name: cell for name, cell in cells.items() if sound(cell)}, stats)]
+    sentences = [_losses({name: cell for name, cell in cells.items() if sound(cell)}, stats)]
     unlearned = [name for name, cell in cells.items() if not cell["beats"]["unigram"]]
     weak = [
         name
@@ -211,25 +211,27 @@ def learning(stats: Stats) -> str:
     ]
     strong = sum(bool(cell["beats"]["trigram"]) for cell in cells.values())
     if unlearned:
-        said.append(
+        sentences.append(
             f"Not learned, because not every run beats the unigram table: "
             f"{listed(unlearned, MOST_NAMED)}."
         )
     if weak:
-        said.append(
-            f"Not every run beats the bigram table in {listed(weak, MOST_NAMED)}; how "
-            f"reproducible so weak a model is says little."
+        sentences.append(
+            f"Not every run beats the bigram table in {listed(weak, MOST_NAMED)}; the "
+            f"reproducibility of so weak a model says little."
         )
     if not unlearned and not weak:
-        said.append("Every run beats the bigram table.")
-    said.append(f"In {strong} of {counted(len(cells), 'cell')} every run beats the trigram table.")
-    return " ".join(said)
+        sentences.append("Every run beats the bigram table.")
+    sentences.append(
+        f"In {strong} of {counted(len(cells), 'cell')} every run beats the trigram table."
+    )
+    return " ".join(sentences)
 
 
 def _losses(cells: Mapping[str, Cell], stats: Stats) -> str:
-    """Of sound cells, beside what n-gram tables reach."""
+    """Return the range of the sound cells' losses, beside those of n-gram tables."""
     tables = stats["evaluation"]["baselines"]
-    reached = listed([f"{name} {number(one['loss'], 3)}" for name, one in tables.items()])
+    reached = listed([f"{name} {number(table['loss'], 3)}" for name, table in tables.items()])
     beside = f"n-gram tables of the training text have {reached}"
     if not cells:
         return f"No cell passed every gate, so losses are not ranked; {beside}."

@@ -1,4 +1,4 @@
-"""The report's section on gates: what each asks, who failed, and what was measured."""
+"""The report's section on gates: their definitions, failures and measurements."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ UNDER: Mapping[Rule, str] = {
     "best": "at the best checkpoint",
     MATCHED: AT[MATCHED],
 }
-MOST_WORDS = 320  # characters of what was measured
+MOST_WORDS = 320  # characters of the measurements
 MOST_LISTED = 3
-# The number by which a gate judges, or of what it looked at; where it is small enough to show.
+# A gate's measurement to show in its cell, with a unit: the number that it judges, or that it
+# checked. Gates whose measurements are too long have none.
 MEASURED = {
     "wired": ("calls", "calls"),
     "causal": ("cuts", "cuts"),
@@ -37,7 +38,7 @@ MEASURED = {
     "churn_bounds": ("smallest_room", "room"),
     "learned": ("highest_loss", "nats"),
 }
-# What a failed gate's number would not tell.
+# Faults in words, for gates whose number would not explain the failure.
 FAULTS = {
     "wired": "not wired",
     "causal": "leaks",
@@ -53,7 +54,7 @@ FAULTS = {
 
 
 def gates_line(stats: Stats) -> str:
-    """How many cells passed every gate, and which did not."""
+    """Count the cells that passed every gate, and name those that did not."""
     cells = named_cells(stats)
     passed = sum(map(sound, cells.values()))
     gates = len(next(iter(cells.values()))["gates"])
@@ -64,14 +65,14 @@ def gates_line(stats: Stats) -> str:
     if not passed:
         return f"{size}: no cell passed every gate, so nothing can be ranked. Failed: {failed}."
     return (
-        f"{size}: {counted(passed, 'cell')} passed every gate. Failed: {failed}. What failed is "
-        f"marked † wherever it appears and left out of every ranking and verdict."
+        f"{size}: {counted(passed, 'cell')} passed every gate. Failed: {failed}. Failed cells "
+        f"are marked † everywhere and left out of every ranking and verdict."
     )
 
 
 def other_rules_line(stats: Stats) -> str:
-    """Where the gates come out differently under another checkpoint rule than at the end."""
-    said = []
+    """List the gates whose outcome under another checkpoint rule differs from the final one."""
+    rules = []
     for rule in RULES:
         if rule == FINAL:
             continue
@@ -80,14 +81,14 @@ def other_rules_line(stats: Stats) -> str:
             for name, gate, passed in _changes(stats, rule)
         ]
         if changes:
-            said.append(f"{UNDER[rule]}, {listed(changes, 6)}")
-    if not said:
+            rules.append(f"{UNDER[rule]}, {listed(changes, 6)}")
+    if not rules:
         return "Under every other checkpoint rule the same gates fail."
-    return f"Otherwise than at the final step: {'; '.join(said)}."
+    return f"Unlike at the final step: {'; '.join(rules)}."
 
 
 def _changes(stats: Stats, rule: Rule) -> list[tuple[str, str, bool]]:
-    """Cells whose gate has another outcome under a rule than at the final step."""
+    """Return the cells and gates whose outcome under a rule differs from that at the final step."""
     final = named_cells(stats)
     return [
         (name, gate, outcome["passed"])
@@ -98,7 +99,7 @@ def _changes(stats: Stats, rule: Rule) -> list[tuple[str, str, bool]]:
 
 
 def asked_table(stats: Stats) -> Table:
-    """What each gate asks, and in which file its outcome stands."""
+    """Return each gate's requirement and the file that has its outcome."""
     before, after = (
         paths.at(path, scale=stats["scale"]) for path in (paths.GATES, paths.GATES_AFTER)
     )
@@ -112,7 +113,7 @@ def asked_table(stats: Stats) -> Table:
     ]
     return Table(
         "What each gate asks",
-        "A gate never stops a run; its outcome, what was measured and the bound stand in the file.",
+        "A gate never stops a run; the file has its outcome, its measurements and its bound.",
         ["gate", "asks that", "when", "file"],
         rows,
         names=4,
@@ -120,7 +121,7 @@ def asked_table(stats: Stats) -> Table:
 
 
 def failed_table(stats: Stats) -> Table:
-    """What was measured where a gate failed, against which bound."""
+    """Return the measurement and the bound of each failed gate."""
     rows = [
         Row([name, gate_name(gate), words(cell["gates"][gate]["measured"]), _bound(cell, gate)])
         for name, cell in named_cells(stats).items()
@@ -141,7 +142,7 @@ def _bound(cell: Cell, gate: str) -> str:
 
 
 def gates_table(stats: Stats, model: str) -> Table:
-    """A model's activations by gate: passed or failed, with what was measured."""
+    """Return a model's outcomes, activations by gate, each with a number that was measured."""
     cells = cells_of(stats, model)
     known = [gate for gate in GATES if all(gate in cell["gates"] for cell in cells.values())]
     rows = [
@@ -161,15 +162,15 @@ def _outcome(gate: str, outcome: Gate) -> Entry:
     hint = f"measured: {words(outcome['measured'])}; asked: {outcome['bound']}"
     if outcome["passed"]:
         return Entry(f"✓ {measured(gate, outcome)}".rstrip(), hint=hint, kind="passed")
-    said = FAULTS.get(gate) or measured(gate, outcome)
-    return Entry(f"✗ {said}".rstrip(), hint=hint, kind="failed")
+    fault = FAULTS.get(gate) or measured(gate, outcome)
+    return Entry(f"✗ {fault}".rstrip(), hint=hint, kind="failed")
 
 
 def measured(gate: str, outcome: Gate) -> str:
-    """The number that a gate is about, in short; empty where it has none."""
+    """Return the number that a gate judges, in short; empty if it has none."""
     key, noun = MEASURED.get(gate, ("", ""))
-    found = outcome["measured"]
-    value = found.get(key) if isinstance(found, dict) else None
+    measurement = outcome["measured"]
+    value = measurement.get(key) if isinstance(measurement, dict) else None
     if value is None:
         return ""
     if isinstance(value, str):
@@ -180,23 +181,23 @@ def measured(gate: str, outcome: Gate) -> str:
     return f"{number(value, 3)} {noun}" if isinstance(value, float) else ""
 
 
-def words(found: JsonValue) -> str:
-    """What was measured, as a sentence has it; nothing where there was nothing."""
-    text = _words(found)
+def words(measurement: JsonValue) -> str:
+    """Write a gate's measurements as words; empty if there are none."""
+    text = _words(measurement)
     return text if len(text) <= MOST_WORDS else f"{text[: MOST_WORDS - 1]}…"
 
 
-def _words(found: JsonValue, between: str = "; ") -> str:
-    if isinstance(found, Mapping):
-        told = ((key.replace("_", " "), _words(value, ", ")) for key, value in found.items())
-        return between.join(f"{key} {value}" for key, value in told if value)
-    if isinstance(found, list | tuple):
-        each = [text for text in (_words(one, ", ") for one in found) if text]
+def _words(measurement: JsonValue, between: str = "; ") -> str:
+    if isinstance(measurement, Mapping):
+        named = ((key.replace("_", " "), _words(value, ", ")) for key, value in measurement.items())
+        return between.join(f"{key} {value}" for key, value in named if value)
+    if isinstance(measurement, list | tuple):
+        each = [text for text in (_words(item, ", ") for item in measurement) if text]
         return listed(each, MOST_LISTED) if each else ""
-    if isinstance(found, bool):
-        return "yes" if found else "no"
-    if isinstance(found, float):
-        return minus(f"{found:.4g}")
-    if isinstance(found, int):
-        return minus(count(found))
-    return "" if found is None else str(found)
+    if isinstance(measurement, bool):
+        return "yes" if measurement else "no"
+    if isinstance(measurement, float):
+        return minus(f"{measurement:.4g}")
+    if isinstance(measurement, int):
+        return minus(count(measurement))
+    return "" if measurement is None else str(measurement)

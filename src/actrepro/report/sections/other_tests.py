@@ -24,7 +24,7 @@ SCORES = [compared for compared in COMPARED if compared.rules == (FINAL,)]
 
 
 def omnibus_table(stats: Stats, model: str) -> Table | None:
-    """Whether a model's activations differ at all; None where nothing could be tested."""
+    """Return the tests whether a model's activations differ at all; None if none was possible."""
     rule = stats["models"][model]["rules"][FINAL]
     rows = [row for compared in COMPARED for row in _omnibus(rule, compared)]
     if not rows:
@@ -32,7 +32,7 @@ def omnibus_table(stats: Stats, model: str) -> Table | None:
     return Table(
         f"{model}: all activations at once",
         f"{_over(rule['omnibus'])} The permutation test relabels activations within seeds; the "
-        "classical tests take scores for normal (Friedman: ranks). Not corrected for the number "
+        "classical tests assume normal scores (Friedman: ranks). Not corrected for the number "
         "of tests.",
         ["measure", "test", "statistic", "df", "p", "smallest p"],
         rows,
@@ -41,63 +41,66 @@ def omnibus_table(stats: Stats, model: str) -> Table | None:
     )
 
 
-def _over(found: Mapping[str, Omnibus | None]) -> str:
-    one = next(test for test in found.values() if test is not None)
+def _over(tests: Mapping[str, Omnibus | None]) -> str:
+    tested = next(test for test in tests.values() if test is not None)
     return (
-        f"Over {listed(one['activations'])}, which passed every gate, and "
-        f"{counted(len(one['seeds']), 'seed')} that all of them have."
+        f"Over {listed(tested['activations'])}, which passed every gate, and "
+        f"{counted(len(tested['seeds']), 'seed')} that all of them have."
     )
 
 
 def _omnibus(rule: UnderRule, compared: Compared) -> Iterator[Row]:
-    found = rule["omnibus"].get(compared.metric)
-    if found is not None:
-        exact = "all" if found["exact"] else "a fixed sample of"
-        name = f"permutation ({exact} {found['relabelings']:,} relabellings)"
-        statistic = minus(f"{found['statistic']:.3g}")
-        p = (p_value(found["p"]), p_value(found["p_smallest"]))
+    omnibus = rule["omnibus"].get(compared.metric)
+    if omnibus is not None:
+        exact = "all" if omnibus["exact"] else "a fixed sample of"
+        name = f"permutation ({exact} {omnibus['relabelings']:,} relabellings)"
+        statistic = minus(f"{omnibus['statistic']:.3g}")
+        p = (p_value(omnibus["p"]), p_value(omnibus["p_smallest"]))
         yield Row([compared.name, name, statistic, MISSING, *p])
     for name, test in _classical(rule["classical"].get(compared.metric)):
         if test is not None:
-            df = ", ".join(f"{one:.4g}" for one in test["df"])
+            df = ", ".join(f"{degrees:.4g}" for degrees in test["df"])
             p = (p_value(test["p"]), MISSING)
             yield Row([compared.name, name, number(test["statistic"], 3), df, *p])
 
 
-def _classical(found: Classical | None) -> list[tuple[str, OmnibusTest | None]]:
-    """The classical tests of all activations at once, by their names."""
-    if found is None:
+def _classical(tests: Classical | None) -> list[tuple[str, OmnibusTest | None]]:
+    """Return the classical tests of all activations at once, by name."""
+    if tests is None:
         return []
     return [
-        ("one-way ANOVA", found["one_way"]),
-        ("Welch’s ANOVA", found["welch"]),
-        ("blocked ANOVA (seeds as blocks)", found["blocked"]),
-        ("Friedman", found["friedman"]),
+        ("one-way ANOVA", tests["one_way"]),
+        ("Welch’s ANOVA", tests["welch"]),
+        ("blocked ANOVA (seeds as blocks)", tests["blocked"]),
+        ("Friedman", tests["friedman"]),
     ]
 
 
 def pairs_table(stats: Stats, model: str, compared: Compared) -> Table | None:
-    """Tukey's and Games and Howell's p beside the exact one; None where neither is defined."""
+    """Return Tukey's and Games and Howell's p beside the exact one; None if neither is defined."""
     classical = stats["models"][model]["rules"][FINAL]["classical"].get(compared.metric)
     if classical is None:
         return None
     tukey, games_howell = (
-        {(one["a"], one["b"]): one["p"] for one in test or ()}
+        {(contrast["a"], contrast["b"]): contrast["p"] for contrast in test or ()}
         for test in (classical["tukey"], classical["games_howell"])
     )
     rows = [
         Row(
             [
-                f"{one['a']} − {one['b']}",
-                compared.signed(one["value"]),
-                p_value(one["p"]),
-                p_value(one["p_holm"]),
-                *(p_value(test.get((one["a"], one["b"]))) for test in (tukey, games_howell)),
+                f"{contrast['a']} − {contrast['b']}",
+                compared.signed(contrast["value"]),
+                p_value(contrast["p"]),
+                p_value(contrast["p_holm"]),
+                *(
+                    p_value(test.get((contrast["a"], contrast["b"])))
+                    for test in (tukey, games_howell)
+                ),
             ],
-            failed=one["verdict"] == UNSOUND,
+            failed=contrast["verdict"] == UNSOUND,
         )
-        for one in family(stats, model, compared.metric)
-        if (one["a"], one["b"]) in {*tukey, *games_howell}
+        for contrast in family(stats, model, compared.metric)
+        if (contrast["a"], contrast["b"]) in {*tukey, *games_howell}
     ]
     if not rows:
         return None
@@ -105,7 +108,7 @@ def pairs_table(stats: Stats, model: str, compared: Compared) -> Table | None:
     return Table(
         f"{model}: {compared.name}",
         "All pairs of sound cells: the exact test, within seeds and with Holm’s correction, "
-        "beside the classical ones, which take seeds for independent and correct for all pairs.",
+        "beside the classical ones, which assume independent seeds and correct for all pairs.",
         [f"a − b{unit}", "difference", "exact p", "Holm p", "Tukey p", "Games–Howell p"],
         rows,
         source=stats_key(stats, f"models.{model}.rules.{FINAL}.classical.{compared.metric}"),
@@ -113,11 +116,11 @@ def pairs_table(stats: Stats, model: str, compared: Compared) -> Table | None:
 
 
 def decomposition_table(stats: Stats, rule: Rule) -> Table | None:
-    """How much of the scores' spread each source has; None where no grid is complete."""
+    """Return each source's share of the scores' spread; None if no grid is complete."""
     decomposed = {
-        compared: found
+        compared: decomposition
         for compared in SCORES
-        if (found := stats["decomposition"][rule].get(compared.metric)) is not None
+        if (decomposition := stats["decomposition"][rule].get(compared.metric)) is not None
     }
     if not decomposed:
         return None
@@ -127,10 +130,12 @@ def decomposition_table(stats: Stats, rule: Rule) -> Table | None:
         f"{RULE_NAMES[rule]}. {_grid(stats, next(iter(decomposed.values())))} "
         f"{_correlation(decomposed)}",
         ["source", "df", *columns * len(decomposed)],
-        # The scores are of one grid, so their sources are the same.
+        # All scores have the same grid of cells, so their sources are the same.
         [
             _source(scores)
-            for scores in zip(*(found["sources"] for found in decomposed.values()), strict=True)
+            for scores in zip(
+                *(decomposition["sources"] for decomposition in decomposed.values()), strict=True
+            )
         ],
         source=stats_key(stats, f"decomposition.{rule}"),
         groups=[("", 2), *((compared.name, len(columns)) for compared in decomposed)],
@@ -140,25 +145,28 @@ def decomposition_table(stats: Stats, rule: Rule) -> Table | None:
 def _source(scores: Sequence[Source]) -> Row:
     name = scores[0]["source"].replace(":", " × ")
     cells = [name, str(scores[0]["df"])]
-    for one in scores:
-        shares = (number(one["eta2"], 3), number(one["omega2"], 3))
-        cells += [*shares, number(one["f"], 2), p_value(one["p"])]
+    for source in scores:
+        shares = (number(source["eta2"], 3), number(source["omega2"], 3))
+        cells += [*shares, number(source["f"], 2), p_value(source["p"])]
     return Row(cells)
 
 
-def _grid(stats: Stats, found: Decomposition) -> str:
-    sizes = ((found["models"], "model"), (found["activations"], "activation"))
+def _grid(stats: Stats, decomposition: Decomposition) -> str:
+    sizes = ((decomposition["models"], "model"), (decomposition["activations"], "activation"))
     size = " × ".join(counted(len(names), noun) for names, noun in sizes)
     left_out = [
-        *(name for name in stats["models"] if name not in found["models"]),
-        *(name for name in stats["activations"] if name not in found["activations"]),
+        *(name for name in stats["models"] if name not in decomposition["models"]),
+        *(name for name in stats["activations"] if name not in decomposition["activations"]),
     ]
     without = f", without {listed(left_out)} (a gate failed)" if left_out else ""
-    return f"Over {size} × {counted(len(found['seeds']), 'seed')}{without}."
+    return f"Over {size} × {counted(len(decomposition['seeds']), 'seed')}{without}."
 
 
 def _correlation(decomposed: Mapping[Compared, Decomposition]) -> str:
-    parts = [f"{one.name} {number(found['icc'], 3)}" for one, found in decomposed.items()]
+    parts = [
+        f"{score.name} {number(decomposition['icc'], 3)}"
+        for score, decomposition in decomposed.items()
+    ]
     return (
         f"Correlation of two runs that share a seed (ICC), which is what pairing by seed gains: "
         f"{listed(parts)}."

@@ -1,4 +1,4 @@
-"""The report's tables of every contrast in a row, and of what more seeds would settle."""
+"""The report's tables of every contrast, and of seeds that would settle undecided ones."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from actrepro.results.contrasts import AT, COMPARED, Compared, Contrast, family
 from actrepro.results.schema import ComparedRule
 from actrepro.results.verdicts import MOST_SEEDS, UNSOUND
 
-# Beyond so many rows a page only has the primary measure's; `contrasts.csv` has all.
+# A longer table shows only the primary measure; `contrasts.csv` has all.
 MOST_ROWS = 6000
 
 
 def all_contrasts_table(stats: Stats) -> Table:
-    """Every contrast of a scale: all models, measures with a margin, and checkpoint rules."""
+    """Return every contrast of a scale: all models, measures and checkpoint rules."""
     chosen: Sequence[Compared] = COMPARED
     rows = _contrasts(stats, chosen)
     left_out = ""
@@ -26,7 +26,7 @@ def all_contrasts_table(stats: Stats) -> Table:
         left_out = " Only some are here, of the primary measure; contrasts.csv has all."
     return Table(
         "Every contrast",
-        f"a − b with {level(stats['confidence'])} intervals, each for itself. Holm p and TOST p "
+        f"a − b with uncorrected {level(stats['confidence'])} intervals. Holm p and TOST p "
         "(against the margin) are corrected within one model, measure and checkpoint rule. Seeds: "
         f"how many would settle an undecided one.{left_out}",
         ["model", "a − b", "measure", "at", "difference", "p", "Holm p", "TOST p", "verdict"],
@@ -38,37 +38,39 @@ def all_contrasts_table(stats: Stats) -> Table:
 
 
 def _contrasts(stats: Stats, chosen: Sequence[Compared]) -> list[tuple[Row, str]]:
-    """Rows, each with where in `stats.json` its contrast stands."""
+    """Return rows, each with its contrast's key in `stats.json`."""
     return [
-        (_row(stats, model, compared, rule, one), f"models.{model}.rules.{rule}.contrasts")
+        (_row(stats, model, compared, rule, contrast), f"models.{model}.rules.{rule}.contrasts")
         for model in stats["models"]
         for compared in chosen
         for rule in compared.rules
-        for one in family(stats, model, compared.metric, rule)
+        for contrast in family(stats, model, compared.metric, rule)
     ]
 
 
-def _row(stats: Stats, model: str, compared: Compared, rule: ComparedRule, one: Contrast) -> Row:
+def _row(
+    stats: Stats, model: str, compared: Compared, rule: ComparedRule, contrast: Contrast
+) -> Row:
     return Row(
         [
             model,
-            f"{one['a']} − {one['b']}",
+            f"{contrast['a']} − {contrast['b']}",
             compared.name,
             AT[rule].removeprefix("at "),
-            Entry(compared.signed(one["value"]), interval_of(compared, one["interval"])),
-            p_value(one["p"]),
-            p_value(one["p_holm"]),
-            p_value(one["p_equivalent_holm"]),
-            verdict_entry(stats, one),
+            Entry(compared.signed(contrast["value"]), interval_of(compared, contrast["interval"])),
+            p_value(contrast["p"]),
+            p_value(contrast["p_holm"]),
+            p_value(contrast["p_equivalent_holm"]),
+            verdict_entry(stats, contrast),
         ],
-        failed=one["verdict"] == UNSOUND,
+        failed=contrast["verdict"] == UNSOUND,
     )
 
 
 def power_table(stats: Stats) -> Table | None:
-    """By model and measure: what the present seeds can find, and how many would settle the rest.
+    """Return, by model and measure, detectable differences and the seeds that would settle.
 
-    None where nothing is undecided.
+    None if nothing is undecided.
     """
     rows = [
         row
@@ -84,8 +86,8 @@ def power_table(stats: Stats) -> Table | None:
         "Of each model’s undecided contrasts: the smallest difference that the present seeds find "
         "with 80% power (median; a dash where their exact test cannot reach the level at all), the "
         "margin, and the seeds that would settle one, least and median, as difference or as "
-        "equivalence. Differences and spreads are taken as seen here, which few seeds tell "
-        "roughly.",
+        "equivalence. Differences and spreads are those seen here, which few seeds "
+        "estimate only roughly.",
         ["measure", "at", "model", "undecided", "detectable", "margin", "fewest", "median"],
         rows,
         names=3,
@@ -94,20 +96,20 @@ def power_table(stats: Stats) -> Table | None:
 
 
 def _power(stats: Stats, model: str, compared: Compared, rule: ComparedRule) -> Row | None:
-    found = stats["undecided"][rule][compared.metric]["models"][model]
-    if not found["planned"]:
+    undecided = stats["undecided"][rule][compared.metric]["models"][model]
+    if not undecided["planned"]:
         return None
-    sizes, seeds = found["detectable"], found["seeds"]
+    sizes, seeds = undecided["detectable"], undecided["seeds"]
     return Row(
         [
             compared.name,
             AT[rule].removeprefix("at "),
             model,
-            str(found["planned"]),
+            str(undecided["planned"]),
             number(sizes["median"] * compared.scale) if sizes else MISSING,
             compared.margin(stats),
             _seeds(seeds and seeds["least"]),
-            _seeds(found["median_seeds"]),
+            _seeds(undecided["median_seeds"]),
         ]
     )
 

@@ -1,6 +1,6 @@
-"""The report's section on recorded results: made elsewhere, and apart from all that this run made.
+"""The report's section on archived results, which stay apart from those of this run.
 
-Nothing here goes into a ranking, a verdict, a sentence or a figure of the run.
+No ranking, verdict, sentence or figure of the run uses them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from actrepro.predict.store import FINAL
 from actrepro.replication.archive import PROVENANCE, Record, Records
 from actrepro.report.kit.tables import Row, Table
 from actrepro.report.sections.cells_by_model import RULE_NAMES, marked
-from actrepro.report.sections.run import commit_told, machine_told, machines_table
+from actrepro.report.sections.run import describe_commit, describe_machine, machines_table
 from actrepro.results.cells import Cell, Stats, cells_of, sound
 from actrepro.results.contrasts import CHURN
 from actrepro.results.schema import Estimate
@@ -23,22 +23,22 @@ from actrepro.results.words import remark
 
 @dataclass(frozen=True)
 class Recorded:
-    """What is shown of one record.
+    """Content of the section for one record.
 
     Attributes
     ----------
-    told
-        What was run, and on what.
+    description
+        The runs and their machines, in words.
     provenance
-        The file that says all of it.
+        The file with the whole description.
     command
-        What makes it again.
+        The command that repeats the study.
     results, machines
         A table per scale.
     """
 
     name: str
-    told: str
+    description: str
     provenance: str
     command: str
     results: Sequence[Table]
@@ -47,43 +47,45 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Section:
-    """What the section shows; `ignored` says of each record that cannot be used why."""
+    """Content of the section; `ignored` has the reasons why records cannot be used."""
 
     records: Sequence[Recorded]
     ignored: Sequence[str]
 
 
-def section(records: Records, own: Sequence[Stats]) -> Section | None:
-    """The section; None where there is no record at all.
+def section(records: Records, this_run: Sequence[Stats]) -> Section | None:
+    """Return the section; None if there is no record.
 
     Parameters
     ----------
-    own
+    this_run
         `stats.json` of each scale of this run: results that were recorded from this very run
-        are told from those that it did not compute.
+        are distinguished from those that it did not compute.
     """
     if not records.whole and not records.ignored:
         return None
     return Section(
-        [_recorded(record, own) for record in records.whole.values()],
+        [_recorded(record, this_run) for record in records.whole.values()],
         list(records.ignored.values()),
     )
 
 
-def _recorded(record: Record, own: Sequence[Stats]) -> Recorded:
-    found = [record.stats(scale) for scale in record.scales]
+def _recorded(record: Record, this_run: Sequence[Stats]) -> Recorded:
+    of_scales = [record.stats(scale) for scale in record.scales]
     return Recorded(
         name=record.name,
-        told=told(record),
+        description=describe(record),
         provenance=record.named(PROVENANCE),
         command=record.provenance.command,
-        results=[results_table(record, file, stats, stats in own) for file, stats in found],
-        machines=[_machines(file, stats) for file, stats in found],
+        results=[
+            results_table(record, file, stats, stats in this_run) for file, stats in of_scales
+        ],
+        machines=[_machines(file, stats) for file, stats in of_scales],
     )
 
 
-def told(record: Record) -> str:
-    """What was run and on what, in two sentences; nothing of when."""
+def describe(record: Record) -> str:
+    """Describe a record's runs and machines in two sentences, without dates."""
     provenance, asked = record.provenance, record.provenance.config
     ended = [f"{count(runs)} {status}" for status, runs in provenance.status.items()]
     size = " × ".join(
@@ -94,10 +96,10 @@ def told(record: Record) -> str:
             (asked.seeds, "seed"),
         )
     )
-    machines = _each((machine_told(one.machine), one.runs) for one in provenance.machines)
+    machines = _each((describe_machine(used.machine), used.runs) for used in provenance.machines)
     sources = _each(
-        (commit_told({"commit": one.commit, "dirty": one.dirty}), one.runs)
-        for one in provenance.sources
+        (describe_commit({"commit": used.commit, "dirty": used.dirty}), used.runs)
+        for used in provenance.sources
     )
     return (
         f"Study {asked.study} at scale {listed(asked.scales)}: {size}, runs {listed(ended)}. "
@@ -106,20 +108,20 @@ def told(record: Record) -> str:
 
 
 def devices(record: Record) -> str:
-    """The devices that runs were trained on."""
-    return _each((one.device, one.runs) for one in record.provenance.devices)
+    """List the devices that runs were trained on."""
+    return _each((used.device, used.runs) for used in record.provenance.devices)
 
 
 def _each(values: Iterable[tuple[str, int]]) -> str:
-    """Values in words, each with its runs where there are several."""
-    found = list(values)
-    if len(found) == 1:
-        return found[0][0]
-    return listed([f"{value} ({counted(runs, 'run')})" for value, runs in found])
+    """List values in words, each with its number of runs if there are several."""
+    pairs = list(values)
+    if len(pairs) == 1:
+        return pairs[0][0]
+    return listed([f"{value} ({counted(runs, 'run')})" for value, runs in pairs])
 
 
 def results_table(record: Record, file: str, stats: Stats, of_this_run: bool) -> Table:
-    """A scale's cells, of all models, at their final step."""
+    """Return a scale's cells, of all models, at their final step."""
     where = "the same numbers as this run’s" if of_this_run else "not computed by this run"
     columns = ["model", "activation", "n", "loss ± sd", "accuracy ± sd"]
     return Table(

@@ -1,4 +1,4 @@
-"""The report's section on runs that were made a second time in another results folder."""
+"""The report's section on runs that another results folder has too."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ LOSS = "loss.all"
 
 @dataclass(frozen=True)
 class Section:
-    """What the section shows of one scale: a warning alone, or what was found.
+    """Content of the section for one scale: a warning alone, or the comparison.
 
     Attributes
     ----------
     line
-        What was found, in sentences.
+        The results in sentences.
     excluded
-        The runs that were not compared, and why; None without any.
+        The runs that were not compared, with the reasons; None without any.
     """
 
     name: str
@@ -46,21 +46,21 @@ class Section:
     excluded: Table | None = None
 
 
-def section(stats: Stats, made: Elsewhere) -> Section:
-    """A scale's section, from its `stats.json` and `elsewhere.json` as read."""
+def section(stats: Stats, comparison: Elsewhere) -> Section:
+    """Return a scale's section, from its `stats.json` and `elsewhere.json` as read."""
     scale = str(stats["scale"])
-    if not is_of(stats, made):
+    if not matches(stats, comparison):
         warning = (
-            f"{_file(stats)} was made of other runs than those that this report shows, and nothing "
-            "of it is shown here."
+            f"{_file(stats)} compares other runs than those that this report shows, so it is not "
+            "shown here."
         )
         return Section(scale, warning)
     return Section(
         scale,
-        line=found_line(made),
-        results=results_table(stats, made) if made["cells"] else None,
-        ran_on=ran_on_table(stats, made) if made["cells"] else None,
-        excluded=excluded_table(stats, made) if made["excluded"] else None,
+        line=comparison_line(comparison),
+        results=results_table(stats, comparison) if comparison["cells"] else None,
+        ran_on=ran_on_table(stats, comparison) if comparison["cells"] else None,
+        excluded=excluded_table(stats, comparison) if comparison["excluded"] else None,
     )
 
 
@@ -68,82 +68,82 @@ def _file(stats: Stats) -> str:
     return paths.at(paths.ELSEWHERE, scale=stats["scale"])
 
 
-def is_of(stats: Stats, made: Elsewhere) -> bool:
-    """Whether what was compared here are the runs of these statistics, to the hash."""
+def matches(stats: Stats, comparison: Elsewhere) -> bool:
+    """Check by hash whether the compared runs are those of these statistics."""
     shown = {
         (model, run["activation"], run["seed"]): (
             run["weights_sha256"][FINAL],
             run["predictions_sha256"],
         )
-        for model, one in stats["models"].items()
-        for run in one["runs"]
+        for model, of_model in stats["models"].items()
+        for run in of_model["runs"]
     }
     compared = {
         (cell["model"], cell["activation"], run["seed"]): (
             run["weights_sha256"]["here"],
             run["predictions_sha256"]["here"],
         )
-        for cell in made["cells"]
+        for cell in comparison["cells"]
         for run in cell["rules"][FINAL]["runs"]
     }
-    same_text = made["evaluation_sha256"] == stats["evaluation"]["sha256"]
+    same_text = comparison["evaluation_sha256"] == stats["evaluation"]["sha256"]
     return same_text and compared.items() <= shown.items()
 
 
-def found_line(made: Elsewhere) -> str:
-    """How many runs were compared, how far they differ, and in what the two sides differ."""
-    finals = _finals(made)
-    compared = sum(one["n"] for one in finals)
-    line = f"{compared} of {counted(compared + len(made['excluded']), 'run')} compared"
+def comparison_line(comparison: Elsewhere) -> str:
+    """Count the compared runs, with their differences and those of the two sides."""
+    finals = _finals(comparison)
+    compared = sum(final["n"] for final in finals)
+    line = f"{compared} of {counted(compared + len(comparison['excluded']), 'run')} compared"
     if not compared:
         return f"{line}."
-    weights = sum(one["same_weights"] for one in finals)
-    predictions = sum(one["same_predictions"] for one in finals)
+    weights = sum(final["same_weights"] for final in finals)
+    predictions = sum(final["same_predictions"] for final in finals)
     return (
         f"{line}: {weights} ended in the same weights, {predictions} in the same predictions, to "
-        f"the byte. {_variation(finals)} {_sides_line(made)}"
+        f"the byte. {_variation(finals)} {_sides_line(comparison)}"
     )
 
 
-def _finals(made: Elsewhere) -> list[ComparedUnderRule]:
-    return [cell["rules"][FINAL] for cell in made["cells"]]
+def _finals(comparison: Elsewhere) -> list[ComparedUnderRule]:
+    return [cell["rules"][FINAL] for cell in comparison["cells"]]
 
 
 def _variation(finals: Sequence[ComparedUnderRule]) -> str:
-    found = [one["differences"][PRIMARY] for one in finals]
-    said = (
+    differences = [final["differences"][PRIMARY] for final in finals]
+    sentence = (
         "Made elsewhere, a cell’s runs differ from themselves by a mean total variation of "
-        f"{spread((one['elsewhere']['value'] for one in found), 4)}"
+        f"{spread((final['elsewhere']['value'] for final in differences), 4)}"
     )
-    seeds = [one["seeds_here"]["value"] for one in found if one["seeds_here"]]
-    ratios = [one["ratio"] for one in found if one["ratio"] is not None]
+    seeds = [final["seeds_here"]["value"] for final in differences if final["seeds_here"]]
+    ratios = [final["ratio"] for final in differences if final["ratio"] is not None]
     if seeds:
-        said += f", and from one seed to another here by {spread(seeds, 4)}"
+        sentence += f", and from one seed to another here by {spread(seeds, 4)}"
     if ratios:
-        said += f": {spread(ratios, 2)} times as much"
-    return f"{said}."
+        sentence += f": {spread(ratios, 2)} times as much"
+    return f"{sentence}."
 
 
-def _sides_line(made: Elsewhere) -> str:
-    differing = [_words(one["what"]) for one in made["ran_on"] if one["differ"]]
+def _sides_line(comparison: Elsewhere) -> str:
+    differing = [_words(part["what"]) for part in comparison["ran_on"] if part["differ"]]
     if not differing:
         return "Nothing that is recorded of the two sides differs."
     return f"The two sides differ in {listed(differing)}."
 
 
 def _words(what: str) -> str:
-    """The name of a part of `ran_on` as readers see it."""
+    """Return the name of a part of `ran_on` for readers."""
     return what.removeprefix("packages.").replace(".", " ").replace("_", " ")
 
 
-def results_table(stats: Stats, made: Elsewhere) -> Table:
-    """Each cell's differences between its runs made here and elsewhere, beside the seeds'."""
+def results_table(stats: Stats, comparison: Elsewhere) -> Table:
+    """Return each cell's differences between the two folders, beside those between seeds."""
     return Table(
         "Made elsewhere, and with another seed",
         "Means over the n runs that both folders have, at their final step: made elsewhere, with "
         "the smallest and the largest below; between seeds, over the pairs of these runs. Ratio: "
         "made elsewhere, as a multiple of another seed here. Loss: with Student’s "
-        f"{level(made['confidence'])} interval over runs.",
+        f"{level(comparison['confidence'])} interval over runs.",
         [
             "cell",
             "n",
@@ -151,23 +151,23 @@ def results_table(stats: Stats, made: Elsewhere) -> Table:
             *("elsewhere", "seeds here", "seeds there", "ratio") * 2,
             "there − here",
         ],
-        [_result(stats, cell) for cell in made["cells"]],
+        [_result(stats, cell) for cell in comparison["cells"]],
         source=f"{_file(stats)}: cells.*.rules.{FINAL}",
         groups=[("", 3), ("total variation", 4), ("churn", 4), ("loss, nats", 1)],
     )
 
 
-def _result(stats: Stats, made: ComparedCell) -> Row:
-    cell = cells_of(stats, made["model"])[made["activation"]]
-    found = made["rules"][FINAL]
-    loss = found["scores"][LOSS]["difference"]
+def _result(stats: Stats, compared: ComparedCell) -> Row:
+    cell = cells_of(stats, compared["model"])[compared["activation"]]
+    final = compared["rules"][FINAL]
+    loss = final["scores"][LOSS]["difference"]
     return Row(
         [
-            marked(f"{made['model']} {made['activation']}", cell),
-            str(found["n"]),
-            str(found["same_predictions"]),
-            *_difference(found["differences"][PRIMARY]),
-            *_difference(found["differences"][CHURN]),
+            marked(f"{compared['model']} {compared['activation']}", cell),
+            str(final["n"]),
+            str(final["same_predictions"]),
+            *_difference(final["differences"][PRIMARY]),
+            *_difference(final["differences"][CHURN]),
             Entry(signed(loss["value"]), interval(loss["interval"]) if loss["interval"] else ""),
         ],
         note=gate_mark(cell),
@@ -175,24 +175,29 @@ def _result(stats: Stats, made: ComparedCell) -> Row:
     )
 
 
-def _difference(found: ComparedDifference) -> list[str | Entry]:
-    elsewhere, seeds = found["elsewhere"], (found["seeds_here"], found["seeds_there"])
+def _difference(difference: ComparedDifference) -> list[str | Entry]:
+    elsewhere, seeds = (
+        difference["elsewhere"],
+        (difference["seeds_here"], difference["seeds_there"]),
+    )
     return [
         Entry(number(elsewhere["value"]), spread(elsewhere["range"], 4)),
-        *(number(one and one["value"]) for one in seeds),
-        number(found["ratio"], 2),
+        *(number(estimate and estimate["value"]) for estimate in seeds),
+        number(difference["ratio"], 2),
     ]
 
 
-def ran_on_table(stats: Stats, made: Elsewhere) -> Table:
-    """On what each side's runs were made."""
+def ran_on_table(stats: Stats, comparison: Elsewhere) -> Table:
+    """Return the machines and packages of each side's runs."""
     rows = [
-        Row([_words(one["what"]), _tally(one["here"]), _tally(one["there"]), str(one["differ"])])
-        for one in made["ran_on"]
+        Row(
+            [_words(part["what"]), _tally(part["here"]), _tally(part["there"]), str(part["differ"])]
+        )
+        for part in comparison["ran_on"]
     ]
     return Table(
         "The two sides",
-        "On what the compared runs were made here and there, and how many runs differ in it.",
+        "What the compared runs were trained on here and there, and how many runs differ in it.",
         ["what", "here", "there", "runs that differ"],
         rows,
         names=3,
@@ -202,25 +207,27 @@ def ran_on_table(stats: Stats, made: Elsewhere) -> Table:
 
 def _tally(values: Sequence[Tally]) -> str:
     if len(values) == 1:
-        return _told(values[0]["value"])
-    return ", ".join(f"{_told(one['value'])} ({counted(one['runs'], 'run')})" for one in values)
+        return _value_words(values[0]["value"])
+    return ", ".join(
+        f"{_value_words(value['value'])} ({counted(value['runs'], 'run')})" for value in values
+    )
 
 
-def _told(value: object) -> str:
+def _value_words(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "unknown" if value is None else str(value)
 
 
-def excluded_table(stats: Stats, made: Elsewhere) -> Table:
-    """The runs that were not compared."""
+def excluded_table(stats: Stats, comparison: Elsewhere) -> Table:
+    """Return the runs that were not compared, with the reasons."""
     rows = [
-        Row([one["model"], one["activation"], str(one["seed"]), one["why"]])
-        for one in made["excluded"]
+        Row([run["model"], run["activation"], str(run["seed"]), run["why"]])
+        for run in comparison["excluded"]
     ]
     return Table(
         "Not compared",
-        "Nothing stands in their place.",
+        "Nothing replaces them.",
         ["model", "activation", "seed", "why"],
         rows,
         names=4,

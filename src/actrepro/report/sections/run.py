@@ -1,4 +1,4 @@
-"""The report's tables of what was run: texts, protocol, models, machines."""
+"""The report's tables of the study: texts, protocol, models, machines."""
 
 from __future__ import annotations
 
@@ -41,19 +41,22 @@ PROTOCOL_NAMES = {
 
 
 def corpora_table(manifests: Iterable[CorpusManifest]) -> Table:
-    """Each corpus once: where it came from, its hash and its parts."""
+    """Return each corpus once: its origin, its hash and its parts."""
     rows = {
-        one["corpus"]: Row(
+        manifest["corpus"]: Row(
             [
-                one["corpus"],
-                one["origin"],
-                short_hash(one["sha256"]),
-                count(one["characters"]),
-                str(len(one["symbols"])),
-                *(count(part) for part in (one["train"], one["selection"], one["test"])),
+                manifest["corpus"],
+                manifest["origin"],
+                short_hash(manifest["sha256"]),
+                count(manifest["characters"]),
+                str(len(manifest["symbols"])),
+                *(
+                    count(part)
+                    for part in (manifest["train"], manifest["selection"], manifest["test"])
+                ),
             ]
         )
-        for one in manifests
+        for manifest in manifests
     }
     columns = ["corpus", "origin", "SHA-256 of the text", "characters", "symbols"]
     return Table(
@@ -68,16 +71,16 @@ def corpora_table(manifests: Iterable[CorpusManifest]) -> Table:
 
 
 def protocol_table(stats: Stats) -> Table:
-    """What all runs of a scale share, with what single models do differently."""
+    """Return the settings that all runs of a scale share, with exceptions by model."""
     protocols = {name: dict(model["protocol"]) for name, model in stats["models"].items()}
     rows = [
-        Row([label, _shared({name: one[key] for name, one in protocols.items()})])
+        Row([label, _shared({name: protocol[key] for name, protocol in protocols.items()})])
         for key, label in PROTOCOL_NAMES.items()
-        if all(key in one for one in protocols.values())
+        if all(key in protocol for protocol in protocols.values())
     ]
     return Table(
         "Protocol",
-        "The same for all runs but where a model is named.",
+        "The same for all runs, except where a model is named.",
         ["setting", "value"],
         rows,
         names=2,
@@ -86,7 +89,7 @@ def protocol_table(stats: Stats) -> Table:
 
 
 def _shared(values: Mapping[str, object]) -> str:
-    """The value of most models, then those of the others with their names."""
+    """Return the most common value, then the others with their models' names."""
     usual = Counter(values.values()).most_common(1)[0][0]
     others = [f"{model}: {_setting(value)}" for model, value in values.items() if value != usual]
     return f"{_setting(usual)} ({', '.join(others)})" if others else _setting(usual)
@@ -99,7 +102,7 @@ def _setting(value: object) -> str:
 
 
 def models_table(stats: Stats) -> Table:
-    """Parameters, runs, time and speed by model."""
+    """Return parameters, runs, time and speed by model."""
     rows = [_model(name, model) for name, model in stats["models"].items()]
     together = f"{duration(stats['training_seconds'])} together"
     varies = any(len({run["parameters"] for run in runs}) > 1 for runs in _runs(stats))
@@ -122,18 +125,18 @@ def models_table(stats: Stats) -> Table:
 
 
 def lost_table(stats: Stats) -> Table | None:
-    """The runs that diverged or failed: why, and where their histories end; None without any."""
+    """Return the runs that diverged or failed, with reasons and last losses; None without any."""
     rows = [
         _lost(model, run)
-        for model, one in stats["models"].items()
-        for run in one["runs"]
+        for model, of_model in stats["models"].items()
+        for run in of_model["runs"]
         if run["status"] in LOST
     ]
     if not rows:
         return None
     return Table(
         "Lost runs",
-        "They are in no number, and nothing stands in their place. Step and losses are the last of "
+        "Excluded from every statistic, and replaced by nothing. Step and losses are the last in "
         "their histories, in nats per character.",
         ["model", "activation", "seed", "status", "why", "step", "train loss", "selection loss"],
         rows,
@@ -175,11 +178,11 @@ def _model(name: str, model: ModelOfScale) -> Row:
 
 
 def baselines_table(stats: Stats) -> Table:
-    """N-gram tables of the training text on the evaluation set."""
+    """Return the scores of n-gram tables of the training text on the evaluation set."""
     evaluation = stats["evaluation"]
     rows = [
-        Row([f"{name} table", number(one["loss"]), percent(one["accuracy"])])
-        for name, one in evaluation["baselines"].items()
+        Row([f"{name} table", number(baseline["loss"]), percent(baseline["accuracy"])])
+        for name, baseline in evaluation["baselines"].items()
     ]
     return Table(
         "Evaluation set",
@@ -194,13 +197,13 @@ def baselines_table(stats: Stats) -> Table:
 
 
 def machines_table(stats: Stats) -> Table:
-    """On what the runs were trained: each distinct machine, device, set of packages, commit."""
+    """Return each distinct machine, device, set of packages and commit, with its runs."""
     runs = [run for model in stats["models"].values() for run in model["runs"]]
     kinds = {
-        "machine": (machine_told(run["machine"]) for run in runs),
+        "machine": (describe_machine(run["machine"]) for run in runs),
         "device": (f"{run['device']}, {counted(run['threads'], 'thread')}" for run in runs),
         "packages": (_packages(run["packages"]) for run in runs),
-        "source": (commit_told(run["git"]) for run in runs),
+        "source": (describe_commit(run["git"]) for run in runs),
     }
     rows = [
         Row([kind, value, count(runs)])
@@ -209,7 +212,7 @@ def machines_table(stats: Stats) -> Table:
     ]
     return Table(
         "Machines and versions",
-        "On what the runs were trained.",
+        "What the runs were trained on and with.",
         ["kind", "value", "runs"],
         rows,
         names=2,
@@ -221,8 +224,8 @@ def _tally(values: Iterable[str]) -> dict[str, int]:
     return dict(Counter[str](values).most_common())
 
 
-def machine_told(machine: Machine) -> str:
-    """A machine as readers see it; nothing that names it."""
+def describe_machine(machine: Machine) -> str:
+    """Describe a machine without anything that identifies it."""
     cores = "cores unknown" if machine["cores"] is None else counted(machine["cores"], "core")
     return f"{machine['processor']}, {cores}, {machine['system']} {machine['architecture']}"
 
@@ -231,15 +234,17 @@ def _packages(packages: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in packages.items())
 
 
-def commit_told(git: GitState) -> str:
-    """The source that trained, as readers see it."""
+def describe_commit(git: GitState) -> str:
+    """Describe the source code that trained a run."""
     commit = f"commit {short_hash(git['commit'])}" if git["commit"] else "commit unknown"
     return f"{commit}, with uncommitted changes" if git["dirty"] else commit
 
 
 def hashes_table(manifests: Iterable[CorpusManifest], scales: Iterable[Stats]) -> Table:
-    """The texts in full hashes: equal hashes mean that two studies can be compared."""
-    texts = {f"corpus {one['corpus']}": one["sha256"] for one in manifests}
-    texts |= {f"evaluation set of {one['scale']}": one["evaluation"]["sha256"] for one in scales}
+    """Return the texts' hashes: two studies with equal hashes can be compared."""
+    texts = {f"corpus {manifest['corpus']}": manifest["sha256"] for manifest in manifests}
+    texts |= {
+        f"evaluation set of {stats['scale']}": stats["evaluation"]["sha256"] for stats in scales
+    }
     rows = [Row([name, digest]) for name, digest in texts.items()]
-    return Table("Hashes", "Of what was read, in full.", ["text", "SHA-256"], rows, names=2)
+    return Table("Hashes", "SHA-256 of the input texts.", ["text", "SHA-256"], rows, names=2)

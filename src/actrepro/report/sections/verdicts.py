@@ -1,10 +1,10 @@
-"""The summary's sentences on contrasts: verdicts, what would settle them, what is not claimed."""
+"""The summary's sentences on contrasts: verdicts, seeds that would settle them, and limits."""
 
 from __future__ import annotations
 
 from actrepro.core.formats import counted, interval, level, listed, p_value, signed, spread
 from actrepro.measures import PRIMARY
-from actrepro.report.sections.answer import TOLD, at_all
+from actrepro.report.sections.answer import IN_WORDS, omnibus_line
 from actrepro.results.cells import Stats
 from actrepro.results.contrasts import (
     AT,
@@ -23,23 +23,25 @@ MOST_NAMED = 6
 
 
 def verdicts(stats: Stats) -> str:
-    """How many contrasts of each measure end in which verdict, under each checkpoint rule."""
+    """Count the verdicts of each measure, under each checkpoint rule."""
     if len(stats["activations"]) < 2:
         return "There is one activation only, so there is nothing to compare."
-    said = [counts_line(stats, compared) for compared in COMPARED if compared.metric in TOLD]
+    sentences = [
+        counts_line(stats, compared) for compared in COMPARED if compared.metric in IN_WORDS
+    ]
     different = [
-        _told(compared, model, contrast)
+        _contrast_words(compared, model, contrast)
         for compared in COMPARED
         for model, contrast in contrasts_of(stats, compared.metric)
         if contrast["verdict"] == DIFFERENT
     ]
     if different:
-        said.append(f"Different at the fixed step: {listed(different, MOST_NAMED)}.")
-    return " ".join(filter(None, [*said, at_all(stats), _possible(stats)]))
+        sentences.append(f"Different at the fixed step: {listed(different, MOST_NAMED)}.")
+    return " ".join(filter(None, [*sentences, omnibus_line(stats), _possible(stats)]))
 
 
 def counts_line(stats: Stats, compared: Compared) -> str:
-    """One measure's verdicts, at the fixed step and, where it is shown, at matched loss."""
+    """Count one measure's verdicts, at the fixed step and, if shown, at matched loss."""
     name = compared.name.capitalize()
     parts = [f"{AT[rule]}: {_counted(stats, compared, rule)}" for rule in compared.rules]
     return f"{name} {'; '.join(parts)}."
@@ -48,11 +50,11 @@ def counts_line(stats: Stats, compared: Compared) -> str:
 def _counted(stats: Stats, compared: Compared, rule: ComparedRule) -> str:
     counts = verdict_counts(stats, compared.metric, rule)
     within = {EQUIVALENT: f"equivalent (within {compared.margin(stats)})"}
-    told = ", ".join(f"{count} {within.get(name, name)}" for name, count in counts.items())
-    return f"of {counted(sum(counts.values()), 'contrast')} {told}"
+    numbers = ", ".join(f"{count} {within.get(name, name)}" for name, count in counts.items())
+    return f"of {counted(sum(counts.values()), 'contrast')} {numbers}"
 
 
-def _told(compared: Compared, model: str, contrast: Contrast) -> str:
+def _contrast_words(compared: Compared, model: str, contrast: Contrast) -> str:
     digits = 4 if compared.scale == 1 else 2
     bounds = [end * compared.scale for end in contrast["interval"] or ()]
     return (
@@ -63,7 +65,7 @@ def _told(compared: Compared, model: str, contrast: Contrast) -> str:
 
 
 def _possible(stats: Stats) -> str:
-    """What the intervals leave open: inconclusive is no evidence of sameness."""
+    """Return the range that the inconclusive intervals leave open."""
     ends = [
         end
         for _, contrast in contrasts_of(stats, PRIMARY)
@@ -74,36 +76,36 @@ def _possible(stats: Stats) -> str:
     if not ends:
         return f"{alike}."
     return (
-        f"{alike}: the {level(stats['confidence'])} intervals of the inconclusive differences in "
-        f"total variation, each for itself, reach from {signed(min(ends), 3)} to "
+        f"{alike}: the uncorrected {level(stats['confidence'])} intervals of the inconclusive "
+        f"differences in total variation reach from {signed(min(ends), 3)} to "
         f"{signed(max(ends), 3)}."
     )
 
 
 def settling(stats: Stats) -> str:
-    """How many seeds would settle the inconclusive contrasts of the primary measure."""
+    """Return the seeds that would settle the inconclusive contrasts of the primary measure."""
     [primary] = [compared for compared in COMPARED if compared.metric == PRIMARY]
     parts = (_settling(stats, rule) for rule in primary.rules)
-    said = " ".join(filter(None, parts))
-    if not said:
+    sentences = " ".join(filter(None, parts))
+    if not sentences:
         return ""
     return (
-        f"In total variation, {said[0].lower()}{said[1:]} These numbers take the differences and "
-        f"spreads seen here for the true ones, and ask for 80% power; with few seeds they are "
-        f"rough."
+        f"In total variation, {sentences[0].lower()}{sentences[1:]} These numbers assume that the "
+        f"differences and spreads seen here are the true ones, at 80% power; with few seeds they "
+        f"are rough."
     )
 
 
 def _settling(stats: Stats, rule: ComparedRule) -> str:
-    found = stats["undecided"][rule][PRIMARY]["together"]
+    settling_seeds = stats["undecided"][rule][PRIMARY]["together"]
     every, planned, settled = (
-        found["contrasts"],
-        found["planned"],
-        found["settled"],
+        settling_seeds["contrasts"],
+        settling_seeds["planned"],
+        settling_seeds["settled"],
     )
     if not planned:
         return ""
-    seeds = found["seeds"]
+    seeds = settling_seeds["seeds"]
     parts = [f"{settled} would be settled by {_range_of_seeds(seeds)}"] if seeds else []
     if beyond := planned - settled:
         parts.append(f"{beyond} not by {MOST_SEEDS:,}")
@@ -111,30 +113,32 @@ def _settling(stats: Stats, rule: ComparedRule) -> str:
         parts.append(f"{unplanned} have too few seeds to tell")
     return (
         f"{AT[rule].capitalize()}, of {counted(every, 'inconclusive contrast')} "
-        f"{listed(parts)}. {_present(stats, found['detectable'])}"
+        f"{listed(parts)}. {_present(stats, settling_seeds['detectable'])}"
     )
 
 
-def _range_of_seeds(found: SeedEnds) -> str:
-    if found["least"] == found["most"]:
-        return f"{found['least']:,} seeds"
-    return f"{found['least']:,} to {found['most']:,} seeds (median {found['median']:,})"
+def _range_of_seeds(seeds: SeedEnds) -> str:
+    if seeds["least"] == seeds["most"]:
+        return f"{seeds['least']:,} seeds"
+    return f"{seeds['least']:,} to {seeds['most']:,} seeds (median {seeds['median']:,})"
 
 
 def _present(stats: Stats, sizes: SizeEnds | None) -> str:
-    """What the seeds that there are could have found."""
+    """Return the smallest differences that the present seeds could have shown."""
     seeds = counted(len(stats["seeds"]), "seed")
     if sizes is None:
         return (
-            f"The present {seeds} could not have shown any difference of two activations, however "
-            f"large."
+            f"The present {seeds} could not have shown any difference between two activations, "
+            f"however large."
         )
     shown = spread([sizes["least"], sizes["most"]], 4)
-    return f"The present {seeds} could have shown differences of {shown}, by contrast."
+    return (
+        f"The present {seeds} could have shown differences of {shown}, depending on the contrast."
+    )
 
 
 def warning(stats: Stats) -> str:
-    """That a study is too small for claims, and why its tests could not have found anything."""
+    """Warn of a study too small for claims, with the reason why no test could reach the level."""
     reach, bound = stats["reach"], alpha(stats)
     smallest, corrected, together = reach["p"], reach["p_holm"], reach["p_omnibus"]
     if smallest is None or corrected is None or corrected < bound:
@@ -162,11 +166,11 @@ def warning(stats: Stats) -> str:
 
 
 def not_claimed(stats: Stats) -> str:
-    """What the verdicts do not say."""
-    margins = listed([f"{one.name} {one.margin(stats)}" for one in COMPARED])
+    """State what the verdicts do not claim."""
+    margins = listed([f"{compared.name} {compared.margin(stats)}" for compared in COMPARED])
     error = level(alpha(stats))
     few = (
-        f" With fewer than {stats['recommended_seeds']} seeds even a verdict is a hint and no "
+        f" With fewer than {stats['recommended_seeds']} seeds even a verdict is a hint, not a "
         f"claim: spreads are themselves estimated from few numbers."
         if stats["smoke"]
         else ""
@@ -175,7 +179,7 @@ def not_claimed(stats: Stats) -> str:
         f"Equivalent means within the margin fixed before the study ({margins}), not equal; "
         f"different need not be large. The chance of a false verdict is held at {error} of each "
         f"kind within one model, measure and checkpoint rule, not over the whole page. At matched "
-        f"loss, runs are as near in loss as their kept checkpoints allow; the gaps stand in the "
-        f"tables, and equal loss is not equal sharpness everywhere. Nothing is said of models, "
+        f"loss, runs are as near in loss as their stored checkpoints allow; the tables list the "
+        f"gaps, and equal loss is not equal sharpness everywhere. Nothing is claimed about models, "
         f"texts, sizes or training lengths that were not run.{few}"
     )

@@ -1,4 +1,4 @@
-// The calculator only looks up, multiplies and words; statistics were computed beforehand.
+// The calculator only looks up, multiplies and writes sentences; statistics are computed beforehand.
 (() => {
   const duration = (seconds) => {
     const whole = Math.round(seconds);

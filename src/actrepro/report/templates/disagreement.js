@@ -17,7 +17,7 @@
   const unpacked = (text) =>
     Array.from({ length: text.length / WIDTH }, (_, place) =>
       parseInt(text.slice(WIDTH * place, WIDTH * (place + 1)), BASE));
-  // What cannot be seen by itself gets a shape of its own; a mark gets something to stand on.
+  // Invisible characters get a visible shape; a combining mark gets a base to combine with.
   const shape = (symbol) => {
     if (symbol in SHAPES) return SHAPES[symbol];
     if (/^\p{M}$/u.test(symbol)) return `◌${symbol}`;
@@ -68,7 +68,7 @@
       this.spans.forEach((span, place) => {
         this.letters.append(span);
         if (this.text[place] === "\n") this.letters.append("\n");
-        // Shapes of spaces are letters to a browser: without these a line would break in words.
+        // To a browser the shapes of spaces are letters; without break points lines would break inside words.
         if (this.text[place] === " ") this.letters.append(make("wbr"));
       });
     }

@@ -54,7 +54,7 @@
     if (x !== null && y !== null) return x - y || a.localeCompare(b);
     return a.localeCompare(b, undefined, { numeric: true });
   };
-  // What has no value stands last, however it is sorted.
+  // Cells without a value come last in either order.
   const empty = (text) => text === "—" || text === "";
 
   class Sorted {
@@ -73,7 +73,7 @@
       if (frame.classList.contains("searched")) this.tools();
     }
 
-    // Rows are read when they are first asked for: large tables cost nothing before.
+    // Rows are parsed on first use, so that large tables do not slow down loading.
     get rows() {
       this.read ??= this.data ? JSON.parse(this.data.textContent).map((one) => this.ofData(one))
         : [...this.body.rows].map((row) => this.ofMarkup(row));
@@ -227,7 +227,7 @@
   addEventListener("keydown", ({ key }) => key === "Escape" && close());
 
   // ---- places -----------------------------------------------------------------------------
-  // A link to what lies in something closed opens it.
+  // A link to a target inside a closed element opens that element.
   const reveal = () => {
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
     let around = target?.closest("details");
