@@ -23,8 +23,7 @@ from actrepro.audit.recorded import note, with_records
 from actrepro.audit.registry import Context
 from actrepro.audit.results import Results
 from actrepro.audit.staleness import current, outdated
-from actrepro.audit.verdicts import audit_json, judge_all
-from actrepro.audit.write import write_verdicts
+from actrepro.audit.verdicts import audit_json, judge_all, write_verdicts
 from actrepro.config.reading import default_study
 from actrepro.core import paths
 from actrepro.replication.archive import Record, Records, read_records

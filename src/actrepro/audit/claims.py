@@ -42,6 +42,7 @@ CLAIM_FILES = (*FILES.values(), CITED, DOCUMENTS, HEADLINES, CONTROLS)
 
 
 Row = TypeVar("Row", bound="Cited")
+Shape = TypeVar("Shape")
 
 
 class _Part(BaseModel):
@@ -137,6 +138,14 @@ class Document(_Part):
     date: str
 
 
+class Headline(_Part):
+    """One of the claims that matter most, in plain words, and the rows that give its evidence."""
+
+    title: str
+    claimed: str = Field(description="What the earlier study said, in a sentence.")
+    rows: tuple[str, ...] = Field(min_length=1)
+
+
 @dataclass(frozen=True)
 class Table:
     """All claims by id, in the order of the files, and the documents that they are from.
@@ -173,7 +182,7 @@ def read_table(folder: Path) -> Table:
     ActreproError
         Naming the file and row that are wrong, and what was expected.
     """
-    documents = _documents(folder / DOCUMENTS)
+    documents = read_shaped(folder / DOCUMENTS, dict[str, Document])
     claims: dict[str, Claim] = {}
     for kind, file in FILES.items():
         path = folder / file
@@ -193,9 +202,31 @@ def read_table(folder: Path) -> Table:
     return Table(claims, documents, cited)
 
 
-def _documents(path: Path) -> dict[str, Document]:
+def read_headlines(path: Path, table: Table) -> list[dict[str, Any]]:
+    """Read the headlines, whose rows must be in the table.
+
+    Raises
+    ------
+    ActreproError
+        When the file is malformed, or names a row that the table does not have.
+    """
+    headlines = read_shaped(path, list[Headline])
+    for headline in headlines:
+        for row in headline.rows:
+            table.claim(row)
+    return [headline.model_dump(mode="json") for headline in headlines]
+
+
+def read_shaped(path: Path, shape: type[Shape]) -> Shape:
+    """Read a YAML file of the table that must have a shape.
+
+    Raises
+    ------
+    ActreproError
+        Naming the file, the wrong key, and what was found.
+    """
     try:
-        return TypeAdapter(dict[str, Document]).validate_python(read_yaml(path))
+        return TypeAdapter(shape).validate_python(read_yaml(path))
     except ValidationError as error:
         raise ActreproError(f"{path}: {_first(error)}") from None
 
