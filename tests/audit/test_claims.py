@@ -22,16 +22,15 @@ from actrepro.audit.claims import (
     KINDS,
     Claim,
     Table,
+    read_headlines,
     read_table,
 )
 from actrepro.audit.config import trained_control_names
 from actrepro.audit.controls.side_by_side import read_tellings, side_by_side
 from actrepro.audit.findings import VERDICTS, Evidence, Finding, Number, decisive, found
-from actrepro.audit.headlines import read_headlines
 from actrepro.audit.registry import CHECKS, Context, check, put
 from actrepro.audit.results import Results
-from actrepro.audit.table import MEANING
-from actrepro.audit.verdicts import judge
+from actrepro.audit.verdicts import MEANING, judge
 from actrepro.config.reading import default_study
 from actrepro.core.errors import ActreproError
 
@@ -114,7 +113,7 @@ def test_no_row_is_told_as_another_is() -> None:
         ([row(says="short")], "a-claim: says: String should have at least 10 characters"),
         ([row(checks=[])], "a-claim: checks: "),
         ([row(extra=1)], "a-claim: extra: Extra inputs are not permitted"),
-        ([row(), row()], "'a-claim' stands in the table twice"),
+        ([row(), row()], "'a-claim' is in the table twice"),
         ([row(origin={"document": "S9", "lines": "1"})], "is from S9, which documents.yaml does"),
     ],
 )

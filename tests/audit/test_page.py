@@ -30,7 +30,7 @@ from actrepro.audit.findings import VERDICTS
 from actrepro.audit.page import parts
 from actrepro.audit.page.build import filters, page, tolerance, write_page
 from actrepro.audit.staleness import current, files_of, outdated
-from actrepro.audit.table import COLUMNS, claims_csv
+from actrepro.audit.verdicts import COLUMNS, claims_csv
 from actrepro.core import paths
 from actrepro.core.errors import ActreproError
 from actrepro.report.kit.tables import Entry

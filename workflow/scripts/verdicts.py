@@ -3,7 +3,7 @@ from pathlib import Path
 from actrepro.core.jobs import job
 
 with job(snakemake.log[0]):
-    from actrepro.audit.write import write_verdicts
+    from actrepro.audit.verdicts import write_verdicts
     from actrepro.config.reading import parse_study
 
     write_verdicts(

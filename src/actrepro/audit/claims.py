@@ -1,4 +1,4 @@
-"""The table of claims: what five earlier documents said, and how each saying is checked."""
+"""The table of claims: statements of five earlier documents, and the checks of each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from actrepro.core.errors import ActreproError
 
-# What each kind of claim is about. Each has a file in `resources/claims/`, below.
+# The subject of each kind of claim. Each kind has a file in `resources/claims/`, below.
 KINDS = {
     "reported number": "a number that the earlier study printed",
     "comparison": "which of several does better, or by how much",
@@ -42,6 +42,7 @@ CLAIM_FILES = (*FILES.values(), CITED, DOCUMENTS, HEADLINES, CONTROLS)
 
 
 Row = TypeVar("Row", bound="Cited")
+Shape = TypeVar("Shape")
 
 
 class _Part(BaseModel):
@@ -49,7 +50,7 @@ class _Part(BaseModel):
 
 
 class Origin(_Part):
-    """Where a claim stands: a document of `documents.yaml`, and its lines."""
+    """The origin of a claim: a document of `documents.yaml`, and its lines."""
 
     document: str
     lines: str
@@ -106,14 +107,14 @@ class Cited(_Part):
 
 
 class Claim(Cited):
-    """A row of the table: printed numbers, what is said with them, and its checks.
+    """A row of the table: printed numbers, a statement, and its checks.
 
     Attributes
     ----------
     says
-        What is claimed, in a sentence with the printed numbers.
+        The claim, in a sentence with the printed numbers.
     scale, model, activations
-        What it is about, where it is about one scale, one model, or some activations.
+        Its subject, where that is one scale, one model, or some activations.
     unit
         Of the printed numbers.
     checks
@@ -135,6 +136,14 @@ class Document(_Part):
     name: str
     about: str
     date: str
+
+
+class Headline(_Part):
+    """One of the claims that matter most, in plain words, and the rows that give its evidence."""
+
+    title: str
+    claimed: str = Field(description="What the earlier study said, in a sentence.")
+    rows: tuple[str, ...] = Field(min_length=1)
 
 
 @dataclass(frozen=True)
@@ -173,13 +182,13 @@ def read_table(folder: Path) -> Table:
     ActreproError
         Naming the file and row that are wrong, and what was expected.
     """
-    documents = _documents(folder / DOCUMENTS)
+    documents = read_shaped(folder / DOCUMENTS, dict[str, Document])
     claims: dict[str, Claim] = {}
     for kind, file in FILES.items():
         path = folder / file
         for claim in _rows(path, Claim, kind=kind):
             if claim.id in claims:
-                raise ActreproError(f"{path}: '{claim.id}' stands in the table twice")
+                raise ActreproError(f"{path}: '{claim.id}' is in the table twice")
             if claim.origin.document not in documents:
                 raise ActreproError(
                     f"{path}: '{claim.id}' is from {claim.origin.document}, which "
@@ -193,9 +202,31 @@ def read_table(folder: Path) -> Table:
     return Table(claims, documents, cited)
 
 
-def _documents(path: Path) -> dict[str, Document]:
+def read_headlines(path: Path, table: Table) -> list[dict[str, Any]]:
+    """Read the headlines, whose rows must be in the table.
+
+    Raises
+    ------
+    ActreproError
+        When the file is malformed, or names a row that the table does not have.
+    """
+    headlines = read_shaped(path, list[Headline])
+    for headline in headlines:
+        for row in headline.rows:
+            table.claim(row)
+    return [headline.model_dump(mode="json") for headline in headlines]
+
+
+def read_shaped(path: Path, shape: type[Shape]) -> Shape:
+    """Read a YAML file of the table that must have a shape.
+
+    Raises
+    ------
+    ActreproError
+        Naming the file, the wrong key, and what was found.
+    """
     try:
-        return TypeAdapter(dict[str, Document]).validate_python(read_yaml(path))
+        return TypeAdapter(shape).validate_python(read_yaml(path))
     except ValidationError as error:
         raise ActreproError(f"{path}: {_first(error)}") from None
 
@@ -221,7 +252,7 @@ def _first(error: ValidationError) -> str:
 
 
 def read_yaml(path: Path) -> Any:
-    """What a YAML file of the table holds.
+    """Read a YAML file of the table.
 
     Raises
     ------

@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import TypeVar
 
 import scipy.special
 
 from actrepro.audit.claims import Claim
-from actrepro.audit.findings import Finding, Number
+from actrepro.audit.findings import MissingError, Number
 from actrepro.audit.registry import Context
 from actrepro.audit.results import ModelResults, Place
 from actrepro.audit.words import gates_of
@@ -24,6 +26,9 @@ from actrepro.results.verdicts import MOST_SEEDS, alpha
 from actrepro.statistics.contrasts import Settings
 from actrepro.statistics.inference import Estimate, tost_p
 from actrepro.statistics.power import seeds_to_settle
+
+LOSS = "loss.all"
+Known = TypeVar("Known")
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Cell:
 
     @property
     def place(self) -> Place:
-        """Where its results are: scale and model."""
+        """Its scale and model."""
         return self.scale, self.model
 
 
@@ -57,7 +62,7 @@ class Compared:
     numbers: tuple[Number, ...]
 
     def at_level(self, family: int) -> tuple[float, float] | None:
-        """Its interval corrected for so many comparisons (Bonferroni).
+        """Return its interval corrected for a family of comparisons (Bonferroni).
 
         The interval of `stats.json`, stretched by the ratio of Student's quantiles:
         exact where it is over seeds, and too wide where it is over text as well.
@@ -74,10 +79,10 @@ class Compared:
         return value - stretch * (value - low), value + stretch * (high - value)
 
     def told_for_equivalence(self, family: int) -> str:
-        """With the interval that the test of equivalence uses, of 90% where it is one of one.
+        """Write it with the interval of the test of equivalence: 90% for a single comparison.
 
         It lies within the margin where both one-sided tests are significant, corrected for
-        so many comparisons (Schuirmann 1987).
+        the family of comparisons (Schuirmann 1987).
         """
         error, level = self.estimate.standard_error, alpha(self.confidence) / family
         if error is None:
@@ -88,12 +93,12 @@ class Compared:
         return f"{self.label} {signed(self.estimate.value)} ({confidence}% interval {bounds})"
 
     def shown_equivalent(self, family: int) -> bool:
-        """Whether it is shown to be within the margin, corrected for so many comparisons."""
+        """Return True if it is shown to be within the margin, corrected for the family."""
         p = self.p_equivalent
         return p is not None and p * family < alpha(self.confidence)
 
     def seeds(self, family: int) -> int:
-        """Fewest seeds that would settle it; one more than are looked for when none would."""
+        """Return the fewest seeds that would settle it; one beyond the search where none would."""
         if self.sd is None or self.margin is None:
             return MOST_SEEDS + 1
         level = alpha(self.confidence)
@@ -114,7 +119,7 @@ class Compared:
 def cell(claim: Claim, name: str, model: str | None = None) -> Cell:
     """The cell that a check names: `relu`, `charlm`, `full/charlm` or `full/charlm/relu`.
 
-    What is not named is the claim's.
+    Parts that are not named are the claim's.
 
     Raises
     ------
@@ -135,27 +140,73 @@ def cell(claim: Claim, name: str, model: str | None = None) -> Cell:
     return Cell(parts[0], parts[1], activations, name)
 
 
-def own_results(
-    claim: Claim, context: Context, activations: Sequence[str] = ()
-) -> ModelResults | Finding:
-    """The claim's model at its scale with all these activations, or the finding *not run*.
+def place_of(claim: Claim) -> Place:
+    """Return the claim's scale and model.
+
+    Raises
+    ------
+    ActreproError
+        When the claim lacks one of them.
+    """
+    if claim.scale is None or claim.model is None:
+        raise ActreproError(f"claim {claim.id}: its check needs the row's scale and model")
+    return claim.scale, claim.model
+
+
+def own_results(claim: Claim, context: Context, activations: Sequence[str] = ()) -> ModelResults:
+    """Return the results of the claim's model at its scale, with all these activations.
 
     Raises
     ------
     ActreproError
         When the claim has no scale or no model.
+    MissingError
+        When they were not run.
     """
-    if claim.scale is None or claim.model is None:
-        raise ActreproError(f"claim {claim.id}: its check needs the row's scale and model")
-    return context.results.having(claim.scale, claim.model, activations)
+    return context.results.having(*place_of(claim), activations)
 
 
-def missing(context: Context, cells: Iterable[Cell]) -> Finding | None:
-    """The finding *not run* when results of some cells are missing, with what to run."""
+def needed(cells: Iterable[Cell]) -> dict[Place, tuple[str, ...]]:
+    """Return the activations that some cells need, by scale and model."""
     wanted: dict[Place, tuple[str, ...]] = {}
     for one in cells:
         wanted[one.place] = tuple(dict.fromkeys((*wanted.get(one.place, ()), *one.activations)))
-    return context.results.missing(wanted)
+    return wanted
+
+
+def usable(context: Context, place: Place, activation: str, number: Known | None) -> Known:
+    """Return what results have of a cell.
+
+    Raises
+    ------
+    MissingError
+        When they have nothing, since no run of the cell can be compared.
+    """
+    if number is None:
+        why = f"no run with {activation} can be compared"
+        raise MissingError(context.results.without(*place, why))
+    return number
+
+
+def whole_loss(
+    context: Context, place: Place, activation: str
+) -> tuple[float, Number, list[Number]]:
+    """Return a cell's loss on the whole validation text, as the earlier study scored it.
+
+    It is the mean of the losses on its two halves, which are equally long: the test half,
+    and the selection half, on which each run has a loss. Both are returned too.
+
+    Raises
+    ------
+    MissingError
+        When a half has no loss.
+    """
+    model = context.results.models[place]
+    test = usable(context, place, activation, model.score(activation, LOSS))
+    selection = usable(
+        context, place, activation, model.at_the_end(activation, "selection_loss") or None
+    )
+    return (test.value + fmean(one.value for one in selection)) / 2, test, selection
 
 
 def results_of(context: Context, one: Cell) -> ModelResults:
@@ -169,7 +220,7 @@ def activations_of(context: Context, one: Cell) -> tuple[str, ...]:
 
 
 def compare(context: Context, a: Cell, b: Cell, measure: str) -> Compared | None:
-    """The difference a − b in a measure at the final step; None where it cannot be had."""
+    """Return the difference a − b at the final step; None where it cannot be computed."""
     singles = len(a.activations) == len(b.activations) == 1
     if a.place == b.place and singles:
         return _contrast(context, a, b, measure)
@@ -177,7 +228,7 @@ def compare(context: Context, a: Cell, b: Cell, measure: str) -> Compared | None
 
 
 def average(parts: Sequence[Compared], label: str) -> Compared:
-    """The mean of several differences whose errors are independent, as those of models are."""
+    """Return the mean of several differences with independent errors, as those of models are."""
     errors = [one.estimate.standard_error for one in parts]
     value = math.fsum(one.estimate.value for one in parts) / len(parts)
     n = min(one.estimate.n for one in parts)
@@ -227,7 +278,7 @@ def _of_means(context: Context, a: Cell, b: Cell, measure: str) -> Compared | No
 def mean_of_cell(
     context: Context, one: Cell, measure: str
 ) -> tuple[Estimate, tuple[Number, ...]] | None:
-    """A cell's value, or the mean over its activations, and the numbers behind it.
+    """Return a cell's value, or the mean over its activations, and the numbers behind it.
 
     Activations share their seeds: the mean's error is taken for the mean of theirs, which
     it cannot exceed.
@@ -275,7 +326,7 @@ def relabelled(one: Compared, label: str) -> Compared:
 
 
 def measure_name(context: Context, place: Place, measure: str) -> str:
-    """A measure as `stats.json` calls it in words."""
+    """Return a measure's name in words, as in `stats.json`."""
     return name_in(context.results.models[place], measure)
 
 

@@ -1,11 +1,13 @@
-"""From the table of claims and the results to a verdict on every row: `claims.json`."""
+"""A verdict on every row of the table of claims: `claims.json` and `claims.csv`."""
 
 from __future__ import annotations
 
+import csv
 import importlib
+import io
 import pkgutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,20 +21,49 @@ from actrepro.audit.claims import (
     KINDS,
     Claim,
     Table,
+    read_headlines,
+    read_table,
 )
 from actrepro.audit.controls.side_by_side import side_by_side
 from actrepro.audit.findings import VERDICTS, Evidence, Finding, decisive
-from actrepro.audit.headlines import read_headlines
+from actrepro.audit.recorded import with_records
 from actrepro.audit.registry import Context, put
-from actrepro.audit.results import Results
+from actrepro.audit.results import Results, read_results
+from actrepro.audit.staleness import files_of
+from actrepro.config.study import Study
+from actrepro.core.files import write_json, write_text
+from actrepro.replication.archive import read_records
 
 for _module in pkgutil.walk_packages(checks.__path__, f"{checks.__name__}."):
     importlib.import_module(_module.name)
 
+# The columns of `claims.csv`, and what each holds. A text that is missing is empty, as is a number.
+MEANING: Mapping[str, str] = {
+    "id": "the claim's name in `resources/claims/`",
+    "kind": "what it is about: see `kinds` in `claims.json`",
+    "document": "the document that it is from, S0 to S4",
+    "lines": "its lines there",
+    "scale": "the scale that it is about; empty where it is about none or several",
+    "model": "the model, likewise",
+    "activations": "the activations, with ; between them",
+    "says": "what is claimed",
+    "verdict": "the verdict",
+    "settles": "what would settle it: a target to run, or the seeds needed",
+    "evidence": "the sentences that decide",
+    "files": "the results files that the row rests on, with ; between them",
+    "measures": "the measures of the deciding numbers, with ; between them",
+    "n": "the seeds behind the first deciding number",
+    "value": "the first deciding number",
+    "low": "its interval's lower end",
+    "high": "its interval's upper end",
+    "checks": "the checks that the claim was put to, the deciding one first, with ; between them",
+}
+COLUMNS = tuple(MEANING)
+
 
 @dataclass(frozen=True)
 class Judged:
-    """A claim with what all its checks found; the one that decides its verdict stands first."""
+    """A claim and the findings of its checks; the one that decides its verdict comes first."""
 
     claim: Claim
     findings: Sequence[Finding]
@@ -43,6 +74,44 @@ class Judged:
         return self.findings[0].verdict
 
 
+def write_verdicts(
+    study: Study,
+    claims_folder: Path,
+    stats: Sequence[Path],
+    controls: Sequence[Path],
+    facts: Path | None,
+    output: Path,
+    csv_output: Path,
+    records: Sequence[Path] = (),
+) -> None:
+    """Judge every claim by the results at hand, and write `claims.json` and `claims.csv`.
+
+    Parameters
+    ----------
+    claims_folder
+        `resources/claims`.
+    stats
+        `stats.json` of models, those that exist.
+    controls
+        Files of the controls that were run.
+    facts
+        `facts.json`, or None.
+    records
+        Folders of records; one that cannot be used is logged and ignored.
+
+    Raises
+    ------
+    ActreproError
+        When the table of claims or a results file is not as it must be.
+    """
+    table = read_table(claims_folder)
+    made_here = read_results(study, stats, controls, facts)
+    results = with_records(made_here, read_records(records))
+    audit = audit_json(table, results, judge_all(table, results), claims_folder)
+    write_json(output, audit)
+    write_text(csv_output, claims_csv(audit))
+
+
 def judge(claim: Claim, context: Context) -> Judged:
     """Put a claim to all its checks."""
     findings = [put(claim, call, context) for call in claim.checks]
@@ -51,7 +120,7 @@ def judge(claim: Claim, context: Context) -> Judged:
 
 
 def judge_all(table: Table, results: Results) -> list[Judged]:
-    """A verdict on every claim, in the order of the table."""
+    """Judge every claim, in the order of the table."""
     context = Context(table, results)
     return [judge(claim, context) for claim in table.claims.values()]
 
@@ -59,7 +128,7 @@ def judge_all(table: Table, results: Results) -> list[Judged]:
 def audit_json(
     table: Table, results: Results, judged: Sequence[Judged], claims_folder: Path
 ) -> dict[str, Any]:
-    """What `claims.json` holds."""
+    """Return the contents of `claims.json`."""
     rows = [_row(one, table) for one in judged]
     return {
         "verdicts": VERDICTS,
@@ -77,7 +146,7 @@ def audit_json(
 
 
 def _counts(judged: Sequence[Judged]) -> dict[str, dict[str, int]]:
-    """How many claims of each kind have which verdict."""
+    """Count the claims by kind and verdict."""
     found = Counter((one.claim.kind, one.verdict) for one in judged)
     return {kind: {verdict: found[kind, verdict] for verdict in VERDICTS} for kind in KINDS}
 
@@ -127,3 +196,33 @@ def _evidence(claim: Claim, evidence: Evidence, table: Table) -> dict[str, Any]:
 
 def _number(number: Mapping[str, Any]) -> dict[str, Any]:
     return {**number, "failed_gates": list(number["failed_gates"])}
+
+
+def claims_csv(audit: Mapping[str, Any]) -> str:
+    """Write the claims as CSV, in the order of `claims.json`, with the columns of `COLUMNS`."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(_csv_row(claim) for claim in audit["claims"])
+    return text.getvalue()
+
+
+def _csv_row(claim: Mapping[str, Any]) -> dict[str, Any]:
+    kept = ("id", "kind", "document", "lines", "scale", "model", "says", "verdict", "settles")
+    evidence = claim["findings"][0]["evidence"]
+    numbers = [number for one in evidence for number in one["numbers"]]
+    first = numbers[0] if numbers else {}
+    return {
+        **{name: claim[name] for name in kept},
+        "activations": _listed(claim["activations"]),
+        "evidence": " ".join(one["says"] for one in evidence),
+        "files": _listed(sorted(files_of(claim))),
+        "measures": _listed(number["measure"] for number in numbers),
+        **{name: first.get(name) for name in ("n", "value", "low", "high")},
+        "checks": _listed(finding["check"] for finding in claim["findings"]),
+    }
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Join names, each once."""
+    return ";".join(dict.fromkeys(filter(None, names)))

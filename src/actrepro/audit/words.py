@@ -1,8 +1,8 @@
-"""How evidence names things: models, places in documents, gates, numbers of seeds."""
+"""Words of evidence for models, places in documents, gates, and numbers of seeds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from actrepro.audit.claims import Cited
 from actrepro.audit.findings import Number
@@ -26,24 +26,29 @@ def called(model: str | None) -> str:
 
 
 def place(claim: Cited) -> str:
-    """Where a claim stands: `S2, lines 54`."""
+    """Return the place of a claim: `S2, lines 54`."""
     return f"{claim.origin.document}, lines {claim.origin.lines}"
 
 
 def seeds_told(seeds: int | None) -> str:
-    """So many seeds; more than are looked for where none of them would do."""
+    """Write a number of seeds, or that the search found none that would do."""
     if seeds is None or seeds > MOST_SEEDS:
         return f"more than {MOST_SEEDS:,} seeds"
     return f"{seeds:,} seeds"
 
 
+def fewest_seeds(enough: Callable[[int], bool], first: int = 2) -> int:
+    """Return the fewest seeds that are enough; one beyond the search where none are."""
+    return next((n for n in range(first, MOST_SEEDS + 1) if enough(n)), MOST_SEEDS + 1)
+
+
 def gates_of(numbers: Iterable[Number]) -> tuple[str, ...]:
-    """The gates that the cells behind some numbers failed, each once."""
+    """Return the gates that the cells behind some numbers failed, each once."""
     return tuple(dict.fromkeys(gate for one in numbers for gate in one.failed_gates))
 
 
 def gates_told(gates: Sequence[str]) -> str:
-    """A sentence on the gates that cells failed; empty when none."""
+    """Write a sentence on the gates that cells failed; empty when none."""
     if not gates:
         return ""
     if tuple(gates) == ("learned",):

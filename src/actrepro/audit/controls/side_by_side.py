@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from actrepro.audit import paths as audit_paths
-from actrepro.audit.claims import Claim, Table, read_yaml
+from actrepro.audit.claims import Claim, Table, read_shaped
 from actrepro.audit.results import Results
 from actrepro.core import paths
 from actrepro.core.errors import ActreproError
@@ -36,7 +36,7 @@ class Line(_Part):
 
 
 class Telling(_Part):
-    """How a control is told."""
+    """The description of a control."""
 
     title: str
     mistake: str = Field(description="What is done wrong on purpose.")
@@ -46,19 +46,14 @@ class Telling(_Part):
 
 
 def read_tellings(path: Path) -> dict[str, Telling]:
-    """How each control is told, by its name.
+    """Read the description of each control, by its name.
 
     Raises
     ------
     ActreproError
         When the file is not as it must be.
     """
-    try:
-        return TypeAdapter(dict[str, Telling]).validate_python(read_yaml(path))
-    except ValidationError as error:
-        one = error.errors()[0]
-        place = ".".join(map(str, one["loc"]))
-        raise ActreproError(f"{path}: {place}: {one['msg']} (found {one['input']!r})") from None
+    return read_shaped(path, dict[str, Telling])
 
 
 def side_by_side(path: Path, table: Table, results: Results) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Whether a control that makes one known mistake on purpose gives the printed number."""
+"""Printed numbers compared with controls, each of which makes one known mistake on purpose."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from actrepro.audit.findings import (
     NOT_TESTABLE,
     SUPPORTED,
     Finding,
+    MissingError,
     Number,
     found,
 )
@@ -32,7 +33,8 @@ from actrepro.core import paths
 from actrepro.core.formats import counted, listed
 
 UNPAIRED = "unpaired"
-NO_DROPOUT = "no_dropout"
+# The percentage points that a table may be from a printed accuracy, or outside its range.
+POINTS = 2.0
 
 
 @check
@@ -47,9 +49,9 @@ def reproduced_by(
     factor: float = 1.0,
     same_protocol: bool = False,
 ) -> Finding:
-    """Whether a control's number is the printed one, and the honest number beside it is not.
+    """Compare a printed number with a control's, and with the honest number beside it.
 
-    Then it is an artefact; where the honest number is near, it is supported.
+    It is an artefact where only the control's is near; where the honest one is, supported.
 
     Parameters
     ----------
@@ -60,15 +62,12 @@ def reproduced_by(
     factor
         Times the printed number is the control's unit: 0.01 from percent to a share.
     same_protocol
-        Whether the control's runs are the earlier study's again. Where they are, a
-        number that neither side gives is contradicted; where not, other runs must tell.
+        True if the control repeats the earlier study's runs: then a number that neither
+        side gives is contradicted. Otherwise other runs must decide.
     """
     stated = look_up_one(claim, context, printed)
     value, rows = stated.value * factor, rows_of([stated])
-    pairs = sides_of(claim, context, control, quantity)
-    if isinstance(pairs, Finding):
-        return pairs
-    wrong, honest = pairs[0]
+    wrong, honest = sides_of(claim, context, control, quantity)[0]
     what = context.results.controls[control]["numbers"][quantity]["what"]
     told = (
         f"{what[0].upper()}{what[1:]}: {_told(wrong)} in control {control}, {_told(honest)} "
@@ -90,10 +89,9 @@ def reproduced_by_ladder(
     *,
     accuracy: Reference,
     within: float,
-    points: float = 2.0,
     printed: str = "value",
 ) -> Finding:
-    """Whether a table of n-grams that is as often right differs as much from itself.
+    """Compare a printed difference with that of an equally accurate n-gram table from itself.
 
     Such a table has no seed, so its true difference is 0; scored on other text, it differs
     from itself. An artefact where one table is as accurate as printed and differs from
@@ -107,18 +105,15 @@ def reproduced_by_ladder(
     within
         The largest distance of the table's difference from the printed one, or from
         either end of a printed range.
-    points
-        How far the table's accuracy may be from the printed one, or outside its range.
     """
-    if UNPAIRED not in context.results.controls:
-        return context.results.without_control(UNPAIRED)
+    _require(context, UNPAIRED)
     stated, right = joined(claim, context, (printed, accuracy))
     ladder = context.results.controls[UNPAIRED]["ladder"]
     rows = rows_of([stated, right])
     alike = [
         place
         for place, step in enumerate(ladder)
-        if right.low - points <= 100 * step["accuracy"] <= right.high + points
+        if right.low - POINTS <= 100 * step["accuracy"] <= right.high + POINTS
         and step["tv"] - within - EXACT <= stated.low
         and stated.high <= step["tv"] + within + EXACT
     ]
@@ -141,7 +136,7 @@ def reproduced_by_ladder(
 def _steps(
     ladder: Sequence[Mapping[str, Any]], places: Sequence[int]
 ) -> tuple[str, tuple[Number, ...]]:
-    """What some tables of the ladder are like, in a sentence without its end."""
+    """Describe some tables of the ladder, in a sentence without its end."""
     file = paths.at(audit_paths.CONTROL, control=UNPAIRED)
     numbers = tuple(Number(ladder[place]["tv"], file, f"ladder.{place}.tv") for place in places)
     steps = [ladder[place] for place in places]
@@ -159,27 +154,34 @@ def _steps(
     return told, numbers
 
 
-def sides_of(
-    claim: Claim, context: Context, control: str, *quantities: str
-) -> list[Sides] | Finding:
-    """A control's numbers, or the finding where it was not run or one of them is undefined.
+def sides_of(claim: Claim, context: Context, control: str, *quantities: str) -> list[Sides]:
+    """Return a control's numbers.
 
-    Such is kappa of predictions that never change.
+    Raises
+    ------
+    MissingError
+        When it was not run, or one of them is undefined, as kappa of predictions that
+        never change.
     """
-    if control not in context.results.controls:
-        return context.results.without_control(control)
+    _require(context, control)
     pairs = []
     for quantity in quantities:
         sides = context.results.sides(control, quantity)
         if sides is None:
             what = context.results.controls[control]["numbers"][quantity]["what"]
-            return undecided(claim, context, f"Undefined in control {control}: {what}.")
+            says = f"Undefined in control {control}: {what}."
+            raise MissingError(undecided(claim, context, says))
         pairs.append(sides)
     return pairs
 
 
+def _require(context: Context, control: str) -> None:
+    if control not in context.results.controls:
+        raise MissingError(context.results.without_control(control))
+
+
 def control_told(context: Context, control: str, but: str = "") -> str:
-    """Which model a control trains, and how: `a CharLM of 1 layer × 128, trained for …`.
+    """Describe the model of a control: `a CharLM of 1 layer × 128, trained for …`.
 
     `but` is said after the model's name.
     """
@@ -192,7 +194,7 @@ def control_told(context: Context, control: str, but: str = "") -> str:
 
 
 def undecided(claim: Claim, context: Context, says: str, *numbers: Number) -> Finding:
-    """Where a control tells nothing of a row: the row's own runs must, if they can be made."""
+    """Return the finding where a control decides nothing: the row's own runs must, if possible."""
     if claim.scale is None or claim.model is None:
         return found(NOT_TESTABLE, says, *numbers)
     missing = context.results.missing({(claim.scale, claim.model): ()})
@@ -209,7 +211,7 @@ def _near(number: Number, value: float, within: float) -> bool:
 
 
 def _told(number: Number) -> str:
-    """A control's number, with the range of its runs, pairs or draws where it has one."""
+    """Write a control's number, with the range of its runs, pairs or draws where it has one."""
     if number.low is None or number.high is None or number.low == number.high:
         return measured(number.value)
     ends = f"{measured(number.low)} to {measured(number.high)}"

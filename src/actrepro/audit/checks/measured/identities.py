@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 from actrepro.audit import paths as audit_paths
 from actrepro.audit.checks.measured.artefacts import control_told, sides_of
@@ -17,17 +15,13 @@ from actrepro.audit.findings import (
     Evidence,
     Finding,
     Number,
-    found,
 )
 from actrepro.audit.printed import (
     measured,
 )
 from actrepro.audit.registry import Context, check
-from actrepro.audit.results import ModelResults
 from actrepro.audit.words import called
-from actrepro.predict.store import FINAL
 
-TOTAL_VARIATION = "tv-half_l1-pairs.all"
 LOSS = "loss.all"
 NOT_WIRED = "not_wired"
 
@@ -40,23 +34,20 @@ def identical(
     control: str = NOT_WIRED,
     share: tuple[int, int] | None = None,
 ) -> Finding:
-    """Whether activations that give the same numbers are what an unused activation looks like.
+    """Compare activations that give the same numbers with an activation that is not used.
 
     An artefact where every two runs of the control with the same seed end in the same
     weights, and those of its wired twin do not. The control is a small NanoTransformer, so
-    that it reproduces the sameness and not the values. Told beside it: what untrained models of
-    the claim's kind, with equal weights, differ by; and what its own cells do where they
-    were run, where no difference at all would be *supported*.
+    that it reproduces the sameness and not the values. The evidence adds by how
+    much untrained models of the claim's kind, with equal weights, differ; and the range of
+    its own cells where they were run: no difference at all is *supported*.
 
     Parameters
     ----------
     share
-        So many of so many models are said to be insensitive: told is how little they fix
-        the share.
+        The insensitive models and all models: the evidence adds the share's interval.
     """
     pairs = sides_of(claim, context, control, "identical_share", "loss_range", "same_seed_tv")
-    if isinstance(pairs, Finding):
-        return pairs
     own = _own_range(claim, context)
     if own is not None and own[1] == 0:
         return Finding(SUPPORTED, (own[0],))
@@ -84,7 +75,7 @@ def identical(
 
 
 def _untrained(claim: Claim, context: Context) -> Evidence | None:
-    """What the claim's model does before training; None where that is not known."""
+    """Return the losses of the claim's model before training; None where they are not known."""
     losses = context.results.fact("untrained", claim.model or "")
     if losses is None:
         return None
@@ -101,7 +92,7 @@ def _untrained(claim: Claim, context: Context) -> Evidence | None:
 
 
 def _few(share: tuple[int, int] | None) -> Evidence | None:
-    """How little a few models fix a share."""
+    """Return the interval of a share of few models."""
     if share is None:
         return None
     hits, of = share
@@ -114,14 +105,14 @@ def _few(share: tuple[int, int] | None) -> Evidence | None:
 
 
 def _of_pairs(share: Number, count: int) -> str:
-    """A share of so many pairs: all, none, or in percent."""
+    """Write a share of pairs: all, none, or in percent."""
     if share.value in (0, 1):
         return f"all {count} pairs" if share.value else f"none of {count} pairs"
     return f"{100 * share.value:.0f}% of {count} pairs"
 
 
 def _prints_values(claim: Claim) -> bool:
-    """Whether a row prints numbers besides the zeros of what does not differ."""
+    """Return True if a row prints numbers other than zeros."""
     printed = [
         one
         for entry in claim.printed.values()
@@ -131,7 +122,7 @@ def _prints_values(claim: Claim) -> bool:
 
 
 def _own_range(claim: Claim, context: Context) -> tuple[Evidence, float] | None:
-    """What the losses of the claim's own cells range over; None where they were not run."""
+    """Return the range of losses of the claim's own cells; None where they were not run."""
     results = context.results.model(claim.scale or "", claim.model or "")
     if results is None:
         return None
@@ -146,36 +137,3 @@ def _own_range(claim: Claim, context: Context) -> tuple[Evidence, float] | None:
         f"{measured(extent)} nats."
     )
     return Evidence(says, tuple(known)), extent
-
-
-@check
-def same_seed_same_runs(claim: Claim, context: Context, *, scale: str, model: str) -> Finding:
-    """Whether two activations with the same seed give the same predictions, in own results."""
-    results = context.results.having(scale, model)
-    if isinstance(results, Finding):
-        return results
-    entries = {
-        place: one
-        for place, one in enumerate(results.stats["rules"][FINAL]["across"])
-        if one["metric"] == TOTAL_VARIATION and one["same_seed"] is not None
-    }
-    if not entries:
-        return context.results.without(scale, model, "no two activations have a seed in common")
-    numbers = [_same_seed(results, place, one) for place, one in entries.items()]
-    nearest = min(numbers, key=lambda one: one.value)
-    entry = entries[int(nearest.key.split(".")[3])]
-    says = (
-        f"With the same seed, the most alike of {len(numbers)} pairs of activations, {entry['a']} "
-        f"and {entry['b']}, differ by a total variation of {measured(nearest.value)} over "
-        f"{nearest.n} seeds; with other seeds by {measured(entry['other_seed']['value'])}."
-    )
-    verdict = SUPPORTED if max(one.value for one in numbers) == 0 else CONTRADICTED
-    return found(verdict, says, nearest)
-
-
-def _same_seed(results: ModelResults, place: int, entry: Mapping[str, Any]) -> Number:
-    value = entry["same_seed"]
-    low, high = value["interval"] or (None, None)
-    key = f"rules.{FINAL}.across.{place}.same_seed"
-    failed = tuple(entry["failed_gates"])
-    return Number(value["value"], results.file, key, TOTAL_VARIATION, value["n"], low, high, failed)

@@ -27,7 +27,7 @@ from actrepro.audit.compared import (
     compare,
     mean_of_cell,
     measure_name,
-    missing,
+    needed,
     relabelled,
     results_of,
 )
@@ -40,12 +40,12 @@ from actrepro.audit.findings import (
     found,
 )
 from actrepro.audit.registry import Context, check
-from actrepro.audit.words import gates_of, gates_told, seeds_told
+from actrepro.audit.words import fewest_seeds, gates_of, gates_told, seeds_told
 from actrepro.core.formats import counted, interval, listed, minus, number, signed
-from actrepro.results.verdicts import MOST_SEEDS, alpha
+from actrepro.results.verdicts import alpha
 from actrepro.statistics.inference import Estimate
 
-# Of the pairs that an order leaves open, so many are told.
+# The pairs that an order leaves open and that are listed.
 MOST_TOLD = 2
 POWER = 0.8
 Pairs = Sequence[tuple[str, str]]
@@ -61,7 +61,7 @@ def order(
     models: Sequence[str] = (),
     every_seed: bool = False,
 ) -> Finding:
-    """Whether own results are in the order that the claim states.
+    """Compare own results with the order that the claim states.
 
     Parameters
     ----------
@@ -74,14 +74,12 @@ def order(
         Several models of the claim's scale over which the difference of two activations
         is averaged.
     every_seed
-        Whether the claim is also that the order holds in each seed.
+        True if the claim is also that the order holds in each seed.
     """
     pairs = stated_pairs(claim, order)
     cells = {name: _cells(claim, name, models) for group in order for name in group}
     every = [one for some in cells.values() for one in some]
-    absent = missing(context, every)
-    if absent is not None:
-        return absent
+    context.results.require(needed(every))
     compared = {(a, b): _compare(context, cells[a], cells[b], a, b, measure) for a, b in pairs}
     known = [one for one in compared.values() if one is not None]
     said = measure_name(context, every[0].place, measure)
@@ -209,9 +207,9 @@ def effect_is(
     percent: str,
     within: float,
 ) -> Finding:
-    """Whether a measure of one cell is, in own results, so many percent above another's.
+    """Compare a printed change in percent with that between two cells of own results.
 
-    Shown where the whole interval lies `within` so many points of the stated change;
+    Shown where the whole interval lies `within` that many points of the stated change;
     refuted where all of it lies outside.
 
     Parameters
@@ -221,9 +219,7 @@ def effect_is(
     """
     stated = claim.number(percent)
     cells = [cell(claim, name) for name in (of, base)]
-    absent = missing(context, cells)
-    if absent is not None:
-        return absent
+    context.results.require(needed(cells))
     said = measure_name(context, cells[0].place, measure)
     difference = compare(context, cells[0], cells[1], measure)
     mean = mean_of_cell(context, cells[1], measure)
@@ -249,26 +245,24 @@ def effect_is(
 
 
 def _seeds_for_reach(sd: float | None, reach: float, confidence: float) -> int:
-    """Fewest seeds at which Student's interval reaches no farther than `reach`."""
-    for n in range(2, MOST_SEEDS + 1):
+    """Return the fewest seeds at which Student's interval reaches no farther than `reach`."""
+
+    def enough(n: int) -> bool:
         quantile = scipy.special.stdtrit(n - 1, (1 + confidence) / 2)
-        if sd is not None and quantile * sd / math.sqrt(n) <= reach:
-            return n
-    return MOST_SEEDS + 1
+        return sd is not None and bool(quantile * sd / math.sqrt(n) <= reach)
+
+    return fewest_seeds(enough)
 
 
 @check
 def spread_order(claim: Claim, context: Context, *, measure: str, order: Order) -> Finding:
-    """Whether standard deviations between seeds are in the order that the claim states.
+    """Compare standard deviations between seeds with the order that the claim states.
 
     By the intervals of their ratios (F distribution): each uncorrected to show the order,
     and corrected for the number of stated pairs to refute it.
     """
     pairs = stated_pairs(claim, order)
-    cells = {name: cell(claim, name) for group in order for name in group}
-    absent = missing(context, cells.values())
-    if absent is not None:
-        return absent
+    cells = _named_cells(claim, context, order)
     scores = [_score(context, one, measure) for one in cells.values()]
     used = tuple(one for one in scores if one is not None)
     values = {name: _by_seed(context, one, measure) for name, one in cells.items()}
@@ -295,6 +289,13 @@ def spread_order(claim: Claim, context: Context, *, measure: str, order: Order) 
     return found(INCONCLUSIVE, says, *used, settles=seeds_told(seeds))
 
 
+def _named_cells(claim: Claim, context: Context, groups: Order) -> dict[str, Cell]:
+    """Return the cells that groups of names stand for, whose results must be there."""
+    cells = {name: cell(claim, name) for group in groups for name in group}
+    context.results.require(needed(cells.values()))
+    return cells
+
+
 def _score(context: Context, one: Cell, measure: str) -> Number | None:
     return results_of(context, one).score(one.activations[0], measure)
 
@@ -306,13 +307,14 @@ def _of_ratio(ratio: float, n: int, level: float) -> tuple[float, float]:
 
 
 def _seeds_for_ratio(ratio: float, level: float) -> int:
-    """Fewest seeds at which the F-test finds such a ratio with a power of 0.8."""
+    """Return the fewest seeds at which the F-test finds such a ratio with a power of 0.8."""
     variances = max(ratio, 1 / ratio if ratio > 0 else math.inf) ** 2
-    for n in range(3, MOST_SEEDS + 1):
+
+    def enough(n: int) -> bool:
         bound = scipy.special.fdtri(n - 1, n - 1, 1 - level / 2)
-        if scipy.special.fdtrc(n - 1, n - 1, bound / variances) >= POWER:
-            return n
-    return MOST_SEEDS + 1
+        return bool(scipy.special.fdtrc(n - 1, n - 1, bound / variances) >= POWER)
+
+    return fewest_seeds(enough, first=3)
 
 
 @check
@@ -324,7 +326,7 @@ def equivalent(
     cells: Sequence[str],
     activations: Sequence[str] = (),
 ) -> Finding:
-    """Whether activations make no difference that matters, by the margins of the config.
+    """Test that activations make no difference that matters, by the margins of the config.
 
     Shown where every two of them are shown to be within the margin; refuted where the
     interval of some two, corrected for the number of pairs, lies on one side of 0
@@ -344,9 +346,7 @@ def equivalent(
         for one in places
         for name in names
     ]
-    absent = missing(context, singles)
-    if absent is not None:
-        return absent
+    context.results.require(needed(singles))
     pairs = [
         (a, b)
         for place, a in enumerate(singles)
@@ -394,17 +394,14 @@ def wider(
     among: Sequence[Sequence[str]],
     than: Sequence[Sequence[str]],
 ) -> Finding:
-    """Whether cells of some groups lie farther apart, on average, than those of others.
+    """Compare the average range of cells in some groups with that in others.
 
-    A group's range is the highest less the lowest of its cells, each with the error of
+    A group's range is the highest minus the lowest of its cells, each with the error of
     its own mean. The ranges' average is compared by Student's interval over the fewest
     seeds of any cell.
     """
     groups = [*among, *than]
-    cells = {name: cell(claim, name) for group in groups for name in group}
-    absent = missing(context, cells.values())
-    if absent is not None:
-        return absent
+    cells = _named_cells(claim, context, groups)
     first = next(iter(cells.values()))
     said = measure_name(context, first.place, measure)
     means = {name: mean_of_cell(context, one, measure) for name, one in cells.items()}
@@ -435,7 +432,7 @@ def wider(
 def _range(
     means: Mapping[str, tuple[Estimate, tuple[Number, ...]]], group: Sequence[str]
 ) -> tuple[float, float]:
-    """The highest less the lowest mean, and its standard error."""
+    """Return the highest minus the lowest mean, and its standard error."""
     estimates = sorted((means[name][0] for name in group), key=lambda one: one.value)
     low, high = estimates[0], estimates[-1]
     error = math.hypot(low.standard_error or 0.0, high.standard_error or 0.0)

@@ -7,15 +7,24 @@ from dataclasses import replace
 from typing import Any
 
 from actrepro.audit.claims import Claim
-from actrepro.audit.findings import NOT_TESTABLE, Evidence, Finding, decisive, found
+from actrepro.audit.findings import (
+    INCONCLUSIVE,
+    NOT_TESTABLE,
+    SUPPORTED,
+    Evidence,
+    Finding,
+    decisive,
+    found,
+)
 from actrepro.audit.registry import Context, check, put
 from actrepro.audit.words import place
 from actrepro.core.errors import ActreproError
+from actrepro.core.formats import counted
 
 
 @check
 def made_of(claim: Claim, context: Context, *, rows: Sequence[str]) -> Finding:
-    """What the checks of the rows that a number is made of find: the gravest of their verdicts."""
+    """Judge the rows that a number is made of: the gravest of their verdicts counts."""
     if claim.id in rows:
         raise ActreproError(f"claim {claim.id}: it cannot be made of itself")
     findings = {row: _of_row(context.table.claim(row), context) for row in rows}
@@ -36,5 +45,21 @@ def _of_row(claim: Claim, context: Context) -> Finding:
 
 @check
 def not_testable(claim: Claim, context: Context, *, why: str) -> Finding:
-    """That nothing here would tell a part of the claim, whose other checks can refute it."""
+    """State that no run would settle a part of the claim; its other checks can still refute it."""
     return found(NOT_TESTABLE, why)
+
+
+@check
+def no_pairs_to_spread(
+    claim: Claim, context: Context, *, runs: int, claimed: bool = False
+) -> Finding:
+    """State that a mean over pairs of few runs has no printed spread, so it shows no order.
+
+    Supported where that there are too few is what is `claimed`, else inconclusive.
+    """
+    pairs = counted(runs * (runs - 1) // 2, "pair")
+    says = f"{runs} runs have {pairs}, and only the mean is printed: no spread and no test of it."
+    if claimed:
+        return found(SUPPORTED, says)
+    needed = f"more than {runs} seeds, with the difference of every pair"
+    return found(INCONCLUSIVE, says, settles=needed)
