@@ -75,7 +75,7 @@ wildcard_constraints:
     scale=one_of([*STUDY.protocols, *PLAN.beside]),
     model=one_of(STUDY.known_models),
     activation=one_of(activation_names()),
-    figure=r"[a-z0-9_-]+",
+    figure=one_of(figure_names(STUDY.known_models, activation_names())),
     seed=r"\d+",
     context=r"\d+",
 

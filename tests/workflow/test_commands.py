@@ -34,3 +34,13 @@ def test_the_slurm_profile_plans_as_installed(checkout: Checkout) -> None:
     status, output = _run(checkout, command)
     assert status == 0, output
     assert "This was a dry-run" in output
+
+
+@pytest.mark.workflow
+def test_a_model_may_have_capital_letters(checkout: Checkout) -> None:
+    """Its name is part of the names of figures."""
+    (checkout.folder / "pairs_net.py").write_text("from actrepro.models.zoo.charlm import build\n")
+    own = "'custom_models={PairsNet: pairs_net}' models=PairsNet"
+    status, output = _run(checkout, f"PYTHONPATH=$PWD/src:$PWD snakemake --dry-run --config {own}")
+    assert status == 0, output
+    assert "curves-PairsNet" in output
