@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 import re
@@ -14,7 +15,9 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 from statsmodels.stats.multicomp import pairwise_tukeyhsd
+from statsmodels.stats.power import TTestIndPower
 from synthetic_claims import (
+    APART,
     STUDY,
     TABLE,
     TV,
@@ -31,8 +34,9 @@ from synthetic_claims import (
 from actrepro.audit.checks.printed.expression import Numbers, named
 from actrepro.audit.claims import Claim, Table
 from actrepro.audit.expressions import Expression, exact_interval
+from actrepro.audit.findings import decisive
 from actrepro.audit.registry import Context, put
-from actrepro.audit.results import Results
+from actrepro.audit.results import ModelResults, Results
 from actrepro.core.errors import ActreproError
 
 RELU, GELU, SWISH = [1.5527, 1.5651, 1.5601], [1.5585, 1.5268, 1.5767], [1.4738, 1.5198, 1.4985]
@@ -337,7 +341,7 @@ def test_numbers_of_own_cells_are_the_claims_or_those_named(
     empty = results_of(losses, variations=PAIRS)
     empty.stats["rules"]["final"]["cells"]["gelu"]["differences"][TV] = None
     missing = found_by("equals", claim, context_of(empty), **how)
-    assert (missing.verdict, "no runs with gelu" in said(missing)) == ("not run", True)
+    assert (missing.verdict, "no run with gelu" in said(missing)) == ("not run", True)
 
 
 SIDES = {"of": {"wrong": "control.leak.loss", "honest": "honest.leak.loss"}}
@@ -419,15 +423,182 @@ def test_a_broken_order_names_what_breaks_it_and_the_rows() -> None:
     assert finding.evidence[0].rows == ("pd-gelu-all", "pd-swish-all", "pd-relu-all")
 
 
+def test_correlations_and_t_tests_are_those_of_scipy_and_statsmodels() -> None:
+    x, y = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0), (1.0, 1.5, 2.0, 4.0, 5.0, 25.0)
+    ranges = tuple((one - 0.5, one + 0.5) for one in y)
+    assert value("spearman(x, y)", x=x, y=ranges) == pytest.approx(1)
+    assert value("pearson(x, y)", x=x, y=ranges) == pytest.approx(scipy.stats.pearsonr(x, y)[0])
+    a, b = (1.0, 1.01, 0.99), (1.0, 1.02, 1.01)
+    assert value("t_p(a, b)", a=a, b=b) == pytest.approx(scipy.stats.ttest_ind(a, b).pvalue)
+    effect = abs(np.mean(a) - np.mean(b)) / math.sqrt((np.var(a, ddof=1) + np.var(b, ddof=1)) / 2)
+    n = TTestIndPower().solve_power(float(effect), power=0.8, alpha=0.05)
+    assert value("runs_needed(a, b)", a=a, b=b) == math.ceil(n)
+    assert value("runs_needed(a, a)", a=a) == math.inf
+
+
+def test_sentences_have_values_of_expressions() -> None:
+    how = {"least": 6, "otherwise": "inconclusive", "printed": "count(x)"}
+    settles, note = "{6 - count(x)} more", "Their mean is {mean(x)}."
+    finding = found_by("at_most", row(x=[1, 2, 4.5]), **how, settles=settles, note=note)
+    assert (finding.verdict, finding.settles) == ("inconclusive", "3 more")
+    assert said(finding).endswith("Their mean is 2.5.")
+
+
+# --- entries of statistics --------------------------------------------------------------
+
+
+def run(activation: str, best: int | None, status: str = "finished", **more: Any) -> dict[str, Any]:
+    """A run of `stats.json`; as it is on a CPU, unless `more` says otherwise."""
+    known = {"peak_memory_bytes": 100.0, "peak_gpu_memory_bytes": None, **more}
+    return {"activation": activation, "status": status, "best_step": best, **known}
+
+
+def with_entries(scale: str, model: str, *runs: dict[str, Any], **final: Any) -> ModelResults:
+    """Results of ReLU, GELU and Swish with these runs, and more under the final step."""
+    results = results_of(APART, scale=scale, model=model)
+    results.stats["runs"].extend(runs)
+    results.stats["rules"]["final"] |= final
+    return results
+
+
+def apart(value: float, metric: str = TV) -> dict[str, Any]:
+    """Two activations' difference with the same seed."""
+    return {"metric": metric, "same_seed": {"value": value, "n": 3, "interval": [0.0, 1.0]}}
+
+
+@pytest.mark.parametrize(
+    ("reference", "values", "key"),
+    [
+        ("runs/status=finished/best_step", [500, 1500], "runs.0.best_step"),
+        (
+            "full/charlm:runs/status=finished/peak_gpu_memory_bytes|peak_memory_bytes",
+            [100, 7, 100],
+            "runs.0.peak_memory_bytes",
+        ),
+        (
+            "rules/final/cells/*/gates/wired/passed",
+            [1, 1],
+            "rules.final.cells.relu.gates.wired.passed",
+        ),
+        (f"rules/final/across/metric={TV}/same_seed", [0.2], "rules.final.across.1.same_seed"),
+        ("rules/final/omnibus/loss.all/p", [0.03], "rules.final.omnibus.loss.all.p"),
+    ],
+)
+def test_entries_of_statistics_are_named_by_their_keys(
+    reference: str, values: list[float], key: str
+) -> None:
+    runs = (
+        run("relu", 500),
+        run("gelu", 1500, peak_gpu_memory_bytes=7.0),
+        run("swish", 3000),
+        run("relu", 9, "failed", peak_memory_bytes=9.0),
+        run("relu", None, peak_memory_bytes=None),
+    )
+    final = {"across": [apart(0.1, "churn"), apart(0.2)], "omnibus": {"loss.all": {"p": 0.03}}}
+    results = with_entries("full", "charlm", *runs, **final)
+    claim = row(scale="full", model="charlm", activations=("relu", "gelu"))
+    if ":" in reference:
+        claim = row(scale="cpu")
+    numbers = Numbers(claim, context_of(results), {"x": f"stats.{reference}"}).measured
+    assert [one.value for one in numbers] == values
+    assert (numbers[0].key, numbers[0].file) == (key, results.file)
+
+
+@pytest.mark.parametrize(
+    "reference", ["rules/final/cells/*/gates/causal/passed", "runs/status=finished/best_step"]
+)
+def test_entries_that_are_missing_are_not_run(reference: str) -> None:
+    results = with_entries("cpu", "charlm", run("relu", None))
+    results.stats["rules"]["final"]["cells"]["gelu"]["gates"]["causal"] = {"passed": True}
+    how = {"printed": "min(x)", "least": 1, "of": {"x": f"stats.{reference}"}}
+    finding = found_by("at_most", of_cpu("relu", "gelu"), context_of(results), **how)
+    assert finding.verdict == "not run"
+    assert "it does not have" in said(finding)
+
+
+def test_losses_on_the_whole_text_are_means_of_its_halves() -> None:
+    lower = [
+        run(name, 1, last_history={"selection_loss": np.mean(losses) - 0.1})
+        for name, losses in APART.items()
+    ]
+    results = with_entries("cpu", "charlm", *lower)
+    claim = of_cpu(*APART, low=2.55, high=2.95)
+    how = {"printed": "(low, high)", "is": "(min(x), max(x))", "of": {"x": "whole.loss"}}
+    for within, expected in ((0.02, "supported"), (0.004, "impossible")):
+        finding = found_by("equals", claim, context_of(results), **how, within=within)
+        assert finding.verdict == expected
+    assert len(finding.evidence[0].numbers) == 2 * len(APART)
+    without = found_by("equals", claim, context_of(results_of(APART)), **how)
+    assert without.verdict == "not run"
+
+
+def gates(*passed: bool, start: float = 4.15) -> dict[str, Any]:
+    """Cells of three activations that pass the gate repeatable or do not."""
+    cells = copy.deepcopy(results_of(APART).stats["rules"]["final"]["cells"])
+    for cell, one in zip(cells.values(), passed, strict=True):
+        cell["gates"]["repeatable"] = {"passed": one}
+        cell["gates"]["initial_loss"] = {"measured": {"loss": start}}
+        cell["differences"] = {TV: {"value": start, "n": 3, "interval": None}}
+    return {"cells": cells}
+
+
+MEMORY = {"peak_memory_bytes": 50.0}
+
+
+@pytest.mark.parametrize(
+    ("id_", "model", "results", "expected"),
+    [
+        ("identical-rerun-nano", "nanotransformer", [gates(True, True, True)], "supported"),
+        ("identical-rerun-nano", "nanotransformer", [gates(True, False, True)], "contradicted"),
+        ("identical-mechanism-same-seed", "charlm", [{"across": [apart(0), apart(0)]}],
+         "supported"),
+        ("identical-mechanism-same-seed", "charlm", [{"across": [apart(0), apart(1)]}],
+         "contradicted"),
+        ("cpu-initial-loss", "charlm", [gates(True, True, True)], "supported"),
+        ("cpu-initial-loss", "charlm", [gates(True, True, True, start=4.3)], "contradicted"),
+        ("full-charlm-gelu-u-shape", "charlm", [[run("gelu", 3500), run("gelu", 2500)]],
+         "supported"),
+        ("full-charlm-gelu-u-shape", "charlm", [[run("gelu", 9), run("gelu", 4000)]],
+         "contradicted"),
+        ("full-charlm-gelu-u-shape", "charlm", [[run("gelu", 3000), run("gelu", 4000)]],
+         "inconclusive"),
+        ("charlm-less-memory", "charlm", [[run("relu", 1, **MEMORY)], [run("relu", 1)]],
+         "supported"),
+        ("charlm-less-memory", "charlm", [[run("relu", 1)], [run("relu", 1, **MEMORY)]],
+         "contradicted"),
+    ],
+)  # fmt: skip
+def test_rows_that_rest_on_entries_of_statistics(
+    id_: str, model: str, results: list[Any], expected: str
+) -> None:
+    claim = TABLE.claim(id_)
+    claim = claim.model_copy(
+        update={"activations": tuple(one for one in claim.activations if one in APART)}
+    )
+    models = [
+        with_entries(str(claim.scale or "cpu"), name, *([] if isinstance(one, dict) else one),
+                     **(one if isinstance(one, dict) else {}))
+        for name, one in zip((model, "nanotransformer"), results, strict=False)
+    ]  # fmt: skip
+    context = context_of(*models)
+    calls = [call for call in claim.checks if "stats." in str(call)]
+    assert decisive([put(claim, call, context) for call in calls]).verdict == expected
+
+
 # --- every claim, both ways -------------------------------------------------------------
 
+# Calls whose outcome does not hang on printed numbers alone, or not on their values.
+NOT_PRINTED = ("facts.", "cells.", "stats.", "whole.", "detectable", "count(x)")
 NOTHING_RUN = Context(TABLE, Results(STUDY))
 CALLS = [
     (f"{claim.id}-{place}", claim, call)
     for claim in TABLE.claims.values()
     for place, call in enumerate(claim.checks)
     if call["check"] in ("equals", "at_most")
-    and not any(source in str(call) for source in ("facts.", "cells.", "detectable"))
+    and not any(
+        source in str(call)
+        for source in ("facts.", "cells.", "stats.", "whole.", "detectable", "count(x)")
+    )
 ]
 HOLDS = {name: put(claim, call, NOTHING_RUN).verdict == "supported" for name, claim, call in CALLS}
 FACTORS = (0.5, 2.0, 0.1, 10.0, 1.25, 0.8, 1.03, 0.97, 0.01, 1000.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +13,6 @@ from synthetic_claims import (
     MINE,
     STUDY,
     TABLE,
-    TV,
     Control,
     context_of,
     control_of,
@@ -116,33 +114,6 @@ def test_how_little_few_models_fix_a_share_is_told() -> None:
     assert "28 to 99%" in said(finding)
 
 
-def across(value: float, b: str = "gelu") -> dict[str, Any]:
-    """What two activations differ by with the same seed."""
-    return {
-        "metric": TV,
-        "a": "relu",
-        "b": b,
-        "failed_gates": [],
-        "same_seed": {"value": value, "n": 3, "interval": [value / 2, 2 * value]},
-        "other_seed": {"value": 0.08, "n": 3, "interval": [0.07, 0.09]},
-    }
-
-
-@pytest.mark.parametrize(("value", "verdict"), [(0.03, "contradicted"), (0.0, "supported")])
-def test_equal_seeds_give_equal_runs_or_not(value: float, verdict: str) -> None:
-    results = results_of(APART)
-    results.stats["rules"]["final"]["across"] += [across(value), across(2 * value, "swish")]
-    arguments = {"scale": "cpu", "model": "charlm"}
-    finding = found_by("same_seed_same_runs", row(), context_of(results), **arguments)
-    assert finding.verdict == verdict
-    assert "relu and gelu" in said(finding)
-    assert [one.key for one in finding.evidence[0].numbers] == ["rules.final.across.0.same_seed"]
-    assert found_by("same_seed_same_runs", row(), **arguments).verdict == "not run"
-    assert found_by(
-        "same_seed_same_runs", row(), context_of(results_of(APART)), **arguments
-    ).verdict == ("not run")
-
-
 # --- explanations and trade-offs --------------------------------------------------------
 
 
@@ -231,77 +202,6 @@ def test_the_paired_order_is_told_beside_the_unpaired_one() -> None:
     finding = found_by("unpaired_order", of_cpu(*losses), context, order=[["smelu_1"], ["relu"]])
     assert "smelu_1 − relu" in said(finding)
     assert finding.evidence[1].all_files == (results.file,)
-
-
-@pytest.mark.parametrize(("passed", "verdict"), [(True, "supported"), (False, "contradicted")])
-def test_a_gate_is_passed_by_all_cells_or_not(passed: bool, verdict: str) -> None:
-    results = copy.deepcopy(results_of(APART))
-    results.stats["rules"]["final"]["cells"]["gelu"]["gates"]["wired"]["passed"] = passed
-    claim = of_cpu(*APART)
-    finding = found_by("gate_holds", claim, context_of(results), gate="wired")
-    assert finding.verdict == verdict
-    assert ("failed: gelu" in said(finding)) != passed
-    assert found_by("gate_holds", claim, gate="wired").verdict == "not run"
-    assert found_by("gate_holds", claim, context_of(results), gate="causal").verdict == "not run"
-
-
-@pytest.mark.parametrize(
-    ("steps", "verdict"),
-    [
-        ([1000, 1500, 500], "supported"),
-        ([5000, 4500, 4000], "contradicted"),
-        ([1000, 4500, 500], "inconclusive"),
-    ],
-)
-def test_the_best_step_is_where_it_is_said_or_not(steps: list[int], verdict: str) -> None:
-    results = results_of(APART)
-    results.stats["runs"].extend(
-        {"activation": name, "best_step": step, "status": status}
-        for name, step, status in (
-            *((name, step, "finished") for name, step in zip(APART, steps, strict=True)),
-            ("relu", None, "finished"),
-            ("relu", 1000, "failed"),
-        )
-    )
-    arguments: dict[str, Any] = {"step": "step", "within": 500}
-    claim = of_cpu(*APART, step=1000)
-    finding = found_by("best_step_near", claim, context_of(results), **arguments)
-    assert finding.verdict == verdict
-    assert [one.value for one in finding.evidence[0].numbers] == steps
-    assert found_by("best_step_near", claim, **arguments).verdict == "not run"
-
-
-def memory(model: str, *peaks: float | None, gpu: float | None = None) -> ModelResults:
-    """Results of a model whose runs took so much memory."""
-    results = results_of({"relu": [2.6, 2.7]}, model=model)
-    results.stats["runs"].extend(
-        {
-            "activation": "relu",
-            "status": status,
-            "peak_memory_bytes": peak,
-            "peak_gpu_memory_bytes": gpu,
-        }
-        for peak, status in (*((peak, "finished") for peak in peaks), (150.0, "failed"))
-    )
-    return results
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "verdict"),
-    [
-        (memory("charlm", 100.0, 110.0), memory("minigpt", 200.0), "supported"),
-        (memory("charlm", 100.0, 210.0), memory("minigpt", 200.0), "contradicted"),
-        (memory("charlm", 300.0, gpu=1.0), memory("minigpt", 200.0, gpu=2.0), "supported"),
-        (memory("charlm"), memory("minigpt", 200.0), "inconclusive"),
-    ],
-)
-def test_peak_memory_is_in_the_order_or_not(
-    low: ModelResults, high: ModelResults, verdict: str
-) -> None:
-    claim = row(scale="cpu")
-    order = [["charlm"], ["minigpt"]]
-    assert found_by("memory_order", claim, context_of(low, high), order=order).verdict == verdict
-    assert found_by("memory_order", claim, order=order).verdict == "not run"
 
 
 # --- the rows themselves ----------------------------------------------------------------

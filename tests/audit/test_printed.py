@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
-import numpy as np
 import pytest
-import scipy.stats
-from statsmodels.stats.power import TTestIndPower
 from synthetic_claims import STUDY, TABLE, context_of, found_by, row, said
 
 from actrepro.audit.claims import Table
@@ -17,69 +12,6 @@ from actrepro.audit.registry import Context
 from actrepro.audit.results import Results
 from actrepro.audit.verdicts import judge
 from actrepro.core.errors import ActreproError
-from actrepro.core.formats import minus
-
-
-@pytest.mark.parametrize(
-    ("y", "sign", "verdict"),
-    [
-        ([1, 2, 4, 3, 5, 6], 1, "supported"),
-        ([6, 5, 4, 3, 1, 2], 1, "contradicted"),
-        ([6, 5, 4, 3, 1, 2], -1, "supported"),
-        ([1, 2, 4, 3, 5, 6], -1, "contradicted"),
-        ([1, 2, 4, 3, 5], 1, "inconclusive"),
-        ([5, 4, 3, 1, 2], 1, "inconclusive"),
-    ],
-)
-def test_printed_quantities_rise_together_or_not(y: list[int], sign: int, verdict: str) -> None:
-    places = range(len(y))
-    claim = row(**{f"x{i}": i for i in places}, **{f"y{i}": value for i, value in enumerate(y)})
-    finding = found_by(
-        "correlates",
-        claim,
-        x=[f"x{i}" for i in places],
-        y=[f"y{i}" for i in places],
-        least=0.5,
-        sign=sign,
-    )
-    assert finding.verdict == verdict
-    assert minus(f"{scipy.stats.spearmanr(places, y)[0]:.2f}") in said(finding)
-    assert f"{len(y)} pairs are few" in said(finding)
-    assert finding.settles == ("1 more cell at the least" if len(y) == 5 else "")
-
-
-@pytest.mark.parametrize(("least", "verdict"), [(0.7, "supported"), (0.9, "contradicted")])
-def test_a_correlation_can_be_of_the_numbers_themselves(least: float, verdict: str) -> None:
-    x, y = [1, 2, 3, 4, 5, 6], [1, 1.5, 2, 4, 5, 25]
-    points = {
-        f"{axis}{i}": value
-        for axis, of in zip("xy", (x, y), strict=True)
-        for i, value in enumerate(of)
-    }
-    claim, names = row(**points), {axis: [f"{axis}{i}" for i in range(6)] for axis in "xy"}
-    finding = found_by("correlates", claim, **names, least=least, ranks=False)
-    assert finding.verdict == verdict
-    assert f"{scipy.stats.pearsonr(x, y).statistic:.2f}" in said(finding)
-    by_rank = found_by("correlates", claim, **names, least=least)
-    assert by_rank.verdict == "supported"
-
-
-def test_printed_runs_tell_a_large_difference_and_not_a_small_one() -> None:
-    claim = row(low=[1.0, 1.01, 0.99], high=[2.0, 2.02, 1.98], near=[1.0, 1.02, 1.01])
-    assert found_by("runs_tell", claim, order=[["low"], ["high"]]).verdict == "supported"
-    finding = found_by("runs_tell", claim, order=[["low"], ["near"]])
-    assert finding.verdict == "inconclusive"
-    p = scipy.stats.ttest_ind([1.0, 1.01, 0.99], [1.0, 1.02, 1.01]).pvalue
-    assert f"p = {p:.3f} (t-test, uncorrected)" in said(finding)
-
-
-def test_runs_needed_are_those_of_statsmodels() -> None:
-    low, high = [1.0, 1.01, 0.99], [1.0, 1.02, 1.01]
-    pooled = math.sqrt((np.var(low, ddof=1) + np.var(high, ddof=1)) / 2)
-    effect = abs(np.mean(low) - np.mean(high)) / pooled
-    n = TTestIndPower().solve_power(float(effect), power=0.8, alpha=0.05)
-    finding = found_by("runs_tell", row(low=low, high=high), order=[["low"], ["high"]])
-    assert finding.settles == f"{math.ceil(n)} seeds per activation"
 
 
 def test_a_reference_is_a_key_a_row_a_rows_key_or_a_number() -> None:

@@ -16,7 +16,6 @@ from synthetic_archive import GPU, make_record
 from actrepro.audit import paths as audit_paths
 from actrepro.audit.claims import Table, read_table
 from actrepro.audit.compared import own_results
-from actrepro.audit.findings import Finding
 from actrepro.audit.page.build import write_page
 from actrepro.audit.page.section import section
 from actrepro.audit.recorded import note, with_records
@@ -126,8 +125,8 @@ def test_results_made_here_always_win(record: Record) -> None:
 def test_a_scale_is_never_part_recorded(record: Record) -> None:
     both = with_records(made_here(record, ("full", "minigpt")), Records({"h100": record}))
     assert FULL not in both.models
-    finding = both.having(*FULL)
-    assert isinstance(finding, Finding)
+    finding = both.missing({FULL: ()})
+    assert finding is not None
     assert "the record h100 has it, but recorded results do not count beside" in (
         finding.evidence[0].says
     )
@@ -149,8 +148,8 @@ def test_a_record_of_another_protocol_is_refused(record: Record) -> None:
     other = STUDY.model_copy(update={"protocols": protocols})
     found = with_records(Results(other), Records({"h100": record}))
     assert found.models == {}
-    finding = found.having(*FULL)
-    assert isinstance(finding, Finding)
+    finding = found.missing({FULL: ()})
+    assert finding is not None
     assert "in the record h100, it was made with another width" in finding.evidence[0].says
     assert (found.records, found.hashes) == ({}, {})
 
@@ -168,8 +167,8 @@ def test_of_two_records_that_with_more_runs_is_the_evidence(record: Record, tmp_
 
 
 def test_what_a_record_lacks_is_asked_for_by_its_name(results: Results) -> None:
-    finding = results.having(*FULL, ("relu", "swiglu"))
-    assert isinstance(finding, Finding)
+    finding = results.missing({FULL: ("relu", "swiglu")})
+    assert finding is not None
     assert finding.evidence[0].says == (
         "results/full/charlm/stats.json: there is no such file, and the record h100 does not have "
         "swiglu."
@@ -187,7 +186,6 @@ def test_a_record_is_results_like_any_other(results: Results) -> None:
         if (one.scale, one.model) == FULL and set(one.activations) <= set(ACTIVATIONS)
     )
     found = own_results(claim, Context(TABLE, results), claim.activations)
-    assert not isinstance(found, Finding)
     assert found.record == "h100"
 
 

@@ -231,38 +231,6 @@ def test_a_range_of_accuracies_agrees_at_its_nearer_end() -> None:
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "verdict"),
-    [(4.1, 4.2, "supported"), (4.0, 4.15, "supported"), (4.0, 4.1, "contradicted"),
-     (4.25, 4.3, "contradicted")],
-)  # fmt: skip
-def test_the_initial_loss_is_what_the_gate_measured(low: float, high: float, verdict: str) -> None:
-    own = model({"relu": 2.65})
-    finding = found_by("initial_loss", about("relu", low=low, high=high), own=own, within=0.05)
-    assert finding.verdict == verdict
-    stats = copy.deepcopy(dict(own.stats))
-    gate = stats["rules"]["final"]["cells"]["relu"]["gates"]["initial_loss"]
-    for nothing in ({"loss": None, "ln_symbols": 4.1744}, None):
-        gate["measured"] = nothing
-        finding = found_by(
-            "initial_loss", about("relu", low=low, high=high), own=ModelResults(FILE, stats),
-            within=0.05,
-        )  # fmt: skip
-        assert finding.verdict == "not run"
-
-
-def test_a_range_of_losses_has_both_its_ends() -> None:
-    own = model({"relu": 2.64, "gelu": 2.66, "swish": 2.68})  # 2.63 to 2.67 on the whole text
-    names = ("relu", "gelu", "swish")
-    for low, high, verdict in (
-        (2.62, 2.66, "supported"), (2.60, 2.66, "contradicted"), (2.62, 2.70, "contradicted"),
-    ):  # fmt: skip
-        finding = found_by("loss_range", about(*names, low=low, high=high), own=own, within=0.02)
-        assert finding.verdict == verdict
-        # Whichever run changes, the row names it.
-        assert len(finding.evidence[0].numbers) == len(names) * (1 + 2)
-
-
-@pytest.mark.parametrize(
     ("n", "inside"), [(3, "inconclusive"), (8, "inconclusive"), (9, "supported")]
 )
 def test_a_spread_is_held_against_a_chi_square_interval(n: int, inside: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from actrepro.audit.config import parse_audit
-from actrepro.audit.findings import Finding
+from actrepro.audit.findings import Finding, MissingError
 from actrepro.audit.results import ModelResults, Results, Sides
 from actrepro.config.reading import default_study, default_study_path, parse_study
 
@@ -51,8 +51,8 @@ def test_activations_are_named_beside_those_that_were_run(
     place: tuple[str, str], file: str, keys: tuple[str, ...]
 ) -> None:
     results = Results(STUDY, {place: having("relu")})
-    finding = results.having(*place, ("relu", "swiglu"))
-    assert isinstance(finding, Finding)
+    finding = results.missing({place: ("relu", "swiglu")})
+    assert finding is not None
     assert finding.evidence[0].says == f"{file}: it does not have swiglu."
     assert file in finding.settles
     study = parse_study(config_with(options(finding)))
@@ -101,9 +101,8 @@ def test_a_control_has_two_sides_or_none() -> None:
 def test_facts_that_are_missing_are_asked_for() -> None:
     results = Results(STUDY, facts={"corpus": {"symbols": 65}})
     number = results.number_of_facts("corpus", "symbols")
-    assert number is not None
     assert (number.value, number.key) == (65.0, "corpus.symbols")
-    assert results.number_of_facts("corpus", "words") is None
-    finding = results.without_facts("corpus", "words")
+    with pytest.raises(MissingError, match=r"corpus\.words") as missing:
+        results.number_of_facts("corpus", "words")
+    finding = missing.value.finding
     assert finding.settles == "snakemake --cores 2 results/audit/facts.json"
-    assert "corpus.words" in finding.evidence[0].says

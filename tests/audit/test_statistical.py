@@ -132,27 +132,3 @@ def test_models_that_were_not_run_are_all_asked_for() -> None:
     assert finding.settles == (
         "snakemake --cores 2 results/full/charlm/stats.json results/full/minigpt/stats.json"
     )
-
-
-def test_activations_that_were_not_run_are_named() -> None:
-    claim = of_model("full", "charlm", "relu", "gelu", "swiglu")
-    finding = found_by(
-        "cv_beats_noise", claim, models=[_results(FAR, measure=TV)], measure=TV, above=10
-    )
-    assert finding.verdict == "not run"
-    assert finding.settles.endswith("--config activations=relu,gelu,swiglu")
-
-
-@pytest.mark.parametrize(
-    ("scores", "p", "verdict"),
-    [(FAR, 0.01, "supported"), (FAR, 0.2, "inconclusive"), (FAR, None, "inconclusive"),
-     (NEAR, 0.01, "contradicted")],
-)  # fmt: skip
-def test_a_spread_between_activations_is_set_against_seeds(
-    scores: dict[str, list[float]], p: float | None, verdict: str
-) -> None:
-    omnibus = None if p is None else {"p": p}
-    claim = of_model("cpu500", "charlm", "relu", "gelu")
-    model = _results(scores, scale="cpu500", measure=TV, omnibus=omnibus)
-    finding = found_by("cv_beats_noise", claim, models=[model], measure=TV, above=10)
-    assert finding.verdict == verdict

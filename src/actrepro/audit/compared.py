@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import TypeVar
 
 import scipy.special
 
 from actrepro.audit.claims import Claim
-from actrepro.audit.findings import Finding, Number
+from actrepro.audit.findings import MissingError, Number
 from actrepro.audit.registry import Context
 from actrepro.audit.results import ModelResults, Place
 from actrepro.audit.words import gates_of
@@ -24,6 +26,9 @@ from actrepro.results.verdicts import MOST_SEEDS, alpha
 from actrepro.statistics.contrasts import Settings
 from actrepro.statistics.inference import Estimate, tost_p
 from actrepro.statistics.power import seeds_to_settle
+
+LOSS = "loss.all"
+Known = TypeVar("Known")
 
 
 @dataclass(frozen=True)
@@ -135,27 +140,73 @@ def cell(claim: Claim, name: str, model: str | None = None) -> Cell:
     return Cell(parts[0], parts[1], activations, name)
 
 
-def own_results(
-    claim: Claim, context: Context, activations: Sequence[str] = ()
-) -> ModelResults | Finding:
-    """The claim's model at its scale with all these activations, or the finding *not run*.
+def place_of(claim: Claim) -> Place:
+    """Return the claim's scale and model.
+
+    Raises
+    ------
+    ActreproError
+        When the claim lacks one of them.
+    """
+    if claim.scale is None or claim.model is None:
+        raise ActreproError(f"claim {claim.id}: its check needs the row's scale and model")
+    return claim.scale, claim.model
+
+
+def own_results(claim: Claim, context: Context, activations: Sequence[str] = ()) -> ModelResults:
+    """Return the results of the claim's model at its scale, with all these activations.
 
     Raises
     ------
     ActreproError
         When the claim has no scale or no model.
+    MissingError
+        When they were not run.
     """
-    if claim.scale is None or claim.model is None:
-        raise ActreproError(f"claim {claim.id}: its check needs the row's scale and model")
-    return context.results.having(claim.scale, claim.model, activations)
+    return context.results.having(*place_of(claim), activations)
 
 
-def missing(context: Context, cells: Iterable[Cell]) -> Finding | None:
-    """The finding *not run* when results of some cells are missing, with what to run."""
+def needed(cells: Iterable[Cell]) -> dict[Place, tuple[str, ...]]:
+    """Return the activations that some cells need, by scale and model."""
     wanted: dict[Place, tuple[str, ...]] = {}
     for one in cells:
         wanted[one.place] = tuple(dict.fromkeys((*wanted.get(one.place, ()), *one.activations)))
-    return context.results.missing(wanted)
+    return wanted
+
+
+def usable(context: Context, place: Place, activation: str, number: Known | None) -> Known:
+    """Return what results have of a cell.
+
+    Raises
+    ------
+    MissingError
+        When they have nothing, since no run of the cell can be compared.
+    """
+    if number is None:
+        why = f"no run with {activation} can be compared"
+        raise MissingError(context.results.without(*place, why))
+    return number
+
+
+def whole_loss(
+    context: Context, place: Place, activation: str
+) -> tuple[float, Number, list[Number]]:
+    """Return a cell's loss on the whole validation text, as the earlier study scored it.
+
+    It is the mean of the losses on its two halves, which are equally long: the test half,
+    and the selection half, on which each run has a loss. Both are returned too.
+
+    Raises
+    ------
+    MissingError
+        When a half has no loss.
+    """
+    model = context.results.models[place]
+    test = usable(context, place, activation, model.score(activation, LOSS))
+    selection = usable(
+        context, place, activation, model.at_the_end(activation, "selection_loss") or None
+    )
+    return (test.value + fmean(one.value for one in selection)) / 2, test, selection
 
 
 def results_of(context: Context, one: Cell) -> ModelResults:

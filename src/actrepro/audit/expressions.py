@@ -21,6 +21,7 @@ import scipy.stats
 
 from actrepro.core.errors import ActreproError
 from actrepro.measures import certificate, churn_range
+from actrepro.results.verdicts import MOST_SEEDS
 from actrepro.statistics import classical
 from actrepro.statistics.power import detectable
 
@@ -144,6 +145,33 @@ def _tukey_p(first: Value, second: Value, *others: Value) -> float:
     return float(scipy.stats.studentized_range.sf(statistic, groups, freedom))
 
 
+def _correlation(measure: Callable[..., Any]) -> Callable[..., float]:
+    """Return a correlation of pairs of numbers; a range or several runs count with their mean."""
+
+    def of(x: Value, y: Value) -> float:
+        return float(measure(*([fmean(flat(one)) for one in side] for side in (x, y))).statistic)
+
+    return of
+
+
+def _t_p(a: Value, b: Value) -> float:
+    """Return p of the two-sided t-test with equal variances."""
+    return float(scipy.stats.ttest_ind(list(flat(a)), list(flat(b))).pvalue)
+
+
+def _runs_needed(a: Value, b: Value) -> float:
+    """Return the fewest runs a side at which that t-test would have its power."""
+    first, second = list(flat(a)), list(flat(b))
+    effect = abs(fmean(first) - fmean(second)) / math.sqrt(
+        fmean((variance(first), variance(second)))
+    )
+    for n in range(2, MOST_SEEDS + 1):
+        bound = scipy.stats.t.ppf(1 - LEVEL / 2, 2 * n - 2)
+        if scipy.stats.nct.sf(bound, 2 * n - 2, effect * math.sqrt(n / 2)) >= POWER:
+            return n
+    return math.inf
+
+
 FUNCTIONS: Mapping[str, Callable[..., Value]] = {
     "abs": _each(abs),
     "round": _each(lambda value: float(round(value))),
@@ -183,6 +211,10 @@ FUNCTIONS: Mapping[str, Callable[..., Value]] = {
     "anova_f": lambda *groups: _one_way(groups).statistic,
     "anova_p": lambda *groups: _one_way(groups).p,
     "tukey_p": _tukey_p,
+    "pearson": _correlation(scipy.stats.pearsonr),
+    "spearman": _correlation(scipy.stats.spearmanr),
+    "t_p": _t_p,
+    "runs_needed": _runs_needed,
 }
 
 

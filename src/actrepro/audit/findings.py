@@ -117,6 +117,14 @@ class Finding:
             raise ValueError(f"a finding '{self.verdict}' must say what would settle it")
 
 
+class MissingError(Exception):
+    """A result that a check needs and that is missing, with the finding that says so."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.evidence[0].says)
+        self.finding = finding
+
+
 def found(verdict: str, says: str, *numbers: Number, settles: str = "", **more: Any) -> Finding:
     """A finding with one piece of evidence; `more` are `rows` and `files` of it."""
     return Finding(verdict, (Evidence(says, numbers, **more),), settles)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from actrepro.audit.claims import Claim, Table
-from actrepro.audit.findings import Finding
+from actrepro.audit.findings import Finding, MissingError
 from actrepro.audit.results import Results
 from actrepro.config.names import nearest
 from actrepro.core.errors import ActreproError
@@ -34,7 +34,7 @@ def check(function: Callable[..., Finding]) -> Callable[..., Finding]:
 
 
 def put(claim: Claim, call: Mapping[str, Any], context: Context) -> Finding:
-    """Put a claim to one of its checks.
+    """Put a claim to one of its checks; a result that is missing is a finding too.
 
     Raises
     ------
@@ -52,4 +52,8 @@ def put(claim: Claim, call: Mapping[str, Any], context: Context) -> Finding:
         inspect.signature(CHECKS[name]).bind(claim, context, **passed)
     except TypeError as error:
         raise ActreproError(f"claim {claim.id}: check '{name}': {error}") from None
-    return replace(CHECKS[name](claim, context, **passed), check=name, arguments=arguments)
+    try:
+        finding = CHECKS[name](claim, context, **passed)
+    except MissingError as missing:
+        finding = missing.finding
+    return replace(finding, check=name, arguments=arguments)

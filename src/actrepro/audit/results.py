@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from actrepro.audit import paths as audit_paths
 from actrepro.audit.config import FOLDER, Audit, parse_audit
-from actrepro.audit.findings import ARTEFACT, NOT_RUN, Finding, Number, found
+from actrepro.audit.findings import ARTEFACT, NOT_RUN, Finding, MissingError, Number, found
 from actrepro.config.study import Study
 from actrepro.core import paths
 from actrepro.core.files import read_json, sha256_of
@@ -218,11 +218,22 @@ class Results:
         honest = self.control(control, quantity, "honest")
         return None if wrong is None or honest is None else Sides(wrong, honest)
 
-    def having(
-        self, scale: str, model: str, activations: Sequence[str] = ()
-    ) -> ModelResults | Finding:
-        """A model's results with all of these activations, or the finding *not run*."""
-        return self.missing({(scale, model): activations}) or self.models[scale, model]
+    def require(self, wanted: Mapping[Place, Sequence[str]]) -> None:
+        """Raise the finding *not run* where some cells were not run; as `missing`.
+
+        Raises
+        ------
+        MissingError
+            With one command for all of them.
+        """
+        missing = self.missing(wanted)
+        if missing is not None:
+            raise MissingError(missing)
+
+    def having(self, scale: str, model: str, activations: Sequence[str] = ()) -> ModelResults:
+        """Return a model's results, which must have all of these activations; as `require`."""
+        self.require({(scale, model): activations})
+        return self.models[scale, model]
 
     def missing(self, wanted: Mapping[Place, Sequence[str]]) -> Finding | None:
         """The finding *not run* where some cells were not run, with one command for all of them.
@@ -299,10 +310,18 @@ class Results:
             value = value.get(key) if isinstance(value, Mapping) else None
         return value
 
-    def number_of_facts(self, *keys: str) -> Number | None:
-        """A fact that is a number, or is true or false; None as for `fact`."""
+    def number_of_facts(self, *keys: str) -> Number:
+        """Return a fact that is a number, or is true or false.
+
+        Raises
+        ------
+        MissingError
+            When `facts.json` is missing or does not have it.
+        """
         value = self.fact(*keys)
-        return None if value is None else Number(float(value), audit_paths.FACTS, ".".join(keys))
+        if value is None:
+            raise MissingError(self.without_facts(*keys))
+        return Number(float(value), audit_paths.FACTS, ".".join(keys))
 
 
 def _command(words: Iterable[str]) -> str:

@@ -13,6 +13,7 @@ from actrepro.audit.findings import (
     NOT_TESTABLE,
     SUPPORTED,
     Finding,
+    MissingError,
     Number,
     found,
 )
@@ -32,7 +33,8 @@ from actrepro.core import paths
 from actrepro.core.formats import counted, listed
 
 UNPAIRED = "unpaired"
-NO_DROPOUT = "no_dropout"
+# The percentage points that a table may be from a printed accuracy, or outside its range.
+POINTS = 2.0
 
 
 @check
@@ -65,10 +67,7 @@ def reproduced_by(
     """
     stated = look_up_one(claim, context, printed)
     value, rows = stated.value * factor, rows_of([stated])
-    pairs = sides_of(claim, context, control, quantity)
-    if isinstance(pairs, Finding):
-        return pairs
-    wrong, honest = pairs[0]
+    wrong, honest = sides_of(claim, context, control, quantity)[0]
     what = context.results.controls[control]["numbers"][quantity]["what"]
     told = (
         f"{what[0].upper()}{what[1:]}: {_told(wrong)} in control {control}, {_told(honest)} "
@@ -90,7 +89,6 @@ def reproduced_by_ladder(
     *,
     accuracy: Reference,
     within: float,
-    points: float = 2.0,
     printed: str = "value",
 ) -> Finding:
     """Whether a table of n-grams that is as often right differs as much from itself.
@@ -107,18 +105,15 @@ def reproduced_by_ladder(
     within
         The largest distance of the table's difference from the printed one, or from
         either end of a printed range.
-    points
-        How far the table's accuracy may be from the printed one, or outside its range.
     """
-    if UNPAIRED not in context.results.controls:
-        return context.results.without_control(UNPAIRED)
+    _require(context, UNPAIRED)
     stated, right = joined(claim, context, (printed, accuracy))
     ladder = context.results.controls[UNPAIRED]["ladder"]
     rows = rows_of([stated, right])
     alike = [
         place
         for place, step in enumerate(ladder)
-        if right.low - points <= 100 * step["accuracy"] <= right.high + points
+        if right.low - POINTS <= 100 * step["accuracy"] <= right.high + POINTS
         and step["tv"] - within - EXACT <= stated.low
         and stated.high <= step["tv"] + within + EXACT
     ]
@@ -159,23 +154,30 @@ def _steps(
     return told, numbers
 
 
-def sides_of(
-    claim: Claim, context: Context, control: str, *quantities: str
-) -> list[Sides] | Finding:
-    """A control's numbers, or the finding where it was not run or one of them is undefined.
+def sides_of(claim: Claim, context: Context, control: str, *quantities: str) -> list[Sides]:
+    """Return a control's numbers.
 
-    Such is kappa of predictions that never change.
+    Raises
+    ------
+    MissingError
+        When it was not run, or one of them is undefined, as kappa of predictions that
+        never change.
     """
-    if control not in context.results.controls:
-        return context.results.without_control(control)
+    _require(context, control)
     pairs = []
     for quantity in quantities:
         sides = context.results.sides(control, quantity)
         if sides is None:
             what = context.results.controls[control]["numbers"][quantity]["what"]
-            return undecided(claim, context, f"Undefined in control {control}: {what}.")
+            says = f"Undefined in control {control}: {what}."
+            raise MissingError(undecided(claim, context, says))
         pairs.append(sides)
     return pairs
+
+
+def _require(context: Context, control: str) -> None:
+    if control not in context.results.controls:
+        raise MissingError(context.results.without_control(control))
 
 
 def control_told(context: Context, control: str, but: str = "") -> str:

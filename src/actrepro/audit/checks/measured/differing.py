@@ -6,17 +6,17 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean, pstdev
 
 import numpy as np
 
 from actrepro.audit.claims import Claim
-from actrepro.audit.compared import measure_name, name_in, own_results
+from actrepro.audit.compared import measure_name
 from actrepro.audit.findings import (
     CONTRADICTED,
     INCONCLUSIVE,
     SUPPORTED,
     Finding,
+    MissingError,
     Number,
     found,
 )
@@ -24,7 +24,6 @@ from actrepro.audit.registry import Context, check
 from actrepro.audit.results import ModelResults
 from actrepro.audit.words import called, gates_of
 from actrepro.core.formats import listed
-from actrepro.predict.store import FINAL
 from actrepro.results.verdicts import EQUIVALENT, alpha
 from actrepro.statistics.inference import Floats, holm
 from actrepro.statistics.permutation import blocked_omnibus_p
@@ -42,8 +41,6 @@ def models_differ(
     few seeds cannot give a significant result at all, it is inconclusive.
     """
     omnibus = _of_models(claim, context, models, measure)
-    if isinstance(omnibus, Finding):
-        return omnibus
     level = alpha(context.results.study.confidence)
     told, numbers = _told(claim, context, omnibus, measure), _numbers(omnibus)
     if any(one.model != only and one.p_holm < level for one in omnibus):
@@ -59,35 +56,6 @@ def models_differ(
     if blind is not None:
         return found(INCONCLUSIVE, told, *numbers, settles=_seeds(blind, len(omnibus), level))
     return found(SUPPORTED, told, *numbers)
-
-
-@check
-def cv_beats_noise(claim: Claim, context: Context, *, measure: str, above: float) -> Finding:
-    """Whether a spread between activations is as large as claimed, and more than seeds make.
-
-    The coefficient of variation of the cells' means, in percent, must be above `above`, else
-    contradicted; and the test within seeds that activations are alike, which `stats.json`
-    carries as its omnibus, must be significant, else inconclusive.
-    """
-    model = own_results(claim, context, claim.activations)
-    if isinstance(model, Finding):
-        return model
-    cells = [model.number(name, measure) for name in claim.activations]
-    numbers = tuple(cell for cell in cells if cell is not None)
-    if len(numbers) < 2:
-        return _no_numbers(model)
-    values = [one.value for one in numbers]
-    cv = 100 * pstdev(values) / abs(fmean(values))
-    told = f"The cells' means of {name_in(model, measure)} have a CV of {cv:.1f}%{_failed(numbers)}"
-    if cv <= above:
-        return found(CONTRADICTED, f"{told}, not above {above:g}%.", *numbers)
-    test = model.stats["rules"][FINAL]["omnibus"].get(measure)
-    level = alpha(context.results.study.confidence)
-    if test is None or test["p"] >= level:
-        p = "no test of sound cells" if test is None else f"p = {test['p']:.3f} within seeds"
-        return found(INCONCLUSIVE, f"{told}; {p}.", *numbers, settles=_more_seeds(model))
-    p_number = Number(test["p"], model.file, f"rules.{FINAL}.omnibus.{measure}.p", measure)
-    return found(SUPPORTED, f"{told}; p = {test['p']:.3f} within seeds.", *numbers, p_number)
 
 
 @dataclass(frozen=True)
@@ -115,30 +83,23 @@ class _Omnibus:
 
 def _of_models(
     claim: Claim, context: Context, models: Sequence[str], measure: str
-) -> list[_Omnibus] | Finding:
-    """Each model's test; or which runs are wanting."""
+) -> list[_Omnibus]:
+    """Return each model's test."""
     places = [(claim.scale or "", name) for name in models]
-    missing = context.results.missing(dict.fromkeys(places, claim.activations))
-    if missing is not None:
-        return missing
-    tests = []
-    for place in places:
-        test = _omnibus(claim, context.results.models[place], measure)
-        if isinstance(test, Finding):
-            return test
-        tests.append(test)
+    context.results.require(dict.fromkeys(places, claim.activations))
+    tests = [_omnibus(claim, context.results.models[place], measure) for place in places]
     adjusted = holm([test.p for test in tests])
     return [replace(one, p_holm=p) for one, p in zip(tests, adjusted, strict=True)]
 
 
-def _omnibus(claim: Claim, model: ModelResults, measure: str) -> _Omnibus | Finding:
+def _omnibus(claim: Claim, model: ModelResults, measure: str) -> _Omnibus:
     names = [name for name in claim.activations if name in model.activations]
     names = names or list(model.activations)
     scores = {name: model.by_seed(name, measure) for name in names}
     seeds = sorted(set.intersection(*(set(one) for one in scores.values())))
     numbers = [model.score(name, measure) for name in names]
     if len(names) < 2 or len(seeds) < 2 or None in numbers:
-        return _no_numbers(model)
+        raise MissingError(_no_numbers(model))
     table: Floats = np.array([[scores[name][seed] for name in names] for seed in seeds])
     test = blocked_omnibus_p(table)
     pairs = [model.all_of_contrast(measure, a, b) for a, b in itertools.combinations(names, 2)]
@@ -177,12 +138,6 @@ def _numbers(tests: Sequence[_Omnibus]) -> tuple[Number, ...]:
 def _failed(numbers: Sequence[Number]) -> str:
     gates = gates_of(numbers)
     return f", of cells that failed the gate {listed(gates)}" if gates else ""
-
-
-def _more_seeds(model: ModelResults) -> str:
-    return (
-        f"more than the {len(model.stats['seeds'])} seeds there are, of cells that pass every gate"
-    )
 
 
 def _seeds(test: _Omnibus, family: int, level: float) -> str:

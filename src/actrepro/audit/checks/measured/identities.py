@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 from actrepro.audit import paths as audit_paths
 from actrepro.audit.checks.measured.artefacts import control_told, sides_of
@@ -17,17 +15,13 @@ from actrepro.audit.findings import (
     Evidence,
     Finding,
     Number,
-    found,
 )
 from actrepro.audit.printed import (
     measured,
 )
 from actrepro.audit.registry import Context, check
-from actrepro.audit.results import ModelResults
 from actrepro.audit.words import called
-from actrepro.predict.store import FINAL
 
-TOTAL_VARIATION = "tv-half_l1-pairs.all"
 LOSS = "loss.all"
 NOT_WIRED = "not_wired"
 
@@ -55,8 +49,6 @@ def identical(
         the share.
     """
     pairs = sides_of(claim, context, control, "identical_share", "loss_range", "same_seed_tv")
-    if isinstance(pairs, Finding):
-        return pairs
     own = _own_range(claim, context)
     if own is not None and own[1] == 0:
         return Finding(SUPPORTED, (own[0],))
@@ -146,36 +138,3 @@ def _own_range(claim: Claim, context: Context) -> tuple[Evidence, float] | None:
         f"{measured(extent)} nats."
     )
     return Evidence(says, tuple(known)), extent
-
-
-@check
-def same_seed_same_runs(claim: Claim, context: Context, *, scale: str, model: str) -> Finding:
-    """Whether two activations with the same seed give the same predictions, in own results."""
-    results = context.results.having(scale, model)
-    if isinstance(results, Finding):
-        return results
-    entries = {
-        place: one
-        for place, one in enumerate(results.stats["rules"][FINAL]["across"])
-        if one["metric"] == TOTAL_VARIATION and one["same_seed"] is not None
-    }
-    if not entries:
-        return context.results.without(scale, model, "no two activations have a seed in common")
-    numbers = [_same_seed(results, place, one) for place, one in entries.items()]
-    nearest = min(numbers, key=lambda one: one.value)
-    entry = entries[int(nearest.key.split(".")[3])]
-    says = (
-        f"With the same seed, the most alike of {len(numbers)} pairs of activations, {entry['a']} "
-        f"and {entry['b']}, differ by a total variation of {measured(nearest.value)} over "
-        f"{nearest.n} seeds; with other seeds by {measured(entry['other_seed']['value'])}."
-    )
-    verdict = SUPPORTED if max(one.value for one in numbers) == 0 else CONTRADICTED
-    return found(verdict, says, nearest)
-
-
-def _same_seed(results: ModelResults, place: int, entry: Mapping[str, Any]) -> Number:
-    value = entry["same_seed"]
-    low, high = value["interval"] or (None, None)
-    key = f"rules.{FINAL}.across.{place}.same_seed"
-    failed = tuple(entry["failed_gates"])
-    return Number(value["value"], results.file, key, TOTAL_VARIATION, value["n"], low, high, failed)

@@ -27,7 +27,7 @@ from actrepro.audit.compared import (
     compare,
     mean_of_cell,
     measure_name,
-    missing,
+    needed,
     relabelled,
     results_of,
 )
@@ -79,9 +79,7 @@ def order(
     pairs = stated_pairs(claim, order)
     cells = {name: _cells(claim, name, models) for group in order for name in group}
     every = [one for some in cells.values() for one in some]
-    absent = missing(context, every)
-    if absent is not None:
-        return absent
+    context.results.require(needed(every))
     compared = {(a, b): _compare(context, cells[a], cells[b], a, b, measure) for a, b in pairs}
     known = [one for one in compared.values() if one is not None]
     said = measure_name(context, every[0].place, measure)
@@ -221,9 +219,7 @@ def effect_is(
     """
     stated = claim.number(percent)
     cells = [cell(claim, name) for name in (of, base)]
-    absent = missing(context, cells)
-    if absent is not None:
-        return absent
+    context.results.require(needed(cells))
     said = measure_name(context, cells[0].place, measure)
     difference = compare(context, cells[0], cells[1], measure)
     mean = mean_of_cell(context, cells[1], measure)
@@ -266,9 +262,7 @@ def spread_order(claim: Claim, context: Context, *, measure: str, order: Order) 
     """
     pairs = stated_pairs(claim, order)
     cells = {name: cell(claim, name) for group in order for name in group}
-    absent = missing(context, cells.values())
-    if absent is not None:
-        return absent
+    context.results.require(needed(cells.values()))
     scores = [_score(context, one, measure) for one in cells.values()]
     used = tuple(one for one in scores if one is not None)
     values = {name: _by_seed(context, one, measure) for name, one in cells.items()}
@@ -344,9 +338,7 @@ def equivalent(
         for one in places
         for name in names
     ]
-    absent = missing(context, singles)
-    if absent is not None:
-        return absent
+    context.results.require(needed(singles))
     pairs = [
         (a, b)
         for place, a in enumerate(singles)
@@ -402,9 +394,7 @@ def wider(
     """
     groups = [*among, *than]
     cells = {name: cell(claim, name) for group in groups for name in group}
-    absent = missing(context, cells.values())
-    if absent is not None:
-        return absent
+    context.results.require(needed(cells.values()))
     first = next(iter(cells.values()))
     said = measure_name(context, first.place, measure)
     means = {name: mean_of_cell(context, one, measure) for name, one in cells.items()}

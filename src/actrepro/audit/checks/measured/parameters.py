@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from actrepro.audit.checks.measured.protocol import other_setting
+from actrepro.audit.checks.measured.protocol import require_setting
 from actrepro.audit.claims import Claim
 from actrepro.audit.findings import NOT_TESTABLE, Finding, found, upheld
 from actrepro.audit.printed import look_up_one, rows_of
@@ -40,11 +40,7 @@ def parameters_are(
     """
     keys = ("parameters", scale or claim.scale or "", model or claim.model or "")
     own = context.results.number_of_facts(*keys)
-    if own is None:
-        return context.results.without_facts(*keys)
-    other = other_setting(claim, context, setting, keys[1])
-    if other is not None:
-        return other
+    require_setting(claim, context, setting, keys[1])
     stated = look_up_one(claim, context, printed)
     said = stated.value
     if keys[2] in (context.results.fact("sized_to_match") or ()):
@@ -91,10 +87,8 @@ def parts_are(
     """
     anchor = context.table.claim(anchored_by)
     model, scale = claim.model or "", anchor.scale or ""
-    census = context.results.fact("parts", model)
     own = context.results.number_of_facts("parameters", scale, model)
-    if census is None or own is None:
-        return context.results.without_facts("parts", model)
+    census = context.results.fact("parts", model)
     parts = [part for part, present in census.items() if present]
     if own.value != anchor.number():
         return found(

@@ -10,17 +10,17 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from actrepro.audit.claims import Claim
+from actrepro.audit.compared import LOSS, usable
 from actrepro.audit.findings import (
     NOT_RUN,
     NOT_TESTABLE,
     Finding,
+    MissingError,
     Number,
     found,
     upheld,
 )
 from actrepro.audit.registry import Context, check
-
-LOSS = "loss.all"
 
 
 @check
@@ -52,15 +52,11 @@ def rerun_agrees(
         many heads or another learning rate may end at the same ones, their agreement makes
         it not testable.
     """
-    other = other_setting(claim, context, setting, claim.scale or "")
-    if other is not None:
-        return other
+    require_setting(claim, context, setting, claim.scale or "")
     gaps, numbers = [], []
     for row in rows:
         printed = context.table.claim(row)
         own = _own_losses(printed, context)
-        if isinstance(own, Finding):
-            return own
         gaps.append(abs(fmean(one.value for one in own) - printed.number()))
         numbers += own
     gap = fmean(gaps)
@@ -86,27 +82,31 @@ def rerun_agrees(
     )
 
 
-def _own_losses(printed: Claim, context: Context) -> list[Number] | Finding:
-    """This project's losses of the cells that a printed loss is of."""
-    scale, model = printed.scale or "", printed.model or ""
-    own = context.results.having(scale, model, printed.activations)
-    if isinstance(own, Finding):
-        return own
-    losses = [own.score(one, LOSS) for one in printed.activations or own.activations]
-    usable = [one for one in losses if one is not None]
-    return usable or context.results.without(scale, model, why="none of its runs is usable")
+def _own_losses(printed: Claim, context: Context) -> list[Number]:
+    """Return this project's losses of the cells that a printed loss is of."""
+    place = printed.scale or "", printed.model or ""
+    own = context.results.having(*place, printed.activations)
+    names = printed.activations or own.activations
+    losses = [one for one in (own.score(name, LOSS) for name in names) if one is not None]
+    return losses or [usable(context, place, names[0], None)]
 
 
-def other_setting(claim: Claim, context: Context, setting: str, scale: str) -> Finding | None:
-    """The finding where the config's scale has another value of a setting than the claim."""
+def require_setting(claim: Claim, context: Context, setting: str, scale: str) -> None:
+    """Raise a finding where the config's scale has another value of a setting than the claim.
+
+    Raises
+    ------
+    MissingError
+        With the value that the config would need.
+    """
     if not setting:
-        return None
+        return
     has = getattr(context.results.study.protocols[scale], setting)
     if has == claim.number():
-        return None
-    return found(
-        NOT_RUN,
+        return
+    says = (
         f"The config's scale {scale} has {setting} {has:g}, the claim {claim.number():g}, so its "
-        "runs are of another protocol.",
-        settles=f"protocols.{scale}.{setting}: {claim.number():g} in the config",
+        "runs are of another protocol."
     )
+    settles = f"protocols.{scale}.{setting}: {claim.number():g} in the config"
+    raise MissingError(found(NOT_RUN, says, settles=settles))

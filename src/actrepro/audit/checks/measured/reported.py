@@ -1,21 +1,22 @@
-"""Printed numbers against the same measurement in runs of this program.
+"""Printed numbers beside the same measurement in runs of this program.
 
-The stated rule for a loss or an accuracy: it is supported where the run's mean and the
-printed one differ by no more than two standard errors of the difference, or by no more
-than the row's tolerance, whichever is larger; else contradicted.
+A loss or an accuracy is supported where the runs' mean and the printed one differ by no
+more than two standard errors of the difference, or by no more than the row's tolerance,
+whichever is larger; else it is contradicted.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
 import scipy.stats
 
 from actrepro.audit.claims import Claim
-from actrepro.audit.compared import own_results
+from actrepro.audit.compared import LOSS, own_results, place_of, usable, whole_loss
 from actrepro.audit.findings import (
     CONTRADICTED,
     INCONCLUSIVE,
@@ -24,27 +25,20 @@ from actrepro.audit.findings import (
     Finding,
     Number,
     found,
-    upheld,
 )
 from actrepro.audit.printed import (
-    RANGE,
     Printed,
     as_printed,
-    joined,
     look_up,
     look_up_one,
     measured,
     rows_of,
-    span,
-    values_of,
 )
 from actrepro.audit.registry import Context, check
 from actrepro.audit.results import ModelResults
 from actrepro.audit.words import gates_of, seeds_told
-from actrepro.predict.store import FINAL
 from actrepro.results.verdicts import MOST_SEEDS
 
-LOSS = "loss.all"
 # The earlier study's accuracies are of the last character of 1,000 windows.
 ACCURACY = "accuracy.last"
 SAMPLES = 1000
@@ -52,14 +46,27 @@ SAMPLES = 1000
 RUNS = 3
 # Of a spread: its interval's high end over its low end, from which on it says little.
 WIDEST = 3.0
-# Prediction differences in words, by the first part of their names.
-MEASURES = {"tv": "total variation", "churn": "churn", "srpd": "symmetric relative difference"}
 
 
-def _no_number(claim: Claim, context: Context, activation: str) -> Finding:
-    """The finding where a cell has no run that can be compared."""
-    why = f"no run with {activation} can be compared"
-    return context.results.without(claim.scale or "", claim.model or "", why)
+@dataclass(frozen=True)
+class _Distance:
+    """The distance of a cell's number from the printed one, and what is allowed."""
+
+    apart: float
+    allowed: float
+    says: str
+    numbers: tuple[Number, ...]
+
+    @property
+    def agrees(self) -> bool:
+        return self.apart <= self.allowed
+
+
+def _all_agree(distances: Iterable[_Distance], stated: Printed) -> Finding:
+    """Return *supported* where all cells agree; else *contradicted*, those that do not first."""
+    ordered = sorted(distances, key=lambda one: one.agrees)
+    evidence = tuple(Evidence(one.says, one.numbers, rows_of([stated])) for one in ordered)
+    return Finding(SUPPORTED if ordered[0].agrees else CONTRADICTED, evidence)
 
 
 @check
@@ -71,12 +78,11 @@ def loss_is(
     printed: str = "value",
     activation: str | None = None,
 ) -> Finding:
-    """Whether a printed validation loss is that of own runs, on the same text.
+    """Compare a printed validation loss with that of own runs on the same text.
 
-    The earlier study scored the whole validation text; the runs' loss on it is the mean of
-    their loss on the test half and on the history's windows of the selection half. The
-    standard error is that of the runs (seeds and text; the windows' is that of the test
-    half, scaled to their length), in quadrature with the printed mean's.
+    That is the whole validation text (`compared.whole_loss`). The standard error is that of
+    the runs (seeds and text; the windows' is that of the test half, scaled to their length),
+    in quadrature with the printed mean's.
 
     Parameters
     ----------
@@ -87,39 +93,31 @@ def loss_is(
     """
     names = (activation,) if activation else claim.activations
     model = own_results(claim, context, names)
-    if isinstance(model, Finding):
-        return model
-    stated = look_up(claim, context, printed)
-    error = _printed_error(claim, printed)
-    findings = []
-    for name in names:
-        own, selection = model.score(name, LOSS), model.at_the_end(name, "selection_loss")
-        if own is None or not selection:
-            return _no_number(claim, context, name)
-        whole = _on_the_whole(own, selection)
+    stated, error = look_up(claim, context, printed), _printed_error(claim, printed)
+
+    def distance(name: str) -> _Distance:
+        whole, own, selection = whole_loss(context, place_of(claim), name)
         halves = math.hypot(_error(model, name, LOSS), _error_of_windows(model, name)) / 2
         allowed = max(2 * math.hypot(error, halves), within)
         last = model.score(name, "loss.last")
         aside = "" if last is None else f", {last.value:.3f} at last positions"
+        apart = abs(whole - stated.value)
         says = (
             f"{name}: own runs {_interval(own)} on the test half{aside}; {_mean(selection):.3f} on "
             f"the selection half, {whole:.3f} on both; {as_printed(stated.value)} is printed, "
-            f"apart {abs(whole - stated.value):.4f}, allowed {allowed:.4f}."
+            f"apart {apart:.4f}, allowed {allowed:.4f}."
         )
         numbers = (own, *selection, *(() if last is None else (last,)))
-        findings.append(
-            (abs(whole - stated.value) <= allowed, Evidence(says, numbers, rows_of([stated])))
-        )
-    return _all_of(findings)
+        return _Distance(apart, allowed, says, numbers)
 
-
-def _on_the_whole(test: Number, selection: Sequence[Number]) -> float:
-    """A cell's loss on the whole validation text, whose halves are of one length."""
-    return (test.value + _mean(selection)) / 2
+    return _all_agree(map(distance, names), stated)
 
 
 def _error_of_windows(model: ModelResults, activation: str) -> float:
-    """Standard error of a mean over the history's windows: the test text's, for their length."""
+    """Return the standard error of a mean over the history's windows.
+
+    It is the test text's, scaled to their length.
+    """
     protocol = model.stats["protocol"]
     characters = protocol["history_windows"] * protocol["context"]
     scale = math.sqrt(model.stats["evaluation"]["characters"] / characters)
@@ -130,22 +128,18 @@ def _error_of_windows(model: ModelResults, activation: str) -> float:
 def train_loss_is(
     claim: Claim, context: Context, *, within: float, printed: str = "value"
 ) -> Finding:
-    """Whether a printed loss on training text is that of own runs at their last step.
+    """Compare a printed loss on training text with that of own runs at their last step.
 
     Theirs is on the history's fixed windows of training text, whose standard error is that
     of the test text scaled to the windows' length; the rule is that of `loss_is`. Without a
     printed mean, `printed` names the runs.
     """
     model = own_results(claim, context, claim.activations)
-    if isinstance(model, Finding):
-        return model
-    stated = look_up(claim, context, printed)
-    error = _printed_error(claim, "value")
-    findings = []
-    for name in claim.activations:
-        own = model.at_the_end(name, "train_loss")
-        if not own:
-            return _no_number(claim, context, name)
+    stated, error = look_up(claim, context, printed), _printed_error(claim, "value")
+
+    def distance(name: str) -> _Distance:
+        ends = model.at_the_end(name, "train_loss") or None
+        own = usable(context, place_of(claim), name, ends)
         apart = abs(_mean(own) - stated.mean)
         allowed = max(2 * math.hypot(error, _error_of_windows(model, name)), within)
         says = (
@@ -153,8 +147,9 @@ def train_loss_is(
             f"training text; {_mean_told(stated)} is printed, apart {apart:.4f}, allowed "
             f"{allowed:.4f}."
         )
-        findings.append((apart <= allowed, Evidence(says, tuple(own), rows_of([stated]))))
-    return _all_of(findings)
+        return _Distance(apart, allowed, says, tuple(own))
+
+    return _all_agree(map(distance, claim.activations), stated)
 
 
 def _mean_told(stated: Printed) -> str:
@@ -162,7 +157,7 @@ def _mean_told(stated: Printed) -> str:
 
 
 def _printed_error(claim: Claim, printed: str) -> float:
-    """Standard error of a printed mean: from its runs, or its spread with divisor n of `RUNS`."""
+    """Return a printed mean's standard error: from its runs, or its spread with divisor n."""
     if printed != "value":
         return 0.0
     if "runs" in claim.printed:
@@ -173,7 +168,7 @@ def _printed_error(claim: Claim, printed: str) -> float:
 
 
 def _error(model: ModelResults, activation: str, measure: str) -> float:
-    """Standard error of a cell's mean; 0 with one seed, which has none."""
+    """Return the standard error of a cell's mean; 0 with one seed, which has none."""
     return float(model.cell(activation)["metrics"][measure]["standard_error"] or 0.0)
 
 
@@ -188,13 +183,6 @@ def _in_percent(share: float) -> str:
     return f"{100 * share:.1f}%"
 
 
-def _all_of(findings: Sequence[tuple[bool, Evidence]]) -> Finding:
-    """Supported where everything agrees; else contradicted, with what does not first."""
-    agrees = all(one for one, _ in findings)
-    ordered = sorted(findings, key=lambda one: one[0])
-    return Finding(SUPPORTED if agrees else CONTRADICTED, tuple(one for _, one in ordered))
-
-
 @check
 def accuracy_is(
     claim: Claim,
@@ -204,7 +192,7 @@ def accuracy_is(
     printed: str = "value",
     activation: str | None = None,
 ) -> Finding:
-    """Whether a printed accuracy, in percent, is that of own runs at last positions.
+    """Compare a printed accuracy, in percent, with that of own runs at last positions.
 
     Both are shares of 1,000 samples, the printed one of 1,000 per run: binomial errors,
     in quadrature with the runs' own between seeds. `within` is in percentage points. A
@@ -212,15 +200,11 @@ def accuracy_is(
     """
     names = (activation,) if activation else claim.activations
     model = own_results(claim, context, names)
-    if isinstance(model, Finding):
-        return model
     stated = look_up(claim, context, printed)
     count = len(claim.printed.get("runs", ())) or RUNS
-    findings = []
-    for name in names:
-        own = model.score(name, ACCURACY)
-        if own is None:
-            return _no_number(claim, context, name)
+
+    def distance(name: str) -> _Distance:
+        own = usable(context, place_of(claim), name, model.score(name, ACCURACY))
         mine = 100 * own.value
         nearest = min(max(mine, stated.low), stated.high)
         errors = (
@@ -228,76 +212,23 @@ def accuracy_is(
             _binomial_error(nearest, SAMPLES * count),
             100 * _error(model, name, ACCURACY),
         )
-        allowed = max(2 * math.hypot(*errors), within)
+        apart, allowed = abs(mine - nearest), max(2 * math.hypot(*errors), within)
         everywhere = model.score(name, "accuracy.all")
         aside = "" if everywhere is None else f", {100 * everywhere.value:.1f}% at all positions"
         says = (
             f"{name}: own runs {_interval(own, _in_percent)} at the last of {SAMPLES:,} windows"
-            f"{aside}; {as_printed(nearest)}% is printed, apart {abs(mine - nearest):.1f} points, "
+            f"{aside}; {as_printed(nearest)}% is printed, apart {apart:.1f} points, "
             f"allowed {allowed:.1f}."
         )
         numbers = (own, *(() if everywhere is None else (everywhere,)))
-        findings.append(
-            (abs(mine - nearest) <= allowed, Evidence(says, numbers, rows_of([stated])))
-        )
-    return _all_of(findings)
+        return _Distance(apart, allowed, says, numbers)
+
+    return _all_agree(map(distance, names), stated)
 
 
 def _binomial_error(percent: float, samples: int) -> float:
-    """Standard error of a share of so many samples, in percentage points."""
+    """Return the standard error of a share of some samples, in percentage points."""
     return math.sqrt(max(percent * (100 - percent), 0.0) / samples)
-
-
-@check
-def initial_loss(
-    claim: Claim, context: Context, *, within: float, printed: Sequence[str] = ("low", "high")
-) -> Finding:
-    """Whether the loss before training is as printed: what the gate *initial_loss* measured."""
-    model = own_results(claim, context, claim.activations)
-    if isinstance(model, Finding):
-        return model
-    stated = joined(claim, context, printed)
-    of = values_of(stated)
-    findings = []
-    for name in claim.activations:
-        gate = model.cell(name)["gates"]["initial_loss"]["measured"]
-        if gate is None or gate["loss"] is None:
-            return _no_number(claim, context, name)
-        key = f"rules.{FINAL}.cells.{name}.gates.initial_loss.measured.loss"
-        own = Number(gate["loss"], model.file, key)
-        apart = max(min(of) - own.value, own.value - max(of), 0.0)
-        says = (
-            f"{name}: {own.value:.3f} nats before the first step, where equal odds for all symbols "
-            f"have {gate['ln_symbols']:.3f}; {span(of)} is printed, allowed {within:g} beyond."
-        )
-        findings.append((apart <= within, Evidence(says, (own,), rows_of(stated))))
-    return _all_of(findings)
-
-
-@check
-def loss_range(claim: Claim, context: Context, *, within: float) -> Finding:
-    """Whether the activations' mean losses run from `low` to `high`, on the whole text.
-
-    The whole validation text is taken as `loss_is` takes it.
-    """
-    model = own_results(claim, context, claim.activations)
-    if isinstance(model, Finding):
-        return model
-    losses, numbers = [], []
-    for name in claim.activations:
-        one, selection = model.score(name, LOSS), model.at_the_end(name, "selection_loss")
-        if one is None or not selection:
-            return _no_number(claim, context, name)
-        losses.append(_on_the_whole(one, selection))
-        numbers += [one, *selection]
-    ends = min(losses), max(losses)
-    stated = look_up(claim, context, RANGE)
-    apart = max(abs(ends[0] - stated.low), abs(ends[1] - stated.high))
-    says = (
-        f"Own runs' mean losses go from {ends[0]:.3f} to {ends[1]:.3f} on the whole validation "
-        f"text; {stated.told()} is printed, allowed {within:g} at either end."
-    )
-    return upheld(apart <= within, says, *numbers)
 
 
 @check
@@ -306,11 +237,10 @@ def spread_is(
     context: Context,
     *,
     measure: str = LOSS,
-    printed: str = "value",
-    runs: int = 3,
+    runs: int,
     factor: float = 1.0,
 ) -> Finding:
-    """Whether a printed standard deviation between runs is that of own runs.
+    """Compare a printed standard deviation between runs with that of own runs.
 
     Held against the χ² interval of the runs' own, s √((n − 1) / χ²) at the study's
     confidence. Outside is contradicted. Inside is supported only where the interval's
@@ -325,22 +255,20 @@ def spread_is(
         Times the printed number is the measure's unit.
     """
     model = own_results(claim, context, claim.activations)
-    if isinstance(model, Finding):
-        return model
     confidence = float(model.stats["confidence"])
-    stated = look_up_one(claim, context, printed)
+    stated = look_up_one(claim, context, "value")
     value = factor * stated.value * math.sqrt(runs / (runs - 1))
     findings = []
     for name in claim.activations:
-        own = _deviation(model, name, measure, confidence)
-        if own is None or own.low is None or own.high is None:
-            return _no_number(claim, context, name)
+        own, low, high = usable(
+            context, place_of(claim), name, _deviation(model, name, measure, confidence)
+        )
         says = (
-            f"{name}: own standard deviation {measured(own.value)} ({measured(own.low)} to "
-            f"{measured(own.high)}, {own.n} seeds); the printed {as_printed(stated.value)} is "
+            f"{name}: own standard deviation {measured(own.value)} ({measured(low)} to "
+            f"{measured(high)}, {own.n} seeds); the printed {as_printed(stated.value)} is "
             f"{measured(value)} with divisor n − 1."
         )
-        inside, narrow = own.low <= value <= own.high, own.high <= WIDEST * own.low
+        inside, narrow = low <= value <= high, high <= WIDEST * low
         verdict = (SUPPORTED if narrow else INCONCLUSIVE) if inside else CONTRADICTED
         seeds = _seeds_for_spread(confidence)
         settles = f"{seeds} seeds" if verdict == INCONCLUSIVE else ""
@@ -350,24 +278,25 @@ def spread_is(
 
 def _deviation(
     model: ModelResults, activation: str, measure: str, confidence: float
-) -> Number | None:
+) -> tuple[Number, float, float] | None:
     mean = model.score(activation, measure)
     if mean is None or mean.n is None or mean.n < 2:
         return None
     s, freedom = float(model.cell(activation)["metrics"][measure]["sd"]), mean.n - 1
     low, high = (s * root for root in _chi_square_ends(freedom, confidence))
-    return Number(s, mean.file, f"{mean.key}.sd", measure, mean.n, low, high, mean.failed_gates)
+    key, gates = f"{mean.key}.sd", mean.failed_gates
+    return Number(s, mean.file, key, measure, mean.n, low, high, gates), low, high
 
 
 def _chi_square_ends(freedom: int, confidence: float) -> tuple[float, float]:
-    """What a standard deviation is multiplied by at its interval's ends."""
+    """Return the factors from a standard deviation to its interval's ends."""
     ends = scipy.stats.chi2.ppf([(1 + confidence) / 2, (1 - confidence) / 2], freedom)
     low, high = np.sqrt(freedom / ends)
     return float(low), float(high)
 
 
 def _seeds_for_spread(confidence: float) -> int:
-    """Fewest seeds whose interval of a deviation is narrow enough to say something."""
+    """Return the fewest seeds whose interval of a deviation is narrow enough to tell."""
     for n in range(2, MOST_SEEDS + 1):
         low, high = _chi_square_ends(n - 1, confidence)
         if high <= WIDEST * low:
@@ -376,7 +305,7 @@ def _seeds_for_spread(confidence: float) -> int:
 
 
 def _gravest(findings: Sequence[Finding]) -> Finding:
-    """One finding of several activations': the gravest verdict, and what all of them found."""
+    """Join the findings of several activations: the gravest verdict, and all evidence."""
     order = [CONTRADICTED, INCONCLUSIVE, SUPPORTED]
     ranked = sorted(findings, key=lambda one: order.index(one.verdict))
     evidence = tuple(one for finding in ranked for one in finding.evidence)
@@ -384,23 +313,17 @@ def _gravest(findings: Sequence[Finding]) -> Finding:
 
 
 @check
-def loss_rank(
-    claim: Claim, context: Context, *, among: Sequence[str], printed: str = "value"
-) -> Finding:
-    """Whether an activation's loss has this place, lowest first, among several in own runs.
+def loss_rank(claim: Claim, context: Context, *, among: Sequence[str]) -> Finding:
+    """Judge the place of an activation's loss, lowest first, among several in own runs.
 
     A place holds where each contrast that decides it has an interval on one side of 0.
     """
     model = own_results(claim, context, among)
-    if isinstance(model, Finding):
-        return model
-    mine, rank = claim.activations[0], int(look_up_one(claim, context, printed).value)
+    mine, rank = claim.activations[0], int(claim.number())
     pairs: dict[str, tuple[Number, int | None]] = {}
     for other in among:
         if other != mine:
-            number = model.contrast(LOSS, mine, other)
-            if number is None:
-                return _no_number(claim, context, other)
+            number = usable(context, place_of(claim), other, model.contrast(LOSS, mine, other))
             needed = model.all_of_contrast(LOSS, mine, other).get("seeds_to_settle") or {}
             pairs[other] = number, needed.get("different")
     surely_below = sum(n.low is not None and n.low > 0 for n, _ in pairs.values())
@@ -423,7 +346,7 @@ def loss_rank(
 
 
 def _most_seeds(seeds: Sequence[int | None]) -> str:
-    """The seeds that settle all of several contrasts."""
+    """Return the seeds that settle all of several contrasts."""
     known = [one for one in seeds if one is not None]
     return seeds_told(max(known) if known and len(known) == len(seeds) else None)
 

@@ -7,10 +7,19 @@ from dataclasses import replace
 from typing import Any
 
 from actrepro.audit.claims import Claim
-from actrepro.audit.findings import NOT_TESTABLE, Evidence, Finding, decisive, found
+from actrepro.audit.findings import (
+    INCONCLUSIVE,
+    NOT_TESTABLE,
+    SUPPORTED,
+    Evidence,
+    Finding,
+    decisive,
+    found,
+)
 from actrepro.audit.registry import Context, check, put
 from actrepro.audit.words import place
 from actrepro.core.errors import ActreproError
+from actrepro.core.formats import counted
 
 
 @check
@@ -38,3 +47,19 @@ def _of_row(claim: Claim, context: Context) -> Finding:
 def not_testable(claim: Claim, context: Context, *, why: str) -> Finding:
     """That nothing here would tell a part of the claim, whose other checks can refute it."""
     return found(NOT_TESTABLE, why)
+
+
+@check
+def no_pairs_to_spread(
+    claim: Claim, context: Context, *, runs: int, claimed: bool = False
+) -> Finding:
+    """That a mean over pairs of few runs has no printed spread, so that it shows no order.
+
+    Supported where that there are too few is what is `claimed`, else inconclusive.
+    """
+    pairs = counted(runs * (runs - 1) // 2, "pair")
+    says = f"{runs} runs have {pairs}, and only the mean is printed: no spread and no test of it."
+    if claimed:
+        return found(SUPPORTED, says)
+    needed = f"more than {runs} seeds, with the difference of every pair"
+    return found(INCONCLUSIVE, says, settles=needed)

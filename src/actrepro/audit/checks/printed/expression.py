@@ -4,8 +4,11 @@ Names in an expression are keys of the claim's printed numbers, or of `of`, whic
 numbers: those of another row (`row` or `row.key`), of `facts.json` (`facts.corpus.symbols`),
 of a control (`control.no_dropout.rise` with its mistake, `honest.no_dropout.rise`
 without), or of own runs: `cells.MEASURE` for each of the claim's activations, and
-`cells.SCALE/MODEL.MEASURE` or `cells.SCALE/MODEL/ACTIVATION.MEASURE` for other cells. A list
-of references is a list of numbers.
+`cells.SCALE/MODEL.MEASURE` or `cells.SCALE/MODEL/ACTIVATION.MEASURE` for other cells;
+`whole.loss` for their losses on the whole validation text; and `stats.KEYS` or
+`stats.SCALE/MODEL:KEYS` for entries of `stats.json`. KEYS have slashes between them: `*` is
+each of the claim's activations, `name=value` each entry of a list that has this value, and
+of `a|b` the first that is there counts. A list of references is a list of numbers.
 
 Two numbers agree where rounding explains their distance: half a unit of the last printed
 digit of each. Where the table gives a tolerance (`within`), that counts instead.
@@ -19,10 +22,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from actrepro.audit.checks.measured.artefacts import undecided
 from actrepro.audit.claims import Claim
-from actrepro.audit.compared import cell
+from actrepro.audit.compared import cell, own_results, place_of, usable, whole_loss
 from actrepro.audit.expressions import Expression, Value, flat, lifted
 from actrepro.audit.findings import (
     ARTEFACT,
@@ -30,6 +34,7 @@ from actrepro.audit.findings import (
     IMPOSSIBLE,
     SUPPORTED,
     Finding,
+    MissingError,
     Number,
     found,
 )
@@ -41,6 +46,7 @@ from actrepro.audit.printed import (
     look_up,
     rows_of,
     shown,
+    span,
 )
 from actrepro.audit.registry import Context, check
 from actrepro.core.errors import ActreproError
@@ -52,58 +58,115 @@ Order = Sequence[Sequence[str]]
 UNDECIDED = "undecided"
 # The pairs that break an order and are listed.
 MOST_LISTED = 3
+# The measured numbers of one name that are written out.
+MOST_WRITTEN = 6
+# In a reference to `stats.json`: each of the claim's activations.
+EACH = "*"
+# An expression within a sentence.
+_EMBEDDED = re.compile(r"\{(.+?)\}")
 
 
-class _MissingError(Exception):
-    """A number that has not been made, with the finding that says so."""
-
-    def __init__(self, finding: Finding) -> None:
-        self.finding = finding
+# The values that a reference stands for, and the numbers that they are made of.
+Found = tuple[list[float], list[Number]]
 
 
-def _fact(claim: Claim, context: Context, key: str) -> list[Number]:
-    fact = context.results.number_of_facts(*key.split("."))
-    if fact is None:
-        raise _MissingError(context.results.without_facts(*key.split(".")))
-    return [fact]
+def _as_they_are(numbers: list[Number]) -> Found:
+    return [one.value for one in numbers], numbers
 
 
-def _side(claim: Claim, context: Context, key: str, side: str) -> list[Number]:
+def _fact(claim: Claim, context: Context, key: str) -> Found:
+    return _as_they_are([context.results.number_of_facts(*key.split("."))])
+
+
+def _side(claim: Claim, context: Context, key: str, side: str) -> Found:
     control, _, quantity = key.partition(".")
     if control not in context.results.controls:
-        raise _MissingError(context.results.without_control(control))
+        raise MissingError(context.results.without_control(control))
     number = context.results.control(control, quantity, side)
     if number is None:
         says = f"Undefined in control {control}: {quantity}."
-        raise _MissingError(undecided(claim, context, says))
-    return [number]
+        raise MissingError(undecided(claim, context, says))
+    return _as_they_are([number])
 
 
-def _cells(claim: Claim, context: Context, key: str) -> list[Number]:
+def _cells(claim: Claim, context: Context, key: str) -> Found:
     place, slash, rest = key.rpartition("/")
     name, _, measure = rest.partition(".") if slash else ("", "", key)
-    where = cell(claim, f"{place}/{name}") if slash else cell(claim, claim.model or "")
+    where = cell(claim, f"{place}/{name}" if slash else claim.model or "")
     names = where.activations or claim.activations
     model = context.results.having(*where.place, names)
-    if isinstance(model, Finding):
-        raise _MissingError(model)
-    numbers = []
-    for activation in names:
-        number = model.number(activation, measure)
-        if number is None:
-            why = f"no runs with {activation} can be compared"
-            raise _MissingError(context.results.without(*where.place, why=why))
-        numbers.append(number)
-    return numbers
+    numbers = [usable(context, where.place, name, model.number(name, measure)) for name in names]
+    return _as_they_are(numbers)
+
+
+def _whole(claim: Claim, context: Context, key: str) -> Found:
+    own_results(claim, context, claim.activations)
+    losses = [whole_loss(context, place_of(claim), name) for name in claim.activations]
+    numbers = [one for _, test, selection in losses for one in (test, *selection)]
+    return [value for value, _, _ in losses], numbers
+
+
+def _stats(claim: Claim, context: Context, key: str) -> Found:
+    place, _, path = key.rpartition(":")
+    where = cell(claim, place or claim.model or "")
+    model = context.results.having(*where.place, where.activations)
+    keys = path.split("/")
+    entries = list(_entries(model.stats, keys, where.activations or model.activations))
+    known = [(key, entry) for key, entry in entries if entry is not None]
+    if not known or (EACH in keys and len(known) < len(entries)):
+        raise MissingError(context.results.without(*where.place, why=f"it does not have {path}"))
+    return _as_they_are([_number(entry, model.file, key) for key, entry in known])
+
+
+def _entries(value: Any, keys: Sequence[str], names: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """Yield what keys lead to in nested results, each entry with its own key."""
+    if not keys or value is None:
+        yield "", value
+        return
+    first, rest = keys[0], keys[1:]
+    for place, entry in _step(value, first, names):
+        for key, found_ in _entries(entry, rest, names):
+            yield f"{place}.{key}".rstrip("."), found_
+
+
+def _step(value: Any, key: str, names: Sequence[str]) -> Iterator[tuple[str | int, Any]]:
+    name, equals_, wanted = key.partition("=")
+    if equals_:
+        for place, entry in enumerate(value):
+            if entry[name] == wanted and entry.get("activation", names[0]) in names:
+                yield place, entry
+    elif key == EACH:
+        yield from ((name, value[name]) for name in names)
+    else:
+        known = next((one for one in key.split("|") if value.get(one) is not None), key)
+        yield known, value.get(known)
+
+
+def _number(entry: Any, file: str, key: str) -> Number:
+    if not isinstance(entry, Mapping):
+        return Number(float(entry), file, key)
+    low, high = entry["interval"] or (None, None)
+    return Number(entry["value"], file, key, n=entry["n"], low=low, high=high)
 
 
 # Where numbers of results are found, by the first word of a reference to them.
-_SOURCES: Mapping[str, Callable[[Claim, Context, str], list[Number]]] = {
+_SOURCES: Mapping[str, Callable[[Claim, Context, str], Found]] = {
     "facts": _fact,
     "control": partial(_side, side="control"),
     "honest": partial(_side, side="honest"),
     "cells": _cells,
+    "whole": _whole,
+    "stats": _stats,
 }
+
+
+def _written(part: Printed) -> list[str]:
+    """Write numbers that a name stands for; of many measured ones, the least and the greatest."""
+    if part.half:
+        return [as_printed(value) for value in part.values]
+    if len(part.values) > MOST_WRITTEN:
+        return [span(part.values, shown)]
+    return [shown(value) for value in part.values]
 
 
 @dataclass
@@ -138,9 +201,9 @@ class Numbers:
     def _one(self, name: str, reference: Reference) -> Printed:
         source, _, key = str(reference).partition(".")
         if key and source in _SOURCES:
-            numbers = _SOURCES[source](self.claim, self.context, key)
+            values, numbers = _SOURCES[source](self.claim, self.context, key)
             self.measured += numbers
-            return Printed(tuple(number.value for number in numbers), 0.0)
+            return Printed(tuple(values), 0.0)
         digits = self.digits.get(name) if isinstance(self.digits, Mapping) else self.digits
         return look_up(self.claim, self.context, reference, digits)
 
@@ -173,12 +236,16 @@ class Numbers:
                     if part.half:
                         yield (name, place, index), part.half
 
-    def words(self) -> dict[str, str]:
-        """Return each name's numbers, as an expression shows them."""
+    def words(self) -> dict[str, list[str]]:
+        """Return each name's numbers, as sentences write them."""
         return {
-            name: ", ".join(as_printed(value) for part in parts for value in part.values)
+            name: [word for part in parts for word in _written(part)]
             for name, parts in self.parts.items()
         }
+
+    def written(self, expression: Expression) -> str:
+        """Return an expression with its numbers."""
+        return expression.written({name: ", ".join(one) for name, one in self.words().items()})
 
     def difference(self, a: Expression, b: Expression) -> tuple[list[float], list[float]]:
         """Return a − b, element by element, and how far rounding of every number can move it.
@@ -204,17 +271,24 @@ class Numbers:
                 slack[index] += max(abs(up[index] - middle), abs(down[index] - middle))
         return centre, slack
 
+    def filled(self, text: str) -> str:
+        """Return a sentence with the values of the expressions that it has in braces."""
+
+        def value(match: re.Match[str]) -> str:
+            found = self.expression(match[1]).value(self.values())
+            return listed([shown(one) for one in flat(found)])
+
+        return _EMBEDDED.sub(value, text)
+
     def said(self, expression: Expression) -> str:
         """Return an expression with its numbers, and what it comes to."""
-        written = expression.written(self.words())
+        if expression.text in self.parts:
+            return listed(self.words()[expression.text])
+        written = self.written(expression)
         values = list(flat(expression.value(self.values())))
-        value = listed([shown(one) for one in values])
-        plain = listed([as_printed(one) for one in values])
-        return (
-            plain
-            if written in (plain, ", ".join(map(as_printed, values)))
-            else (f"{written} = {value}")
-        )
+        if written == ", ".join(map(as_printed, values)):
+            return written
+        return f"{written} = {listed([shown(one) for one in values])}"
 
 
 def _allowed(numbers: Numbers, within: str | float | None) -> float | None:
@@ -228,8 +302,8 @@ def _finding(
     numbers: Numbers, holds: bool, says: str, otherwise: str, note: str, settles: str = ""
 ) -> Finding:
     verdict = SUPPORTED if holds else otherwise
-    says = f"{says}. {note}".rstrip()
-    remedy = "" if holds else settles
+    says = f"{says}. {numbers.filled(note)}".rstrip()
+    remedy = "" if holds else numbers.filled(settles)
     return found(verdict, says, *numbers.measured, settles=remedy, rows=numbers.rows)
 
 
@@ -266,16 +340,13 @@ def equals(
     otherwise
         The verdict where they differ.
     note
-        A sentence to be added to the evidence.
+        A sentence that is added to the evidence, with expressions in braces.
     """
-    try:
-        numbers = Numbers(claim, context, of or {}, digits)
-        stated = numbers.expression(printed)
-        ways = [is_] if isinstance(is_, str | int | float) else list(is_)
-        expressions = [numbers.expression(way) for way in ways]
-        allowed = _allowed(numbers, within)
-    except _MissingError as missing:
-        return missing.finding
+    numbers = Numbers(claim, context, of or {}, digits)
+    stated = numbers.expression(printed)
+    ways = [is_] if isinstance(is_, str | int | float) else list(is_)
+    expressions = [numbers.expression(way) for way in ways]
+    allowed = _allowed(numbers, within)
     fits = [_agree(numbers, one, stated, allowed, factor) for one in expressions]
     said = "; ".join(numbers.said(one) for one in expressions)
     says = f"{said}; {numbers.said(stated)} {_verb(numbers, stated)} printed"
@@ -322,8 +393,8 @@ def at_most(
     """Whether a printed number is at most, and at least, what expressions give.
 
     A list must keep to the bounds with every number. `most` or `least` is needed, and
-    `settles` says what would settle what is otherwise inconclusive; the other parameters are
-    those of `equals`.
+    `settles` says what would settle what is otherwise inconclusive; the other
+    parameters are those of `equals`.
 
     Raises
     ------
@@ -332,17 +403,14 @@ def at_most(
     """
     if most is None and least is None:
         raise ActreproError(f"claim {claim.id}: at_most needs most, least, or both; found neither")
-    try:
-        numbers = Numbers(claim, context, of or {}, digits)
-        stated = numbers.expression(printed)
-        bounds = [
-            (sign, numbers.expression(bound))
-            for sign, bound in ((1, most), (-1, least))
-            if bound is not None
-        ]
-        allowed = _allowed(numbers, within)
-    except _MissingError as missing:
-        return missing.finding
+    numbers = Numbers(claim, context, of or {}, digits)
+    stated = numbers.expression(printed)
+    bounds = [
+        (sign, numbers.expression(bound))
+        for sign, bound in ((1, most), (-1, least))
+        if bound is not None
+    ]
+    allowed = _allowed(numbers, within)
     holds = True
     for sign, bound in bounds:
         centre, slack = numbers.difference(stated, bound)
@@ -374,13 +442,10 @@ def artefact_where(
     otherwise
         The verdict where it does not hold. *undecided* leaves it to the row's own runs.
     """
-    try:
-        numbers = Numbers(claim, context, of)
-        comparison = numbers.expression(that)
-    except _MissingError as missing:
-        return missing.finding
+    numbers = Numbers(claim, context, of)
+    comparison = numbers.expression(that)
     holds = bool(comparison.value(numbers.values()))
-    says = f"{note} {comparison.written(numbers.words())}: this {'holds' if holds else 'fails'}."
+    says = f"{note} {numbers.written(comparison)}: this {'holds' if holds else 'fails'}."
     says = says.strip()
     if holds or otherwise != UNDECIDED:
         verdict = ARTEFACT if holds else otherwise
