@@ -113,7 +113,7 @@ def test_no_row_is_told_as_another_is() -> None:
         ([row(says="short")], "a-claim: says: String should have at least 10 characters"),
         ([row(checks=[])], "a-claim: checks: "),
         ([row(extra=1)], "a-claim: extra: Extra inputs are not permitted"),
-        ([row(), row()], "'a-claim' stands in the table twice"),
+        ([row(), row()], "'a-claim' is in the table twice"),
         ([row(origin={"document": "S9", "lines": "1"})], "is from S9, which documents.yaml does"),
     ],
 )

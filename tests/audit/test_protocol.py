@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from audit_fixture import CLAIMS
 
+import actrepro.audit.verdicts  # noqa: F401  # registers every check
 from actrepro.audit import paths as audit_paths
 from actrepro.audit.claims import FILES, Claim, Table, read_table, read_yaml
 from actrepro.audit.findings import Finding, decisive
@@ -36,7 +37,7 @@ FACTS: dict[str, Any] = {
         "convlm": {"attention": False, "convolution": True, "pooling": False},
     },
     "untrained": {"tinylstm": {"relu": 4.1, "gelu": 4.12}},
-    "optimiser": {"name": "AdamW", "weight_decay": 0.01},
+    "optimiser": {"weight_decay": 0.01},
     "corpus": {"characters": 1_115_394, "train": 1_003_854, "validation": 111_540, "symbols": 65},
 }
 Cells = Mapping[str, float]

@@ -1,7 +1,6 @@
 """The audit: a verdict on every claim of the earlier study, with the evidence for it.
 
-What was claimed stands in `resources/claims/`, each claim with the checks it is put to
-and the tolerance it is held to. A check is a function of
+The claims are in `resources/claims/`, each with its checks and tolerances. A check is a function of
 a claim and of results; it gives a verdict and its evidence. Nobody writes a verdict.
 """
 

@@ -1,4 +1,4 @@
-"""The table of claims: what five earlier documents said, and how each saying is checked."""
+"""The table of claims: statements of five earlier documents, and the checks of each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from actrepro.core.errors import ActreproError
 
-# What each kind of claim is about. Each has a file in `resources/claims/`, below.
+# The subject of each kind of claim. Each kind has a file in `resources/claims/`, below.
 KINDS = {
     "reported number": "a number that the earlier study printed",
     "comparison": "which of several does better, or by how much",
@@ -50,7 +50,7 @@ class _Part(BaseModel):
 
 
 class Origin(_Part):
-    """Where a claim stands: a document of `documents.yaml`, and its lines."""
+    """The origin of a claim: a document of `documents.yaml`, and its lines."""
 
     document: str
     lines: str
@@ -107,14 +107,14 @@ class Cited(_Part):
 
 
 class Claim(Cited):
-    """A row of the table: printed numbers, what is said with them, and its checks.
+    """A row of the table: printed numbers, a statement, and its checks.
 
     Attributes
     ----------
     says
-        What is claimed, in a sentence with the printed numbers.
+        The claim, in a sentence with the printed numbers.
     scale, model, activations
-        What it is about, where it is about one scale, one model, or some activations.
+        Its subject, where that is one scale, one model, or some activations.
     unit
         Of the printed numbers.
     checks
@@ -188,7 +188,7 @@ def read_table(folder: Path) -> Table:
         path = folder / file
         for claim in _rows(path, Claim, kind=kind):
             if claim.id in claims:
-                raise ActreproError(f"{path}: '{claim.id}' stands in the table twice")
+                raise ActreproError(f"{path}: '{claim.id}' is in the table twice")
             if claim.origin.document not in documents:
                 raise ActreproError(
                     f"{path}: '{claim.id}' is from {claim.origin.document}, which "
@@ -252,7 +252,7 @@ def _first(error: ValidationError) -> str:
 
 
 def read_yaml(path: Path) -> Any:
-    """What a YAML file of the table holds.
+    """Read a YAML file of the table.
 
     Raises
     ------

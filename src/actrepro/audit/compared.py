@@ -42,7 +42,7 @@ class Cell:
 
     @property
     def place(self) -> Place:
-        """Where its results are: scale and model."""
+        """Its scale and model."""
         return self.scale, self.model
 
 
@@ -62,7 +62,7 @@ class Compared:
     numbers: tuple[Number, ...]
 
     def at_level(self, family: int) -> tuple[float, float] | None:
-        """Its interval corrected for so many comparisons (Bonferroni).
+        """Return its interval corrected for a family of comparisons (Bonferroni).
 
         The interval of `stats.json`, stretched by the ratio of Student's quantiles:
         exact where it is over seeds, and too wide where it is over text as well.
@@ -79,10 +79,10 @@ class Compared:
         return value - stretch * (value - low), value + stretch * (high - value)
 
     def told_for_equivalence(self, family: int) -> str:
-        """With the interval that the test of equivalence uses, of 90% where it is one of one.
+        """Write it with the interval of the test of equivalence: 90% for a single comparison.
 
         It lies within the margin where both one-sided tests are significant, corrected for
-        so many comparisons (Schuirmann 1987).
+        the family of comparisons (Schuirmann 1987).
         """
         error, level = self.estimate.standard_error, alpha(self.confidence) / family
         if error is None:
@@ -93,12 +93,12 @@ class Compared:
         return f"{self.label} {signed(self.estimate.value)} ({confidence}% interval {bounds})"
 
     def shown_equivalent(self, family: int) -> bool:
-        """Whether it is shown to be within the margin, corrected for so many comparisons."""
+        """Return True if it is shown to be within the margin, corrected for the family."""
         p = self.p_equivalent
         return p is not None and p * family < alpha(self.confidence)
 
     def seeds(self, family: int) -> int:
-        """Fewest seeds that would settle it; one more than are looked for when none would."""
+        """Return the fewest seeds that would settle it; one beyond the search where none would."""
         if self.sd is None or self.margin is None:
             return MOST_SEEDS + 1
         level = alpha(self.confidence)
@@ -119,7 +119,7 @@ class Compared:
 def cell(claim: Claim, name: str, model: str | None = None) -> Cell:
     """The cell that a check names: `relu`, `charlm`, `full/charlm` or `full/charlm/relu`.
 
-    What is not named is the claim's.
+    Parts that are not named are the claim's.
 
     Raises
     ------
@@ -220,7 +220,7 @@ def activations_of(context: Context, one: Cell) -> tuple[str, ...]:
 
 
 def compare(context: Context, a: Cell, b: Cell, measure: str) -> Compared | None:
-    """The difference a − b in a measure at the final step; None where it cannot be had."""
+    """Return the difference a − b at the final step; None where it cannot be computed."""
     singles = len(a.activations) == len(b.activations) == 1
     if a.place == b.place and singles:
         return _contrast(context, a, b, measure)
@@ -228,7 +228,7 @@ def compare(context: Context, a: Cell, b: Cell, measure: str) -> Compared | None
 
 
 def average(parts: Sequence[Compared], label: str) -> Compared:
-    """The mean of several differences whose errors are independent, as those of models are."""
+    """Return the mean of several differences with independent errors, as those of models are."""
     errors = [one.estimate.standard_error for one in parts]
     value = math.fsum(one.estimate.value for one in parts) / len(parts)
     n = min(one.estimate.n for one in parts)
@@ -278,7 +278,7 @@ def _of_means(context: Context, a: Cell, b: Cell, measure: str) -> Compared | No
 def mean_of_cell(
     context: Context, one: Cell, measure: str
 ) -> tuple[Estimate, tuple[Number, ...]] | None:
-    """A cell's value, or the mean over its activations, and the numbers behind it.
+    """Return a cell's value, or the mean over its activations, and the numbers behind it.
 
     Activations share their seeds: the mean's error is taken for the mean of theirs, which
     it cannot exceed.
@@ -326,7 +326,7 @@ def relabelled(one: Compared, label: str) -> Compared:
 
 
 def measure_name(context: Context, place: Place, measure: str) -> str:
-    """A measure as `stats.json` calls it in words."""
+    """Return a measure's name in words, as in `stats.json`."""
     return name_in(context.results.models[place], measure)
 
 

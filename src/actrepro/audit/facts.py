@@ -1,4 +1,4 @@
-"""What follows from the program and a corpus alone, without any training: `facts.json`.
+"""Facts that follow from the program and a corpus alone, without training: `facts.json`.
 
 Parameter counts at every scale, the parts that models are made of, what activations
 do on a grid, and the sizes of the corpus. The audit holds printed claims against them.
@@ -22,18 +22,11 @@ from actrepro.config.protocol import Protocol
 from actrepro.config.study import Study
 from actrepro.core.files import write_json
 from actrepro.data.corpus import Corpus, load_corpus
-from actrepro.models import ModelSpec, build_from_protocol, count_parameters
+from actrepro.models import build_from_protocol, count_parameters
 from actrepro.models.activations import Activation, get_activation
-from actrepro.models.blocks import (
-    MLP,
-    Block,
-    CausalConvolution,
-    Decoder,
-    FusedAttention,
-    matched_width,
-)
+from actrepro.models.blocks import CausalConvolution, FusedAttention, matched_width
 from actrepro.models.zoo.charlm import SeparateAttention
-from actrepro.train.optimiser import WEIGHT_DECAY, AdamW
+from actrepro.train.optimiser import WEIGHT_DECAY
 
 # Where activations are shown: both joints of SmeLU (±β) for β = 0.5 and 1 are on it.
 GRID = [-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0]
@@ -75,26 +68,24 @@ def facts(study: Study, corpus: Corpus) -> dict[str, Any]:
     return {
         "parameters": parameter_counts(study),
         "sized_to_match": sized_to_match(),
-        "parameters_swiglu": swiglu_widths(_spec(protocol, "swiglu", len(corpus.symbols))),
         "parts": {
             name: parts(_asked_for_dropout(name, protocol, len(corpus.symbols)))
             for name in model_names()
         },
         "untrained": untrained_losses(protocol, audit.activations, corpus),
         "activations": activation_facts(),
-        "optimiser": {"name": AdamW.__name__, "weight_decay": WEIGHT_DECAY},
+        "optimiser": {"weight_decay": WEIGHT_DECAY},
         "corpus": {
             "characters": len(corpus.codes),
             "train": len(corpus.train),
             "validation": len(corpus.selection) + len(corpus.test),
             "symbols": len(corpus.symbols),
-            "sha256": corpus.sha256,
         },
     }
 
 
 def parameter_counts(study: Study) -> dict[str, dict[str, int]]:
-    """By scale and built-in model, its parameters with ReLU.
+    """Count the parameters with ReLU, by scale and built-in model.
 
     A scale whose corpus does not declare how many symbols it has is left out.
     """
@@ -120,42 +111,6 @@ def sized_to_match() -> list[str]:
     return [name for name, module in modules.items() if hasattr(module, matched_width.__name__)]
 
 
-def swiglu_widths(spec: ModelSpec) -> dict[str, int]:
-    """Parameters of CharLM with SwiGLU: its MLPs cut to match, or with their width kept.
-
-    A gated activation needs a second matrix in front of it. With the width kept at
-    4·d the model grows by that matrix and its biases in every layer.
-    """
-    # `Activated` cuts a gated width to two thirds: 6·d is what is cut to 4·d.
-    widths = {"cut_width": 4 * spec.width, "full_width": 6 * spec.width}
-    with torch.device("meta"):
-        return {
-            name: count_parameters(
-                Decoder(
-                    spec,
-                    [
-                        Block(spec.width, SeparateAttention(spec), MLP(spec, hidden))
-                        for _ in range(spec.layers)
-                    ],
-                    embedding_dropout=0.0,
-                )
-            )
-            for name, hidden in widths.items()
-        }
-
-
-def _spec(protocol: Protocol, activation: str, symbols: int) -> ModelSpec:
-    return ModelSpec(
-        layers=protocol.layers,
-        width=protocol.width,
-        heads=protocol.heads,
-        context=protocol.context,
-        dropout=protocol.dropout,
-        symbols=symbols,
-        activation=get_activation(activation),
-    )
-
-
 def _asked_for_dropout(name: str, protocol: Protocol, symbols: int) -> nn.Module:
     asked = protocol.for_model(name).model_copy(update={"dropout": ASKED_DROPOUT})
     with torch.device("meta"):
@@ -163,7 +118,7 @@ def _asked_for_dropout(name: str, protocol: Protocol, symbols: int) -> nn.Module
 
 
 def parts(model: nn.Module) -> dict[str, bool]:
-    """Which kinds of parts a model has, by a census of its modules."""
+    """Return the kinds of parts that a model has, by a census of its modules."""
     modules = list(model.modules())
     return {
         "attention": any(isinstance(one, ATTENTION) for one in modules),
@@ -184,10 +139,10 @@ def _drops(module: nn.Module) -> bool:
 def untrained_losses(
     protocol: Protocol, activations: tuple[str, ...], corpus: Corpus
 ) -> dict[str, dict[str, float]]:
-    """By model and activation, the loss before the first step, all from one seed's weights.
+    """Compute the loss before the first step by model and activation, from one seed's weights.
 
     Nats per character, on a few windows of the test half. The weights are equal,
-    so whatever differs between activations is the activation's own doing.
+    so any difference between activations comes from the activation itself.
     """
     inputs, targets = _windows(corpus, protocol.context)
     return {
@@ -225,9 +180,9 @@ def _loss(
 
 
 def activation_facts() -> dict[str, dict[str, Any]]:
-    """What each activation of one tensor does, in double precision.
+    """Return the behaviour of each activation of one tensor, in double precision.
 
-    By name: values `y` at `x`; whether a second evaluation gave the same; the jump of
+    By name: values `y` at `x`; True if a second evaluation gave the same; the jump of
     its value and of its slope at 0; how many numbers it learns; where it is least;
     its values far out on both sides; and where it lies farthest from ReLU.
     """

@@ -1,4 +1,4 @@
-"""What a check finds: a verdict and its evidence; and what several checks find together."""
+"""Findings of checks: a verdict and its evidence."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NOT_RUN = "not run"
 NOT_TESTABLE = "not testable"
 SUPPORTED = "supported"
 
-# What each means; where checks of one claim disagree, the first of these is its verdict.
+# Their meanings; where checks of one claim disagree, the first of these is its verdict.
 VERDICTS = {
     IMPOSSIBLE: "cannot be so, by arithmetic or by a bound",
     ARTEFACT: "a control that makes one known mistake reproduces it",
@@ -41,7 +41,7 @@ class Number:
     file
         The results file, `results/…`, that holds it.
     key
-        Where in the file it stands, keys with dots between them.
+        Its place in the file, as keys with dots between them.
     failed_gates
         Of the cell or cells it is from.
     """
@@ -92,7 +92,7 @@ class Finding:
     verdict
         One of `VERDICTS`.
     evidence
-        Why; never empty.
+        The reasons; never empty.
     settles
         For *not run* the target to ask for, for *inconclusive* the seeds needed; else empty.
     instead_of

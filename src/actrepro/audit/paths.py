@@ -1,4 +1,4 @@
-"""Where the files of the audit lie, as patterns in which a name in braces stands for one part."""
+"""Paths of the audit's files, as patterns; a name in braces stands for one part."""
 
 from __future__ import annotations
 

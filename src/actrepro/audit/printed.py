@@ -21,7 +21,7 @@ from actrepro.core.errors import ActreproError
 Reference = str | float
 # Both ends of a printed range, `low` and `high`.
 RANGE = "range"
-# Where in a row a reference to it by its id alone finds the numbers: the first it has.
+# The keys that a reference by a row's id alone tries, in this order.
 PLAIN = ("value", "runs", RANGE)
 # More than the rounding of binary fractions, less than any printed digit.
 EXACT = 1e-9
@@ -74,7 +74,7 @@ class Printed:
         return span(self.values)
 
     def to(self, digits: int | None) -> Printed:
-        """The same, known to have so many digits behind the point; None leaves them as read."""
+        """Return the same with this many digits behind the point; None leaves them as read."""
         return self if digits is None else replace(self, half=0.5 * 10.0**-digits)
 
 
@@ -144,13 +144,8 @@ def single(claim: Claim, part: Printed) -> Printed:
 def joined(
     claim: Claim, context: Context, references: Iterable[Reference], digits: int | None = None
 ) -> list[Printed]:
-    """What several references refer to, in their order."""
+    """Return the numbers of several references, in their order."""
     return [look_up(claim, context, one, digits) for one in references]
-
-
-def values_of(parts: Iterable[Printed]) -> list[float]:
-    """All numbers, one after another."""
-    return [value for part in parts for value in part.values]
 
 
 def rows_of(parts: Iterable[Printed]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from actrepro.replication.archive import Record, Records
 
 @dataclass
 class _Found:
-    """What a record has of a scale: what can be used, and why the rest cannot."""
+    """A record's models of a scale: the usable ones, and reasons against the rest."""
 
     record: Record
     models: dict[Place, ModelResults] = field(default_factory=dict)
@@ -25,12 +25,12 @@ class _Found:
 
     @property
     def runs(self) -> int:
-        """How many runs are behind what can be used."""
+        """The number of runs behind the usable models."""
         return sum(len(model.stats["runs"]) for model in self.models.values())
 
     @property
     def hashes(self) -> dict[str, str]:
-        """Of the files that the evidence is read from, and of what says where they are from."""
+        """SHA-256 of the files that the evidence is read from, and of their provenance."""
         files = (provenance_of(self.record.name), *(one.file for one in self.models.values()))
         return {file: self.record.hashes[file] for file in files}
 
@@ -83,7 +83,7 @@ def _found(study: Study, scale: str, record: Record) -> _Found:
 
 
 def _beside(scale: str, found: Iterable[_Found], results: Results) -> dict[Place, str]:
-    """Why models of a scale that were recorded, and not made here, do not count."""
+    """Return the reasons why recorded models of a scale do not count beside results made here."""
     return {
         place: f"there is no such file; the record {one.record.name} has it, but recorded results "
         f"do not count beside results of scale {scale} that were made here"
@@ -94,7 +94,7 @@ def _beside(scale: str, found: Iterable[_Found], results: Results) -> dict[Place
 
 
 def _told(record: Record, scales: Iterable[str]) -> dict[str, Any]:
-    """What `claims.json` says of a record that is evidence."""
+    """Return the entry in `claims.json` of a record that is evidence."""
     provenance = record.provenance.model_dump(mode="json")
     kept = ("command", "devices", "machines", "packages", "sources")
     return {
@@ -120,7 +120,7 @@ def marked(says: str, records: list[str]) -> str:
 
 
 def note(audit: Mapping[str, Any]) -> str:
-    """Which scales' evidence is recorded, and on what that was made; empty where none is."""
+    """Name the scales with recorded evidence, and the devices behind it; empty where none is."""
     told = [
         f"{listed(one['scales'])} from the record {name}, made on "
         f"{listed([device['device'] for device in one['devices']])}"

@@ -19,7 +19,7 @@ CHECKS: dict[str, Callable[..., Finding]] = {}
 
 @dataclass(frozen=True)
 class Context:
-    """What a check may look at besides its claim: the whole table, and the results."""
+    """The inputs of a check besides its claim: the whole table, and the results."""
 
     table: Table
     results: Results

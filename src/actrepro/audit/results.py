@@ -43,34 +43,40 @@ class ModelResults:
         """The activations that were run."""
         return tuple(self.stats["activations"])
 
-    def cell(self, activation: str, rule: str = FINAL) -> Mapping[str, Any]:
-        """An activation's numbers under a checkpoint rule, as `stats.json` has them."""
-        cell: Mapping[str, Any] = self.stats["rules"][rule]["cells"][activation]
+    def cell(self, activation: str) -> Mapping[str, Any]:
+        """Return an activation's numbers at the final step, as `stats.json` has them."""
+        cell: Mapping[str, Any] = self._final["cells"][activation]
         return cell
 
-    def score(self, activation: str, measure: str, rule: str = FINAL) -> Number | None:
-        """A cell's mean of a measure of single runs; None where the cell has no usable run."""
-        return self._number(activation, "metrics", measure, rule)
+    @property
+    def _final(self) -> Mapping[str, Any]:
+        final: Mapping[str, Any] = self.stats["rules"][FINAL]
+        return final
 
-    def difference(self, activation: str, measure: str, rule: str = FINAL) -> Number | None:
-        """A cell's mean difference between two seeds; None where two runs are wanting."""
-        return self._number(activation, "differences", measure, rule)
+    def score(self, activation: str, measure: str) -> Number | None:
+        """Return a cell's mean of a measure of single runs; None where no run is usable."""
+        return self._number(activation, "metrics", measure)
 
-    def group(self, activation: str, measure: str, rule: str = FINAL) -> Number | None:
-        """A cell's measure of all its runs together; None where it cannot be had."""
-        return self._number(activation, "group", measure, rule)
+    def number(self, activation: str, measure: str) -> Number | None:
+        """Return a cell's number of a measure of runs, of pairs of them, or of all together."""
+        return self._number(activation, self.part_of(activation, measure), measure)
 
-    def _number(self, activation: str, part: str, measure: str, rule: str) -> Number | None:
-        cell = self.cell(activation, rule)
+    def part_of(self, activation: str, measure: str) -> str:
+        """Return the part of a cell that has a measure."""
+        cell = self.cell(activation)
+        return next((part for part in ("metrics", "differences") if measure in cell[part]), "group")
+
+    def _number(self, activation: str, part: str, measure: str) -> Number | None:
+        cell = self.cell(activation)
         entry = cell[part][measure]
         if entry is None:
             return None
-        key = f"rules.{rule}.cells.{activation}.{part}.{measure}"
+        key = f"rules.{FINAL}.cells.{activation}.{part}.{measure}"
         return self._from(entry, key, measure, tuple(cell["failed_gates"]))
 
-    def by_seed(self, activation: str, measure: str, rule: str = FINAL) -> dict[int, float]:
-        """A cell's scores, one per usable seed; empty where there are none."""
-        entry = self.cell(activation, rule)["metrics"][measure]
+    def by_seed(self, activation: str, measure: str) -> dict[int, float]:
+        """Return a cell's scores, one per usable seed; empty where there are none."""
+        entry = self.cell(activation)["metrics"][measure]
         return {} if entry is None else {int(seed): x for seed, x in entry["by_seed"].items()}
 
     def at_the_end(self, activation: str, loss: str) -> list[Number]:
@@ -89,45 +95,24 @@ class ModelResults:
         runs = enumerate(self.stats["runs"])
         return [(place, run) for place, run in runs if run["status"] == FINISHED]
 
-    def number(self, activation: str, measure: str) -> Number | None:
-        """A cell's number of a measure of runs, of pairs of them, or of all together."""
-        return self._number(activation, self.part_of(activation, measure), measure, FINAL)
-
-    def part_of(self, activation: str, measure: str) -> str:
-        """Which part of a cell has a measure."""
-        cell = self.cell(activation)
-        return next((part for part in ("metrics", "differences") if measure in cell[part]), "group")
-
-    def contrast(self, measure: str, a: str, b: str, rule: str = FINAL) -> Number | None:
-        """The difference a − b within seeds; None where it cannot be had."""
-        place = self._place_of_contrast(measure, a, b, rule)
-        if place is None:
+    def contrast(self, measure: str, a: str, b: str) -> Number | None:
+        """Return the difference a − b within seeds; None where it cannot be had."""
+        place, entry = self._contrast(measure, a, b)
+        if entry.get("value") is None:
             return None
-        entry = self.stats["rules"][rule]["contrasts"][place]
-        if entry["value"] is None:
-            return None
-        key = f"rules.{rule}.contrasts.{place}"
+        key = f"rules.{FINAL}.contrasts.{place}"
         one = self._from(entry, key, measure, tuple(entry["failed_gates"]))
         return one if entry["a"] == a else mirrored(one)
 
-    def all_of_contrast(self, measure: str, a: str, b: str, rule: str = FINAL) -> Mapping[str, Any]:
-        """All that `stats.json` has of a contrast; empty where there is none."""
-        place = self._place_of_contrast(measure, a, b, rule)
-        entry: Mapping[str, Any] = (
-            {} if place is None else self.stats["rules"][rule]["contrasts"][place]
-        )
-        return entry
+    def all_of_contrast(self, measure: str, a: str, b: str) -> Mapping[str, Any]:
+        """Return all that `stats.json` has of a contrast; empty where there is none."""
+        return self._contrast(measure, a, b)[1]
 
-    def _place_of_contrast(self, measure: str, a: str, b: str, rule: str) -> int | None:
-        contrasts = self.stats["rules"][rule]["contrasts"]
-        return next(
-            (
-                place
-                for place, one in enumerate(contrasts)
-                if one["metric"] == measure and {one["a"], one["b"]} == {a, b}
-            ),
-            None,
-        )
+    def _contrast(self, measure: str, a: str, b: str) -> tuple[int, Mapping[str, Any]]:
+        for place, one in enumerate(self._final["contrasts"]):
+            if one["metric"] == measure and {one["a"], one["b"]} == {a, b}:
+                return place, one
+        return 0, {}
 
     def _from(
         self, entry: Mapping[str, Any], key: str, measure: str, failed: tuple[str, ...]
@@ -169,7 +154,7 @@ class Results:
     hashes
         SHA-256 of every file read.
     records
-        By name, each record that some of the models are from, and what is told of it.
+        By name, each record that some of the models are from, with its provenance.
     ignored_records
         By name, why a record is not read.
     """
@@ -185,7 +170,7 @@ class Results:
 
     @cached_property
     def audit(self) -> Audit:
-        """What the audit itself trains."""
+        """The runs that the audit itself trains."""
         return parse_audit(self.study)
 
     def file_of(self, scale: str, model: str) -> str:
@@ -257,7 +242,7 @@ class Results:
         return found(NOT_RUN, f"{says}.", settles=_command([*files.values(), *options]))
 
     def _lack(self, place: Place, activations: Sequence[str]) -> str:
-        """Why results of a model cannot be used; empty when they can."""
+        """Return the reason why results of a model cannot be used; empty when they can."""
         if place not in self.models:
             return self.refused.get(place, "there is no such file")
         model = self.models[place]
@@ -266,7 +251,7 @@ class Results:
         return f"{who} does not have {listed(names)}" if names else ""
 
     def _options(self, wanted: Mapping[Place, Sequence[str]]) -> list[str]:
-        """How the command line names activations that were run before or are needed now.
+        """Return the options that name activations which were run before or are needed now.
 
         Where all are needed that the config has, the config is left as it is. The audit's own
         scale has its activations under another key than studies have.
@@ -368,7 +353,7 @@ def read_results(
 
 
 def misfit(study: Study, scale: str, stats: Mapping[str, Any]) -> str:
-    """Why a model's statistics are not what the config asks for; empty when they are."""
+    """Return the reason why a model's statistics do not fit the config; empty when they do."""
     if stats.get("schema") != VERSION:
         return f"it has the shape {stats.get('schema')}, not {VERSION}, so another version wrote it"
     if scale not in study.protocols:

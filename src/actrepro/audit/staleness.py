@@ -1,4 +1,4 @@
-"""Which verdicts may be shown: those whose evidence still is what it was when they were given."""
+"""Verdicts that may be shown: those whose evidence is unchanged since they were given."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ def _digest(file: str, root: Path, records: Records) -> str | None:
 def current(
     audit: Mapping[str, Any], root: Path = Path(), records: Records = NONE
 ) -> dict[str, Any]:
-    """The audit as it may be shown.
+    """Return the audit as it may be shown.
 
     A row that rests on an outdated file is *not run*, and says which file it is and what to
-    run; of its old verdict nothing is left. The counts are counted anew, and a control whose
+    run; its old verdict is removed. The counts are counted anew, and a control whose
     file is outdated has no numbers. Each row and control has a new key `outdated`.
     """
     changed = sorted(outdated(audit, root, records))

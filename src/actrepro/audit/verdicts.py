@@ -63,7 +63,7 @@ COLUMNS = tuple(MEANING)
 
 @dataclass(frozen=True)
 class Judged:
-    """A claim with what all its checks found; the one that decides its verdict stands first."""
+    """A claim and the findings of its checks; the one that decides its verdict comes first."""
 
     claim: Claim
     findings: Sequence[Finding]
@@ -120,7 +120,7 @@ def judge(claim: Claim, context: Context) -> Judged:
 
 
 def judge_all(table: Table, results: Results) -> list[Judged]:
-    """A verdict on every claim, in the order of the table."""
+    """Judge every claim, in the order of the table."""
     context = Context(table, results)
     return [judge(claim, context) for claim in table.claims.values()]
 
@@ -128,7 +128,7 @@ def judge_all(table: Table, results: Results) -> list[Judged]:
 def audit_json(
     table: Table, results: Results, judged: Sequence[Judged], claims_folder: Path
 ) -> dict[str, Any]:
-    """What `claims.json` holds."""
+    """Return the contents of `claims.json`."""
     rows = [_row(one, table) for one in judged]
     return {
         "verdicts": VERDICTS,
@@ -146,7 +146,7 @@ def audit_json(
 
 
 def _counts(judged: Sequence[Judged]) -> dict[str, dict[str, int]]:
-    """How many claims of each kind have which verdict."""
+    """Count the claims by kind and verdict."""
     found = Counter((one.claim.kind, one.verdict) for one in judged)
     return {kind: {verdict: found[kind, verdict] for verdict in VERDICTS} for kind in KINDS}
 

@@ -1,4 +1,4 @@
-"""How evidence names things: models, places in documents, gates, numbers of seeds."""
+"""Words of evidence for models, places in documents, gates, and numbers of seeds."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ def called(model: str | None) -> str:
 
 
 def place(claim: Cited) -> str:
-    """Where a claim stands: `S2, lines 54`."""
+    """Return the place of a claim: `S2, lines 54`."""
     return f"{claim.origin.document}, lines {claim.origin.lines}"
 
 
 def seeds_told(seeds: int | None) -> str:
-    """So many seeds; more than are looked for where none of them would do."""
+    """Write a number of seeds, or that the search found none that would do."""
     if seeds is None or seeds > MOST_SEEDS:
         return f"more than {MOST_SEEDS:,} seeds"
     return f"{seeds:,} seeds"
 
 
 def gates_of(numbers: Iterable[Number]) -> tuple[str, ...]:
-    """The gates that the cells behind some numbers failed, each once."""
+    """Return the gates that the cells behind some numbers failed, each once."""
     return tuple(dict.fromkeys(gate for one in numbers for gate in one.failed_gates))
 
 
 def gates_told(gates: Sequence[str]) -> str:
-    """A sentence on the gates that cells failed; empty when none."""
+    """Write a sentence on the gates that cells failed; empty when none."""
     if not gates:
         return ""
     if tuple(gates) == ("learned",):

@@ -1,3 +1,3 @@
-"""The checks that claims are put to: one module for each thing that they look at."""
+"""The checks that claims are put to: one module per subject."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the controls share: runs with and without a mistake, their scores, their gates."""
+"""Common parts of the controls: runs with and without a mistake, their scores, their gates."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ Found = Mapping[str, float | Floats | None]
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a control is given: its name and protocol, the corpus, and where to compute."""
+    """Inputs of a control: its name and protocol, the corpus, and the device."""
 
     name: str
     protocol: Control
@@ -75,7 +75,7 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Run:
-    """A trained run and what it predicts of an evaluation set, by checkpoint rule."""
+    """A trained run and its predictions of an evaluation set, by checkpoint rule."""
 
     request: RunConfig
     trained: TrainedRun
@@ -101,14 +101,14 @@ class Run:
         return accuracy(self.predictions[rule], self.evaluation.targets)
 
     def facts(self) -> dict[str, Any]:
-        """What gates ask of a run's predictions."""
+        """Return the hashes that gates compare."""
         return {
             "weights_sha256": self.weights_sha256,
             "predictions_sha256": hashlib.sha256(self.p.tobytes()).hexdigest(),
         }
 
     def record(self, side: str) -> dict[str, Any]:
-        """The run as it stands in the control's file."""
+        """Return the run as it is in the control's file."""
         last = self.trained.history[-1]
         return {
             "side": side,
@@ -174,7 +174,7 @@ def paired(runs: Sequence[Run]) -> Floats:
 
 
 def unpaired(runs: Sequence[Run], name: str) -> Floats:
-    """The same `[pairs · draws, 2]`, each run on characters of its own."""
+    """Return the same, `[pairs · draws, 2]`, each run on characters of its own."""
     pairs = itertools.combinations(runs, 2)
     return np.concatenate(
         [
@@ -185,7 +185,7 @@ def unpaired(runs: Sequence[Run], name: str) -> Floats:
 
 
 def spread(values: Iterable[float]) -> float:
-    """The greatest less the least."""
+    """Return the greatest minus the least."""
     low, high = span(np.array(list(values)))
     return high - low
 
@@ -213,13 +213,13 @@ def gates_before(inputs: Inputs, control: RunConfig, honest: RunConfig) -> dict[
 
 
 def both(control: Outcome, honest: Outcome) -> dict[str, Any]:
-    """A gate's outcomes as they stand in the control's file."""
+    """Return a gate's outcomes as they are in the control's file."""
     return {"control": control.as_json(), "honest": honest.as_json()}
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """What a number of a control is: in words, its unit, and the measure's id if it has one."""
+    """A number of a control: its name in words, its unit, and the measure's id if it has one."""
 
     what: str
     unit: str = ""
@@ -242,3 +242,38 @@ def side_by_side(
             what=one.what, unit=one.unit, measure=one.measure, n=seeds, **sides
         )
     return numbers
+
+
+def file_of(
+    sides: Mapping[str, Sequence[Run]],
+    quantities: Mapping[str, Quantity],
+    numbers: Mapping[str, Found],
+    gates: Mapping[str, Any],
+    **about: Any,
+) -> dict[str, Any]:
+    """Return a control's file, but for its name and protocol.
+
+    Parameters
+    ----------
+    sides
+        Runs with the mistake (`control`) and without it (`honest`), as in `numbers`.
+    about
+        Sizes that are the control's own.
+    """
+    honest = sides["honest"]
+    activations, seeds = (
+        list(dict.fromkeys(getattr(one.request, key) for one in honest))
+        for key in ("activation", "seed")
+    )
+    return {
+        "about": {
+            "model": honest[0].request.model,
+            "activations": activations,
+            "seeds": seeds,
+            "parameters": honest[0].trained.parameters,
+            **about,
+        },
+        "numbers": side_by_side(quantities, numbers["control"], numbers["honest"], len(seeds)),
+        "gates": gates,
+        "runs": [one.record(side) for side, runs in sides.items() for one in runs],
+    }

@@ -36,7 +36,7 @@ class Line(_Part):
 
 
 class Telling(_Part):
-    """How a control is told."""
+    """The description of a control."""
 
     title: str
     mistake: str = Field(description="What is done wrong on purpose.")
@@ -46,7 +46,7 @@ class Telling(_Part):
 
 
 def read_tellings(path: Path) -> dict[str, Telling]:
-    """How each control is told, by its name.
+    """Read the description of each control, by its name.
 
     Raises
     ------

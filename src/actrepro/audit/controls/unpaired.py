@@ -1,4 +1,4 @@
-"""Scoring runs on different positions of a text: how far apart they then seem, seeds or no seeds.
+"""Runs scored on different positions of a text, which then seem to differ even from themselves.
 
 A difference between two runs is one between their predictions of *the same* characters.
 Drawn anew for each run, the characters differ too, and so do the predictions of a single
@@ -27,7 +27,7 @@ from actrepro.gates.outcome import Outcome
 from actrepro.measures import BY_ID, PairMeasure, accuracy, loss
 from actrepro.predict.store import FINAL, Probabilities, StoredPredictions, open_predictions
 
-# As many as the earlier study scored a model on.
+# The number that the earlier study scored a model on.
 SAMPLE = 1000
 DRAWS = 5
 LONGEST_CONTEXT = 6
@@ -106,7 +106,7 @@ def _measure(id_: str) -> PairMeasure:
 
 
 def unpaired_differences(p: Probabilities, q: Probabilities, name: str) -> Floats:
-    """As `differences`, the second list taken at other positions: one row a draw, `[draws, 2]`."""
+    """Return `differences` with the second list at other positions, a row per draw `[draws, 2]`."""
     return np.array([differences(p[one], q[other]) for one, other in draws(name, len(p))])
 
 
@@ -180,7 +180,7 @@ Cells = Mapping[str, Mapping[int, StoredPredictions]]
 
 
 def _cells(runs: Mapping[Run, StoredPredictions]) -> dict[str, dict[int, StoredPredictions]]:
-    """By activation and seed, the runs that ended, where there are two of them."""
+    """Return the runs that ended, by activation and seed, where there are two of them."""
     found: dict[str, dict[int, StoredPredictions]] = {}
     for (activation, seed), run in runs.items():
         if not run.lost:
@@ -270,7 +270,7 @@ def span(values: Floats) -> tuple[float, float]:
 
 
 def _gate(cells: Cells, evaluation: EvaluationSet) -> dict[str, Any]:
-    """Whether all runs were scored on one text: as the control draws it, and as they were."""
+    """Return the gate of one shared text: for the control's draws, and for the honest scoring."""
     activation, cell = next(iter(cells.items()))
     (first, one), (second, other) = itertools.islice(cell.items(), 2)
     drawn = next(draws(f"{activation}/{first}/{second}", len(evaluation.targets)))
@@ -329,12 +329,12 @@ def ngram_ladder(corpus: Corpus, positions: Positions) -> list[dict[str, Any]]:
 
 
 def ngram_rows(corpus: Corpus, positions: Positions) -> Iterator[Probabilities]:
-    """What n-gram tables predict at some positions, `[positions, V]`, the shortest context first.
+    """Yield the predictions of n-gram tables, `[positions, V]`, the shortest context first.
 
     After a context that the training text has n times, c of them before a symbol, its
     probability is (c + s·q)/(n + s): q after the same context without its first character,
-    and 1/V at the start (MacKay & Peto 1995, the hierarchical Dirichlet model). So what
-    was not seen in a long context falls back on a shorter one.
+    and 1/V at the start (MacKay & Peto 1995, the hierarchical Dirichlet model). A symbol that
+    was not seen in a long context thus falls back on a shorter one.
     """
     symbols = len(corpus.symbols)
     rows = np.full((len(positions), symbols), 1 / symbols)
@@ -347,7 +347,7 @@ def ngram_rows(corpus: Corpus, positions: Positions) -> Iterator[Probabilities]:
 
 
 def _counts(corpus: Corpus, positions: Positions, order: int) -> NDArray[np.int64]:
-    """How often each symbol follows each position's context in the training text."""
+    """Count the symbols that follow each position's context in the training text."""
     symbols = len(corpus.symbols)
     wanted, row = np.unique(_contexts(corpus, positions, order), return_inverse=True)
     train = np.arange(order, corpus.train_end)

@@ -28,7 +28,7 @@ ANY_SCALE = "none or several"
 
 @dataclass(frozen=True)
 class Filter:
-    """A choice of rows: what it is called, and its values, each with what is shown for it."""
+    """A filter of rows: its name, its label, and its values with their labels."""
 
     name: str
     label: str
@@ -37,7 +37,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class Control:
-    """A control: how it is told, and its tables."""
+    """A control with its description and its tables."""
 
     told: Mapping[str, Any]
     sizes: str
@@ -103,7 +103,7 @@ def page(audit: Mapping[str, Any], root: Path = Path(), records: Records = NONE)
 
 
 def counts_table(audit: Mapping[str, Any]) -> Table:
-    """How many rows of each kind have which verdict."""
+    """Return the numbers of rows by kind and verdict."""
     tallies = parts.tallies(audit)
     rows = [
         Row([one.name, *map(str, one.verdicts.values()), formats.count(one.total)])
@@ -127,12 +127,12 @@ def _control(control: Mapping[str, Any], audit: Mapping[str, Any]) -> Control:
 
 
 def _sizes(about: Mapping[str, Any]) -> dict[str, Any]:
-    """What a control's file says of itself, without hashes."""
+    """Return the sizes in a control's file, without hashes."""
     return {name: value for name, value in about.items() if not name.endswith("sha256")}
 
 
 def filters(audit: Mapping[str, Any]) -> list[Filter]:
-    """What rows can be chosen by, besides their verdict and their words."""
+    """Return the filters of rows, besides verdict and search."""
     rows = audit["claims"]
     documents = {
         name: f"{name} {one['name']}"
@@ -148,7 +148,7 @@ def filters(audit: Mapping[str, Any]) -> list[Filter]:
 
 
 def _values(found: Iterable[str | None]) -> list[tuple[str, str]]:
-    """Each value once, in the order of the rows; last that of rows which have none."""
+    """Return each value once, in the order of the rows; rows without one come last."""
     each = dict.fromkeys(found)
     named = [(value, value) for value in each if value is not None]
     return [*named, (ANY_SCALE, ANY_SCALE)] if None in each else named

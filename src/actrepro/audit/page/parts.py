@@ -1,4 +1,4 @@
-"""What the audit's page and the report's section on the audit both show."""
+"""Parts that the audit's page and the report's section on the audit share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Audit = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Tally:
-    """How many of some rows have which verdict, in the order of the verdicts."""
+    """Numbers of rows by verdict, in the order of the verdicts."""
 
     name: str
     about: str
@@ -40,12 +40,12 @@ class Tally:
 
     @property
     def told(self) -> str:
-        """The numbers in words, for who does not see a picture of them."""
+        """The numbers in words, for readers who cannot see the picture."""
         each = ", ".join(f"{count} {verdict}" for verdict, count in self.found)
         return f"{self.name}: {each or 'none'}"
 
     def share(self, count: int) -> str:
-        """A number of rows in per cent of all, for a style sheet."""
+        """Return a number of rows in percent of all, for a style sheet."""
         return f"{100 * count / self.total:.3f}%"
 
 
@@ -63,7 +63,7 @@ def claims_tally(audit: Audit) -> Tally:
 
 
 def outdated_note(audit: Audit) -> str:
-    """How many rows of the current audit are outdated, in a sentence; empty where none is."""
+    """Return a sentence on the number of outdated rows; empty where there are none."""
     count = sum(row["outdated"] for row in audit["claims"])
     if not count:
         return ""
@@ -85,7 +85,7 @@ class Reason:
 
 @dataclass(frozen=True)
 class Headline:
-    """A claim in plain words, and what became of it."""
+    """A claim in plain words, with its verdicts and their reasons."""
 
     title: str
     claimed: str
@@ -197,7 +197,7 @@ def _side(line: Mapping[str, Any], side: str, percent: bool) -> Entry | None:
 
 
 def gates_table(control: Mapping[str, Any]) -> Table:
-    """Which gates catch a control's mistake, and let the honest run pass."""
+    """Return the gates that must catch a control's mistake and let the honest run pass."""
     rows = [
         Row(
             [
@@ -218,7 +218,7 @@ def gates_table(control: Mapping[str, Any]) -> Table:
 
 
 def _outcome(outcome: Mapping[str, Any] | None, passes: bool, right: str, wrong: str) -> Entry:
-    """What a gate found, where it should pass or fail; `right` and `wrong` say which it is."""
+    """Return a gate's outcome, as `right` where it is the expected one, else as `wrong`."""
     if outcome is None:
         return Entry(NOT_RUN, kind=look(NOT_RUN))
     as_it_should = outcome["passed"] == passes
@@ -231,7 +231,7 @@ def _outcome(outcome: Mapping[str, Any] | None, passes: bool, right: str, wrong:
 
 
 def printed(value: Any) -> str:
-    """A printed number, list or word as it stands in the table of claims."""
+    """Return a printed number, list or word as it is in the table of claims."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""What the audit leaves for the report: a section as data, which the report shows as it is."""
+"""The audit's section of the report, as data that the report shows unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Printed formulas of activations against the values that the program computes."""
+"""Printed formulas of activations compared with the values that the program computes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def follows_formula(
     activation: str = "",
     at: Sequence[float] = (),
 ) -> Finding:
-    """Whether an activation has the values of a printed formula, else contradicted.
+    """Compare an activation's values with a printed formula: contradicted where they differ.
 
     Parameters
     ----------

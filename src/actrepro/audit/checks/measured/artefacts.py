@@ -1,4 +1,4 @@
-"""Whether a control that makes one known mistake on purpose gives the printed number."""
+"""Printed numbers compared with controls, each of which makes one known mistake on purpose."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def reproduced_by(
     factor: float = 1.0,
     same_protocol: bool = False,
 ) -> Finding:
-    """Whether a control's number is the printed one, and the honest number beside it is not.
+    """Compare a printed number with a control's, and with the honest number beside it.
 
-    Then it is an artefact; where the honest number is near, it is supported.
+    It is an artefact where only the control's is near; where the honest one is, supported.
 
     Parameters
     ----------
@@ -62,8 +62,8 @@ def reproduced_by(
     factor
         Times the printed number is the control's unit: 0.01 from percent to a share.
     same_protocol
-        Whether the control's runs are the earlier study's again. Where they are, a
-        number that neither side gives is contradicted; where not, other runs must tell.
+        True if the control repeats the earlier study's runs: then a number that neither
+        side gives is contradicted. Otherwise other runs must decide.
     """
     stated = look_up_one(claim, context, printed)
     value, rows = stated.value * factor, rows_of([stated])
@@ -91,7 +91,7 @@ def reproduced_by_ladder(
     within: float,
     printed: str = "value",
 ) -> Finding:
-    """Whether a table of n-grams that is as often right differs as much from itself.
+    """Compare a printed difference with that of an equally accurate n-gram table from itself.
 
     Such a table has no seed, so its true difference is 0; scored on other text, it differs
     from itself. An artefact where one table is as accurate as printed and differs from
@@ -136,7 +136,7 @@ def reproduced_by_ladder(
 def _steps(
     ladder: Sequence[Mapping[str, Any]], places: Sequence[int]
 ) -> tuple[str, tuple[Number, ...]]:
-    """What some tables of the ladder are like, in a sentence without its end."""
+    """Describe some tables of the ladder, in a sentence without its end."""
     file = paths.at(audit_paths.CONTROL, control=UNPAIRED)
     numbers = tuple(Number(ladder[place]["tv"], file, f"ladder.{place}.tv") for place in places)
     steps = [ladder[place] for place in places]
@@ -181,7 +181,7 @@ def _require(context: Context, control: str) -> None:
 
 
 def control_told(context: Context, control: str, but: str = "") -> str:
-    """Which model a control trains, and how: `a CharLM of 1 layer × 128, trained for …`.
+    """Describe the model of a control: `a CharLM of 1 layer × 128, trained for …`.
 
     `but` is said after the model's name.
     """
@@ -194,7 +194,7 @@ def control_told(context: Context, control: str, but: str = "") -> str:
 
 
 def undecided(claim: Claim, context: Context, says: str, *numbers: Number) -> Finding:
-    """Where a control tells nothing of a row: the row's own runs must, if they can be made."""
+    """Return the finding where a control decides nothing: the row's own runs must, if possible."""
     if claim.scale is None or claim.model is None:
         return found(NOT_TESTABLE, says, *numbers)
     missing = context.results.missing({(claim.scale, claim.model): ()})
@@ -211,7 +211,7 @@ def _near(number: Number, value: float, within: float) -> bool:
 
 
 def _told(number: Number) -> str:
-    """A control's number, with the range of its runs, pairs or draws where it has one."""
+    """Write a control's number, with the range of its runs, pairs or draws where it has one."""
     if number.low is None or number.high is None or number.low == number.high:
         return measured(number.value)
     ends = f"{measured(number.low)} to {measured(number.high)}"

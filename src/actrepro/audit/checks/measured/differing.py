@@ -1,4 +1,4 @@
-"""What tests within seeds say of activations, in own results: which models differ, and by what."""
+"""Tests within seeds of differences between activations, in own results."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from actrepro.statistics.permutation import blocked_omnibus_p
 def models_differ(
     claim: Claim, context: Context, *, models: Sequence[str], measure: str, only: str = ""
 ) -> Finding:
-    """Whether activations differ in one model (`only`) of several, or in none, in new runs.
+    """Test that activations differ in one model (`only`) of several, or in none, in new runs.
 
     Relabelled within seeds (`permutation.blocked_omnibus_p`), p adjusted for the models
     (Holm). Another model that differs contradicts it; so does `only` where all its
@@ -67,9 +67,9 @@ class _Omnibus:
     p, p_holm, p_smallest
         Within seeds; adjusted for the models; and the smallest these seeds can give.
     k
-        How many activations.
+        The number of activations.
     all_equivalent
-        Whether every two of them were shown to be equivalent.
+        True if every two of them were shown to be equivalent.
     """
 
     model: str
@@ -141,7 +141,7 @@ def _failed(numbers: Sequence[Number]) -> str:
 
 
 def _seeds(test: _Omnibus, family: int, level: float) -> str:
-    """Seeds at which a test within seeds could reach the level at all, if it cannot yet."""
+    """Return the seeds at which a test within seeds could reach the level, if it cannot yet."""
     runs = len(test.numbers) and max(number.n or 0 for number in test.numbers)
     if test.p_smallest * family < level:
         return f"more than {runs} seeds"

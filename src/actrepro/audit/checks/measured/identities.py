@@ -34,19 +34,18 @@ def identical(
     control: str = NOT_WIRED,
     share: tuple[int, int] | None = None,
 ) -> Finding:
-    """Whether activations that give the same numbers are what an unused activation looks like.
+    """Compare activations that give the same numbers with an activation that is not used.
 
     An artefact where every two runs of the control with the same seed end in the same
     weights, and those of its wired twin do not. The control is a small NanoTransformer, so
-    that it reproduces the sameness and not the values. Told beside it: what untrained models of
-    the claim's kind, with equal weights, differ by; and what its own cells do where they
-    were run, where no difference at all would be *supported*.
+    that it reproduces the sameness and not the values. The evidence adds by how
+    much untrained models of the claim's kind, with equal weights, differ; and the range of
+    its own cells where they were run: no difference at all is *supported*.
 
     Parameters
     ----------
     share
-        So many of so many models are said to be insensitive: told is how little they fix
-        the share.
+        The insensitive models and all models: the evidence adds the share's interval.
     """
     pairs = sides_of(claim, context, control, "identical_share", "loss_range", "same_seed_tv")
     own = _own_range(claim, context)
@@ -76,7 +75,7 @@ def identical(
 
 
 def _untrained(claim: Claim, context: Context) -> Evidence | None:
-    """What the claim's model does before training; None where that is not known."""
+    """Return the losses of the claim's model before training; None where they are not known."""
     losses = context.results.fact("untrained", claim.model or "")
     if losses is None:
         return None
@@ -93,7 +92,7 @@ def _untrained(claim: Claim, context: Context) -> Evidence | None:
 
 
 def _few(share: tuple[int, int] | None) -> Evidence | None:
-    """How little a few models fix a share."""
+    """Return the interval of a share of few models."""
     if share is None:
         return None
     hits, of = share
@@ -106,14 +105,14 @@ def _few(share: tuple[int, int] | None) -> Evidence | None:
 
 
 def _of_pairs(share: Number, count: int) -> str:
-    """A share of so many pairs: all, none, or in percent."""
+    """Write a share of pairs: all, none, or in percent."""
     if share.value in (0, 1):
         return f"all {count} pairs" if share.value else f"none of {count} pairs"
     return f"{100 * share.value:.0f}% of {count} pairs"
 
 
 def _prints_values(claim: Claim) -> bool:
-    """Whether a row prints numbers besides the zeros of what does not differ."""
+    """Return True if a row prints numbers other than zeros."""
     printed = [
         one
         for entry in claim.printed.values()
@@ -123,7 +122,7 @@ def _prints_values(claim: Claim) -> bool:
 
 
 def _own_range(claim: Claim, context: Context) -> tuple[Evidence, float] | None:
-    """What the losses of the claim's own cells range over; None where they were not run."""
+    """Return the range of losses of the claim's own cells; None where they were not run."""
     results = context.results.model(claim.scale or "", claim.model or "")
     if results is None:
         return None

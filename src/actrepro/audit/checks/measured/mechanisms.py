@@ -1,4 +1,4 @@
-"""Explanations and trade-offs: what decides them, or what would have to be measured."""
+"""Explanations and trade-offs that unpaired scoring may make."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from actrepro.measures import PRIMARY
 
 @check
 def pd_follows_sharpness(claim: Claim, context: Context, *, cells: Sequence[str]) -> Finding:
-    """What unpaired scoring alone makes of better predictions, beside a claim on their PD.
+    """Show the effect of unpaired scoring alone, beside a claim on prediction differences.
 
     The ladder of control `unpaired`: n-gram tables of one text, each compared with itself
     on other positions, so that no seed differs. It shows that the relation comes without
@@ -79,7 +79,7 @@ def unpaired_order(
     *,
     order: Order,
 ) -> Finding:
-    """Whether unpaired scoring gives the stated order of activations, and paired does not.
+    """Compare a stated order of activations with unpaired scoring, and with paired scoring.
 
     The control scores the audit's own runs on different positions, drawn several times. An
     artefact where all draws of each stated pair are in the stated order, and on the same

@@ -45,7 +45,7 @@ from actrepro.core.formats import counted, interval, listed, minus, number, sign
 from actrepro.results.verdicts import MOST_SEEDS, alpha
 from actrepro.statistics.inference import Estimate
 
-# Of the pairs that an order leaves open, so many are told.
+# The pairs that an order leaves open and that are listed.
 MOST_TOLD = 2
 POWER = 0.8
 Pairs = Sequence[tuple[str, str]]
@@ -61,7 +61,7 @@ def order(
     models: Sequence[str] = (),
     every_seed: bool = False,
 ) -> Finding:
-    """Whether own results are in the order that the claim states.
+    """Compare own results with the order that the claim states.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def order(
         Several models of the claim's scale over which the difference of two activations
         is averaged.
     every_seed
-        Whether the claim is also that the order holds in each seed.
+        True if the claim is also that the order holds in each seed.
     """
     pairs = stated_pairs(claim, order)
     cells = {name: _cells(claim, name, models) for group in order for name in group}
@@ -207,9 +207,9 @@ def effect_is(
     percent: str,
     within: float,
 ) -> Finding:
-    """Whether a measure of one cell is, in own results, so many percent above another's.
+    """Compare a printed change in percent with that between two cells of own results.
 
-    Shown where the whole interval lies `within` so many points of the stated change;
+    Shown where the whole interval lies `within` that many points of the stated change;
     refuted where all of it lies outside.
 
     Parameters
@@ -245,7 +245,7 @@ def effect_is(
 
 
 def _seeds_for_reach(sd: float | None, reach: float, confidence: float) -> int:
-    """Fewest seeds at which Student's interval reaches no farther than `reach`."""
+    """Return the fewest seeds at which Student's interval reaches no farther than `reach`."""
     for n in range(2, MOST_SEEDS + 1):
         quantile = scipy.special.stdtrit(n - 1, (1 + confidence) / 2)
         if sd is not None and quantile * sd / math.sqrt(n) <= reach:
@@ -255,7 +255,7 @@ def _seeds_for_reach(sd: float | None, reach: float, confidence: float) -> int:
 
 @check
 def spread_order(claim: Claim, context: Context, *, measure: str, order: Order) -> Finding:
-    """Whether standard deviations between seeds are in the order that the claim states.
+    """Compare standard deviations between seeds with the order that the claim states.
 
     By the intervals of their ratios (F distribution): each uncorrected to show the order,
     and corrected for the number of stated pairs to refute it.
@@ -300,7 +300,7 @@ def _of_ratio(ratio: float, n: int, level: float) -> tuple[float, float]:
 
 
 def _seeds_for_ratio(ratio: float, level: float) -> int:
-    """Fewest seeds at which the F-test finds such a ratio with a power of 0.8."""
+    """Return the fewest seeds at which the F-test finds such a ratio with a power of 0.8."""
     variances = max(ratio, 1 / ratio if ratio > 0 else math.inf) ** 2
     for n in range(3, MOST_SEEDS + 1):
         bound = scipy.special.fdtri(n - 1, n - 1, 1 - level / 2)
@@ -318,7 +318,7 @@ def equivalent(
     cells: Sequence[str],
     activations: Sequence[str] = (),
 ) -> Finding:
-    """Whether activations make no difference that matters, by the margins of the config.
+    """Test that activations make no difference that matters, by the margins of the config.
 
     Shown where every two of them are shown to be within the margin; refuted where the
     interval of some two, corrected for the number of pairs, lies on one side of 0
@@ -386,9 +386,9 @@ def wider(
     among: Sequence[Sequence[str]],
     than: Sequence[Sequence[str]],
 ) -> Finding:
-    """Whether cells of some groups lie farther apart, on average, than those of others.
+    """Compare the average range of cells in some groups with that in others.
 
-    A group's range is the highest less the lowest of its cells, each with the error of
+    A group's range is the highest minus the lowest of its cells, each with the error of
     its own mean. The ranges' average is compared by Student's interval over the fewest
     seeds of any cell.
     """
@@ -425,7 +425,7 @@ def wider(
 def _range(
     means: Mapping[str, tuple[Estimate, tuple[Number, ...]]], group: Sequence[str]
 ) -> tuple[float, float]:
-    """The highest less the lowest mean, and its standard error."""
+    """Return the highest minus the lowest mean, and its standard error."""
     estimates = sorted((means[name][0] for name in group), key=lambda one: one.value)
     low, high = estimates[0], estimates[-1]
     error = math.hypot(low.standard_error or 0.0, high.standard_error or 0.0)

@@ -1,4 +1,4 @@
-"""Whether models of printed sizes have the printed numbers of parameters, and the named parts."""
+"""Numbers of parameters and parts of models that are built at printed sizes."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def parameters_are(
     model: str = "",
     setting: str = "",
 ) -> Finding:
-    """Whether a model that is built at these sizes has the printed number of parameters.
+    """Compare the printed number of parameters with that of a model built at these sizes.
 
-    Else contradicted. A model that is sized to match CharLM, for want of printed sizes, tells
-    nothing: not testable.
+    Another number contradicts it. A model that is sized to match CharLM, since no sizes are
+    printed, makes it not testable.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def parameters_are(
 
 
 def _beside(own: float, said: float) -> str:
-    """How many parameters there are, beside the number that is printed."""
+    """Write a number of parameters relative to the printed one."""
     if own == said:
         return "exactly as printed"
     percent = 100 * abs(own - said) / said
@@ -79,10 +79,10 @@ def parts_are(
     has: Sequence[str] = (),
     lacks: Sequence[str] = (),
 ) -> Finding:
-    """Whether a model is made of the parts it `has`, without those it `lacks`; else contradicted.
+    """Check that a model has the parts `has` and not those it `lacks`; else contradicted.
 
     The built-in model tells, where its count is exactly the one that the row
-    `anchored_by` prints; a model that is tied to the earlier one by nothing tells nothing:
+    `anchored_by` prints; a model with another count says nothing of the earlier one:
     not testable.
     """
     anchor = context.table.claim(anchored_by)

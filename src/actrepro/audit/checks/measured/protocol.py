@@ -1,4 +1,4 @@
-"""Whether settings, data and machines are as printed, by what follows from them.
+"""Settings as printed, judged by the losses that follow from them.
 
 Losses of a whole protocol confirm a setting where runs with another one would end
 elsewhere. What leaves no trace in anything printed is not testable.
@@ -33,7 +33,7 @@ def rerun_agrees(
     setting: str = "",
     tells: bool = True,
 ) -> Finding:
-    """Whether training again by this protocol ends at the printed losses, else contradicted.
+    """Compare the printed losses with those of training again: contradicted where they differ.
 
     The printed losses are over the whole validation text, this project's over its second
     half, which is a little harder; `within` must leave room for that.
@@ -48,9 +48,8 @@ def rerun_agrees(
         A key of protocols of which the config's scale must have the claim's value; not run
         where it has another.
     tells
-        Whether losses can tell the claimed setting from others. Where they cannot, since as
-        many heads or another learning rate may end at the same ones, their agreement makes
-        it not testable.
+        True if losses can distinguish the claimed setting from others. Where they cannot,
+        since other settings may end at the same losses, agreement makes it not testable.
     """
     require_setting(claim, context, setting, claim.scale or "")
     gaps, numbers = [], []

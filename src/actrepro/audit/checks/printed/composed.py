@@ -24,7 +24,7 @@ from actrepro.core.formats import counted
 
 @check
 def made_of(claim: Claim, context: Context, *, rows: Sequence[str]) -> Finding:
-    """What the checks of the rows that a number is made of find: the gravest of their verdicts."""
+    """Judge the rows that a number is made of: the gravest of their verdicts counts."""
     if claim.id in rows:
         raise ActreproError(f"claim {claim.id}: it cannot be made of itself")
     findings = {row: _of_row(context.table.claim(row), context) for row in rows}
@@ -45,7 +45,7 @@ def _of_row(claim: Claim, context: Context) -> Finding:
 
 @check
 def not_testable(claim: Claim, context: Context, *, why: str) -> Finding:
-    """That nothing here would tell a part of the claim, whose other checks can refute it."""
+    """State that no run would settle a part of the claim; its other checks can still refute it."""
     return found(NOT_TESTABLE, why)
 
 
@@ -53,7 +53,7 @@ def not_testable(claim: Claim, context: Context, *, why: str) -> Finding:
 def no_pairs_to_spread(
     claim: Claim, context: Context, *, runs: int, claimed: bool = False
 ) -> Finding:
-    """That a mean over pairs of few runs has no printed spread, so that it shows no order.
+    """State that a mean over pairs of few runs has no printed spread, so it shows no order.
 
     Supported where that there are too few is what is `claimed`, else inconclusive.
     """

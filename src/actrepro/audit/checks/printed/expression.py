@@ -171,7 +171,7 @@ def _written(part: Printed) -> list[str]:
 
 @dataclass
 class Numbers:
-    """The numbers behind the names of a check, found when they are first asked for."""
+    """The numbers behind the names of a check, looked up on first use."""
 
     claim: Claim
     context: Context
@@ -321,7 +321,7 @@ def equals(
     otherwise: str = IMPOSSIBLE,
     note: str = "",
 ) -> Finding:
-    """Whether a printed number is what an expression gives, or one of several expressions.
+    """Compare a printed number with an expression, or with several, one of which must give it.
 
     Parameters
     ----------
@@ -330,7 +330,7 @@ def equals(
     printed
         The printed number, an expression too.
     of
-        What names in the expressions stand for, besides the claim's own printed numbers.
+        References of names in the expressions, besides the claim's own printed numbers.
     digits
         Digits behind the point, of all numbers or by name, where YAML has dropped zeros.
     within
@@ -390,7 +390,7 @@ def at_most(
     settles: str = "",
     note: str = "",
 ) -> Finding:
-    """Whether a printed number is at most, and at least, what expressions give.
+    """Compare a printed number with bounds that expressions give.
 
     A list must keep to the bounds with every number. `most` or `least` is needed, and
     `settles` says what would settle what is otherwise inconclusive; the other
@@ -431,7 +431,7 @@ def artefact_where(
     otherwise: str = UNDECIDED,
     note: str = "",
 ) -> Finding:
-    """Whether a control does to its numbers what the printed numbers show: an artefact.
+    """Compare a control's numbers with printed ones: an artefact where the comparison holds.
 
     Parameters
     ----------
@@ -474,7 +474,7 @@ def stated_pairs(claim: Claim, order: Order) -> list[tuple[str, str]]:
 def in_order(
     claim: Claim, context: Context, *, order: Order, printed: str = "", what: str = "numbers"
 ) -> Finding:
-    """Whether the printed numbers are in the order that the claim states, else contradicted.
+    """Compare printed numbers with a stated order: supported if they keep it, else contradicted.
 
     Where a name stands for several numbers, a range or runs, the order must hold for all.
 
@@ -485,7 +485,7 @@ def in_order(
     printed
         The key that is meant wherever a reference is just a row.
     what
-        What the numbers are, for the sentence.
+        A word for the numbers, for the sentence.
     """
     names = [name for group in order for name in group]
     numbers = {name: named(claim, context, name, printed) for name in names}

@@ -1,4 +1,4 @@
-"""Printed words held against each other: what documents call one thing, and what is best."""
+"""Printed words compared: names of one thing, and winners."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def same_words(
     printed: str = "value",
     what: str = "",
 ) -> Finding:
-    """Whether the words printed in several places are the same, else contradicted.
+    """Compare words printed in several places: supported if they are the same, else contradicted.
 
     Parameters
     ----------
     of, printed
         Keys of the row, or `row.key`; `printed` is what the others are held against.
     what
-        What they are, for the sentence.
+        Their subject, for the sentence.
     """
     mine = _entry(claim, context, printed, "here")
     others = [_entry(claim, context, one) for one in of]
@@ -42,7 +42,7 @@ def same_words(
 
 
 def _entry(claim: Claim, context: Context, reference: str, own: str = "") -> tuple[Any, str, str]:
-    """What is printed, where, and in which other row."""
+    """Return the printed words, their place, and the other row that has them."""
     if reference in claim.printed:
         return claim.printed[reference], own or reference.replace("_", " "), ""
     row, _, key = reference.partition(".")
@@ -64,9 +64,9 @@ def _in_words(value: Any) -> str:
 
 @check
 def wins_are(claim: Claim, context: Context, *, rows: Sequence[str], activation: str) -> Finding:
-    """Whether an activation's wins are those in the table of models, whatever ties count.
+    """Compare an activation's printed wins with those in the table of models.
 
-    Anything from its wins alone to those with all ties will do; else contradicted.
+    Supported from its wins alone up to those with all ties; else contradicted.
     The rows print `best_activation`, tied ones with a bar between them, and the row itself
     its wins and contests: 3/5.
     """
@@ -84,7 +84,7 @@ def wins_are(claim: Claim, context: Context, *, rows: Sequence[str], activation:
 
 @check
 def best_of_equals(claim: Claim, context: Context, *, equal: str, best: str = "best") -> Finding:
-    """Whether an activation can be best where another row prints one number for several.
+    """Check that no activation is best where another row prints one number for several.
 
     `equal` is that row, `best` the key of the activation, tied ones with a bar between them.
     """

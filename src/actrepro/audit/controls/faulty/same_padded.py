@@ -10,7 +10,7 @@ from actrepro.models.zoo import convlm
 
 
 class Centred(nn.Module):
-    """A causal convolution moved some characters into the future: what same padding does."""
+    """A causal convolution moved into the future by some characters, as same padding does."""
 
     def __init__(self, convolution: nn.Module, ahead: int) -> None:
         super().__init__()

@@ -11,11 +11,11 @@ from actrepro.audit.controls.kit import (
     Quantity,
     Run,
     both,
+    file_of,
     has_learned,
     of_runs,
     paired,
     run,
-    side_by_side,
     table_losses,
     unpaired,
 )
@@ -58,18 +58,7 @@ def measure(inputs: Inputs) -> dict[str, Any]:
     tables = table_losses(inputs.corpus, evaluation)
     found = {side: _numbers(runs, evaluation, tables) for side, runs in sides.items()}
     learned = {side: has_learned(found[side]["loss"], runs, tables) for side, runs in sides.items()}
-    return {
-        "about": {
-            "model": MODEL,
-            "activations": [ACTIVATION],
-            "seeds": list(SEEDS),
-            "parameters": sides["honest"][0].trained.parameters,
-            "learning_rates": rates,
-        },
-        "numbers": side_by_side(QUANTITIES, found["control"], found["honest"], len(SEEDS)),
-        "gates": {"learned": both(**learned)},
-        "runs": [one.record(side) for side, runs in sides.items() for one in runs],
-    }
+    return file_of(sides, QUANTITIES, found, {"learned": both(**learned)}, learning_rates=rates)
 
 
 def _numbers(runs: list[Run], evaluation: EvaluationSet, tables: Any) -> dict[str, Any]:

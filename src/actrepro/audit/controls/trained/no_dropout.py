@@ -14,10 +14,10 @@ from actrepro.audit.controls.kit import (
     Quantity,
     Run,
     both,
+    file_of,
     has_learned,
     of_runs,
     run,
-    side_by_side,
     table_losses,
     unpaired,
 )
@@ -54,27 +54,15 @@ def measure(inputs: Inputs) -> dict[str, Any]:
         requests = [inputs.request(MODEL, ACTIVATION, seed, dropout=dropout) for seed in SEEDS]
         sides[side] = [run(inputs, one, evaluation, (FINAL, BEST), short) for one in requests]
     unigram = table_losses(inputs.corpus, evaluation)["unigram"]["loss"]
-    control = _numbers(sides["control"], FINAL, unigram)
-    honest = _numbers(sides["honest"], BEST, unigram)
+    reported = {"control": FINAL, "honest": BEST}
+    found = {side: _numbers(runs, reported[side], unigram) for side, runs in sides.items()}
     # What a run can learn is in the text that it saw.
     seen = table_losses(short, evaluation_set(short, inputs.protocol.context, TEST_CHARACTERS))
-    return {
-        "about": {
-            "model": MODEL,
-            "activations": [ACTIVATION],
-            "seeds": list(SEEDS),
-            "parameters": sides["honest"][0].trained.parameters,
-            "train_characters": short.train_end,
-        },
-        "numbers": side_by_side(QUANTITIES, control, honest, len(SEEDS)),
-        "gates": {
-            "learned": both(
-                has_learned(control["final_loss"], sides["control"], seen),
-                has_learned(honest["final_loss"], sides["honest"], seen),
-            )
-        },
-        "runs": [one.record(side) for side, runs in sides.items() for one in runs],
+    learned = {
+        side: has_learned(found[side]["final_loss"], runs, seen) for side, runs in sides.items()
     }
+    gates = {"learned": both(**learned)}
+    return file_of(sides, QUANTITIES, found, gates, train_characters=short.train_end)
 
 
 def shortened(corpus: Corpus, characters: int | None) -> Corpus:

@@ -15,11 +15,11 @@ from actrepro.audit.controls.kit import (
     Quantity,
     Run,
     both,
+    file_of,
     gates_before,
     of_runs,
     paired,
     run,
-    side_by_side,
     spread,
 )
 from actrepro.data.evaluation_set import EvaluationSet
@@ -52,24 +52,14 @@ QUANTITIES = {
 def measure(inputs: Inputs) -> dict[str, Any]:
     """Train NanoTransformer with each activation: not wired to it, and as it is built in."""
     evaluation = inputs.evaluation()
-    control = _runs(inputs, evaluation, FAULTY, fault)
-    honest = _runs(inputs, evaluation, MODEL, None)
-    gates = gates_before(inputs, control[0].request, honest[0].request)
-    gates["distinct"] = both(_distinct(control), _distinct(honest))
-    return {
-        "about": {
-            "model": MODEL,
-            "activations": list(ACTIVATIONS),
-            "seeds": list(SEEDS),
-            "parameters": honest[0].trained.parameters,
-        },
-        "numbers": side_by_side(QUANTITIES, _numbers(control), _numbers(honest), len(SEEDS)),
-        "gates": gates,
-        "runs": [
-            *(one.record("control") for one in control),
-            *(one.record("honest") for one in honest),
-        ],
+    sides = {
+        "control": _runs(inputs, evaluation, FAULTY, fault),
+        "honest": _runs(inputs, evaluation, MODEL, None),
     }
+    gates = gates_before(inputs, sides["control"][0].request, sides["honest"][0].request)
+    gates["distinct"] = both(**{side: _distinct(runs) for side, runs in sides.items()})
+    found = {side: _numbers(runs) for side, runs in sides.items()}
+    return file_of(sides, QUANTITIES, found, gates)
 
 
 def _runs(

@@ -12,9 +12,9 @@ from actrepro.audit.controls.kit import (
     Quantity,
     Run,
     both,
+    file_of,
     gates_before,
     run,
-    side_by_side,
 )
 from actrepro.data.corpus import Corpus
 from actrepro.data.evaluation_set import LAST_WINDOWS, EvaluationSet, evaluation_set
@@ -45,25 +45,20 @@ def measure(inputs: Inputs) -> dict[str, Any]:
     found, sound = _numbers(control), _numbers(honest)
     gates = gates_before(inputs, control.request, honest.request)
     gates["certificate"] = both(_certificate(found), _certificate(sound))
-    return {
-        "about": {
-            "model": MODEL,
-            "activations": [ACTIVATION],
-            "seeds": [SEED],
-            "parameters": honest.trained.parameters,
-            "test_characters": len(windows.targets),
-            "windows": len(windows.inputs),
-        },
-        "numbers": side_by_side(QUANTITIES, found, sound, seeds=1),
-        "gates": gates,
-        "runs": [control.record("control"), honest.record("honest")],
-    }
+    return file_of(
+        {"control": [control], "honest": [honest]},
+        QUANTITIES,
+        {"control": found, "honest": sound},
+        gates,
+        test_characters=len(windows.targets),
+        windows=len(windows.inputs),
+    )
 
 
 def full_windows(corpus: Corpus, context: int) -> EvaluationSet:
     """Full windows spread over the test half, each scored at all its positions.
 
-    So the earlier study took its mean loss. Windows may overlap, and a character
+    The earlier study took its mean loss this way. Windows may overlap, and a character
     be scored more than once.
     """
     frozen = evaluation_set(corpus, context, None)
@@ -98,6 +93,6 @@ def _numbers(one: Run) -> dict[str, float]:
 
 
 def _certificate(found: dict[str, float]) -> Outcome:
-    """The certificate of the mean loss, held against the accuracy that stood beside it."""
+    """Return the certificate of the mean loss, compared with the accuracy printed beside it."""
     name = "mean loss, last position's accuracy"
     return loss_accuracy_certificate([(name, found["loss"], found["last_accuracy"])])
