@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from actrepro.audit.claims import Cited
 from actrepro.audit.findings import Number
@@ -35,6 +35,11 @@ def seeds_told(seeds: int | None) -> str:
     if seeds is None or seeds > MOST_SEEDS:
         return f"more than {MOST_SEEDS:,} seeds"
     return f"{seeds:,} seeds"
+
+
+def fewest_seeds(enough: Callable[[int], bool], first: int = 2) -> int:
+    """Return the fewest seeds that are enough; one beyond the search where none are."""
+    return next((n for n in range(first, MOST_SEEDS + 1) if enough(n)), MOST_SEEDS + 1)
 
 
 def gates_of(numbers: Iterable[Number]) -> tuple[str, ...]:

@@ -40,9 +40,9 @@ from actrepro.audit.findings import (
     found,
 )
 from actrepro.audit.registry import Context, check
-from actrepro.audit.words import gates_of, gates_told, seeds_told
+from actrepro.audit.words import fewest_seeds, gates_of, gates_told, seeds_told
 from actrepro.core.formats import counted, interval, listed, minus, number, signed
-from actrepro.results.verdicts import MOST_SEEDS, alpha
+from actrepro.results.verdicts import alpha
 from actrepro.statistics.inference import Estimate
 
 # The pairs that an order leaves open and that are listed.
@@ -246,11 +246,12 @@ def effect_is(
 
 def _seeds_for_reach(sd: float | None, reach: float, confidence: float) -> int:
     """Return the fewest seeds at which Student's interval reaches no farther than `reach`."""
-    for n in range(2, MOST_SEEDS + 1):
+
+    def enough(n: int) -> bool:
         quantile = scipy.special.stdtrit(n - 1, (1 + confidence) / 2)
-        if sd is not None and quantile * sd / math.sqrt(n) <= reach:
-            return n
-    return MOST_SEEDS + 1
+        return sd is not None and bool(quantile * sd / math.sqrt(n) <= reach)
+
+    return fewest_seeds(enough)
 
 
 @check
@@ -261,8 +262,7 @@ def spread_order(claim: Claim, context: Context, *, measure: str, order: Order) 
     and corrected for the number of stated pairs to refute it.
     """
     pairs = stated_pairs(claim, order)
-    cells = {name: cell(claim, name) for group in order for name in group}
-    context.results.require(needed(cells.values()))
+    cells = _named_cells(claim, context, order)
     scores = [_score(context, one, measure) for one in cells.values()]
     used = tuple(one for one in scores if one is not None)
     values = {name: _by_seed(context, one, measure) for name, one in cells.items()}
@@ -289,6 +289,13 @@ def spread_order(claim: Claim, context: Context, *, measure: str, order: Order) 
     return found(INCONCLUSIVE, says, *used, settles=seeds_told(seeds))
 
 
+def _named_cells(claim: Claim, context: Context, groups: Order) -> dict[str, Cell]:
+    """Return the cells that groups of names stand for, whose results must be there."""
+    cells = {name: cell(claim, name) for group in groups for name in group}
+    context.results.require(needed(cells.values()))
+    return cells
+
+
 def _score(context: Context, one: Cell, measure: str) -> Number | None:
     return results_of(context, one).score(one.activations[0], measure)
 
@@ -302,11 +309,12 @@ def _of_ratio(ratio: float, n: int, level: float) -> tuple[float, float]:
 def _seeds_for_ratio(ratio: float, level: float) -> int:
     """Return the fewest seeds at which the F-test finds such a ratio with a power of 0.8."""
     variances = max(ratio, 1 / ratio if ratio > 0 else math.inf) ** 2
-    for n in range(3, MOST_SEEDS + 1):
+
+    def enough(n: int) -> bool:
         bound = scipy.special.fdtri(n - 1, n - 1, 1 - level / 2)
-        if scipy.special.fdtrc(n - 1, n - 1, bound / variances) >= POWER:
-            return n
-    return MOST_SEEDS + 1
+        return bool(scipy.special.fdtrc(n - 1, n - 1, bound / variances) >= POWER)
+
+    return fewest_seeds(enough, first=3)
 
 
 @check
@@ -393,8 +401,7 @@ def wider(
     seeds of any cell.
     """
     groups = [*among, *than]
-    cells = {name: cell(claim, name) for group in groups for name in group}
-    context.results.require(needed(cells.values()))
+    cells = _named_cells(claim, context, groups)
     first = next(iter(cells.values()))
     said = measure_name(context, first.place, measure)
     means = {name: mean_of_cell(context, one, measure) for name, one in cells.items()}

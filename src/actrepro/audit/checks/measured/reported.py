@@ -36,8 +36,7 @@ from actrepro.audit.printed import (
 )
 from actrepro.audit.registry import Context, check
 from actrepro.audit.results import ModelResults
-from actrepro.audit.words import gates_of, seeds_told
-from actrepro.results.verdicts import MOST_SEEDS
+from actrepro.audit.words import fewest_seeds, gates_of, seeds_told
 
 # The earlier study's accuracies are of the last character of 1,000 windows.
 ACCURACY = "accuracy.last"
@@ -297,11 +296,12 @@ def _chi_square_ends(freedom: int, confidence: float) -> tuple[float, float]:
 
 def _seeds_for_spread(confidence: float) -> int:
     """Return the fewest seeds whose interval of a deviation is narrow enough to tell."""
-    for n in range(2, MOST_SEEDS + 1):
+
+    def enough(n: int) -> bool:
         low, high = _chi_square_ends(n - 1, confidence)
-        if high <= WIDEST * low:
-            return n
-    return MOST_SEEDS
+        return high <= WIDEST * low
+
+    return fewest_seeds(enough)
 
 
 def _gravest(findings: Sequence[Finding]) -> Finding:
