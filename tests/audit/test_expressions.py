@@ -31,10 +31,11 @@ from synthetic_claims import (
     sides,
 )
 
-from actrepro.audit.checks.printed.expression import Numbers, named
+from actrepro.audit.checks.printed.expression import named
 from actrepro.audit.claims import Claim, Table
 from actrepro.audit.expressions import Expression, exact_interval
 from actrepro.audit.findings import decisive
+from actrepro.audit.references import Numbers
 from actrepro.audit.registry import Context, put
 from actrepro.audit.results import ModelResults, Results
 from actrepro.core.errors import ActreproError
@@ -514,6 +515,19 @@ def test_entries_that_are_missing_are_not_run(reference: str) -> None:
     finding = found_by("at_most", of_cpu("relu", "gelu"), context_of(results), **how)
     assert finding.verdict == "not run"
     assert "it does not have" in said(finding)
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("stats.runs/best_step", "'stats.runs/best_step' does not fit"),
+        ("stats.rules/final/metric=loss/value", "does not fit results/cpu/charlm/stats.json"),
+        ("whole.accuracy", "'whole.accuracy' is not known; valid: whole.loss"),
+    ],
+)
+def test_a_reference_that_does_not_fit_is_named(reference: str, message: str) -> None:
+    with pytest.raises(ActreproError, match=message):
+        Numbers(of_cpu("relu"), context_of(results_of(APART)), {"x": reference})
 
 
 def test_losses_on_the_whole_text_are_means_of_its_halves() -> None:

@@ -15,7 +15,7 @@ from typing import TypeVar
 import scipy.special
 
 from actrepro.audit.claims import Claim
-from actrepro.audit.findings import MissingError, Number
+from actrepro.audit.findings import NOT_TESTABLE, Finding, MissingError, Number, found
 from actrepro.audit.registry import Context
 from actrepro.audit.results import ModelResults, Place
 from actrepro.audit.words import gates_of
@@ -102,8 +102,8 @@ class Compared:
         if self.sd is None or self.margin is None:
             return MOST_SEEDS + 1
         level = alpha(self.confidence)
-        found = seeds_to_settle(self.estimate.value, self.sd, self.margin, level, family).either
-        return MOST_SEEDS + 1 if found is None else found
+        fewest = seeds_to_settle(self.estimate.value, self.sd, self.margin, level, family).either
+        return MOST_SEEDS + 1 if fewest is None else fewest
 
     @property
     def failed_gates(self) -> tuple[str, ...]:
@@ -207,6 +207,19 @@ def whole_loss(
         context, place, activation, model.at_the_end(activation, "selection_loss") or None
     )
     return (test.value + fmean(one.value for one in selection)) / 2, test, selection
+
+
+def undecided(claim: Claim, context: Context, says: str, *numbers: Number) -> Finding:
+    """Return the finding where a control decides nothing: the row's own runs must, if possible."""
+    if claim.scale is None or claim.model is None:
+        return found(NOT_TESTABLE, says, *numbers)
+    missing = context.results.missing({(claim.scale, claim.model): ()})
+    if missing is None:
+        own = context.results.models[claim.scale, claim.model]
+        says = f"{says} Own runs tell of this row."
+        return found(NOT_TESTABLE, says, *numbers, files=(own.file,))
+    says = f"{missing.evidence[0].says} {says}"
+    return found(missing.verdict, says, *numbers, settles=missing.settles)
 
 
 def results_of(context: Context, one: Cell) -> ModelResults:

@@ -20,8 +20,7 @@ from actrepro.core.errors import ActreproError
 from actrepro.core.vocabulary import DIVERGED, FAILED, FINISHED
 from actrepro.data.corpus import Corpus
 from actrepro.data.evaluation_set import BASELINES, EvaluationSet, evaluation_set, ngram_baseline
-from actrepro.data.shapes import Baseline, Table
-from actrepro.gates.after import Hashed, learned
+from actrepro.gates.after import learned
 from actrepro.gates.before import check_activation
 from actrepro.gates.outcome import Outcome
 from actrepro.measures import accuracy, loss
@@ -101,7 +100,7 @@ class Run:
         """Accuracy on the evaluation set."""
         return accuracy(self.predictions[rule], self.evaluation.targets)
 
-    def facts(self) -> Hashed:
+    def facts(self) -> dict[str, Any]:
         """Return the hashes that gates compare."""
         return {
             "weights_sha256": self.weights_sha256,
@@ -191,7 +190,7 @@ def spread(values: Iterable[float]) -> float:
     return high - low
 
 
-def table_losses(corpus: Corpus, evaluation: EvaluationSet) -> dict[Table, Baseline]:
+def table_losses(corpus: Corpus, evaluation: EvaluationSet) -> dict[str, dict[str, float]]:
     """Loss and accuracy of the n-gram tables of the training text, as gates ask for them."""
     scores = {
         name: ngram_baseline(corpus, evaluation.positions, order)
@@ -200,7 +199,7 @@ def table_losses(corpus: Corpus, evaluation: EvaluationSet) -> dict[Table, Basel
     return {name: {"loss": loss, "accuracy": hits} for name, (loss, hits) in scores.items()}
 
 
-def has_learned(losses: Floats, runs: Sequence[Run], tables: Mapping[Table, Baseline]) -> Outcome:
+def has_learned(losses: Floats, runs: Sequence[Run], tables: Mapping[str, Any]) -> Outcome:
     """The gate `learned` of runs with these losses."""
     seeds = [one.request.seed for one in runs]
     return learned(dict(zip(seeds, losses.tolist(), strict=True)), tables)

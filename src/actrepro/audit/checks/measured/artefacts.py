@@ -7,10 +7,10 @@ from typing import Any
 
 from actrepro.audit import paths as audit_paths
 from actrepro.audit.claims import Claim
+from actrepro.audit.compared import undecided
 from actrepro.audit.findings import (
     ARTEFACT,
     CONTRADICTED,
-    NOT_TESTABLE,
     SUPPORTED,
     Finding,
     MissingError,
@@ -191,19 +191,6 @@ def control_told(context: Context, control: str, but: str = "") -> str:
     told += f"{protocol['width']}, trained for {counted(protocol['iterations'], 'step')}"
     characters = protocol["train_characters"]
     return told if characters is None else f"{told} on {characters:,} characters of training text"
-
-
-def undecided(claim: Claim, context: Context, says: str, *numbers: Number) -> Finding:
-    """Return the finding where a control decides nothing: the row's own runs must, if possible."""
-    if claim.scale is None or claim.model is None:
-        return found(NOT_TESTABLE, says, *numbers)
-    missing = context.results.missing({(claim.scale, claim.model): ()})
-    if missing is None:
-        own = context.results.models[claim.scale, claim.model]
-        says = f"{says} Own runs tell of this row."
-        return found(NOT_TESTABLE, says, *numbers, files=(own.file,))
-    says = f"{missing.evidence[0].says} {says}"
-    return found(missing.verdict, says, *numbers, settles=missing.settles)
 
 
 def _near(number: Number, value: float, within: float) -> bool:

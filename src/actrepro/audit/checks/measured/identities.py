@@ -8,17 +8,8 @@ from actrepro.audit import paths as audit_paths
 from actrepro.audit.checks.measured.artefacts import control_told, sides_of
 from actrepro.audit.claims import Claim
 from actrepro.audit.expressions import exact_interval
-from actrepro.audit.findings import (
-    ARTEFACT,
-    CONTRADICTED,
-    SUPPORTED,
-    Evidence,
-    Finding,
-    Number,
-)
-from actrepro.audit.printed import (
-    measured,
-)
+from actrepro.audit.findings import ARTEFACT, CONTRADICTED, SUPPORTED, Evidence, Finding, Number
+from actrepro.audit.printed import measured
 from actrepro.audit.registry import Context, check
 from actrepro.audit.words import called
 

@@ -14,15 +14,7 @@ from actrepro.audit.checks.measured.orders import order as judge_order
 from actrepro.audit.checks.printed.expression import Order, stated_pairs
 from actrepro.audit.claims import Claim
 from actrepro.audit.compared import cell, compare, needed
-from actrepro.audit.findings import (
-    ARTEFACT,
-    NOT_RUN,
-    SUPPORTED,
-    Evidence,
-    Finding,
-    Number,
-    found,
-)
+from actrepro.audit.findings import ARTEFACT, NOT_RUN, SUPPORTED, Evidence, Finding, Number, found
 from actrepro.audit.registry import Context, check
 from actrepro.core import paths
 from actrepro.core.formats import listed, number

@@ -31,14 +31,7 @@ from actrepro.audit.compared import (
     relabelled,
     results_of,
 )
-from actrepro.audit.findings import (
-    CONTRADICTED,
-    INCONCLUSIVE,
-    SUPPORTED,
-    Finding,
-    Number,
-    found,
-)
+from actrepro.audit.findings import CONTRADICTED, INCONCLUSIVE, SUPPORTED, Finding, Number, found
 from actrepro.audit.registry import Context, check
 from actrepro.audit.words import fewest_seeds, gates_of, gates_told, seeds_told
 from actrepro.core.formats import counted, interval, listed, minus, number, signed

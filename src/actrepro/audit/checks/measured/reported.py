@@ -26,14 +26,7 @@ from actrepro.audit.findings import (
     Number,
     found,
 )
-from actrepro.audit.printed import (
-    Printed,
-    as_printed,
-    look_up,
-    look_up_one,
-    measured,
-    rows_of,
-)
+from actrepro.audit.printed import Printed, as_printed, look_up, look_up_one, measured, rows_of
 from actrepro.audit.registry import Context, check
 from actrepro.audit.results import ModelResults
 from actrepro.audit.words import fewest_seeds, gates_of, seeds_told

@@ -7,15 +7,7 @@ from typing import Any
 import numpy as np
 
 from actrepro.audit.controls.faulty import same_padded as fault
-from actrepro.audit.controls.kit import (
-    Inputs,
-    Quantity,
-    Run,
-    both,
-    file_of,
-    gates_before,
-    run,
-)
+from actrepro.audit.controls.kit import Inputs, Quantity, Run, both, file_of, gates_before, run
 from actrepro.data.corpus import Corpus
 from actrepro.data.evaluation_set import LAST_WINDOWS, EvaluationSet, evaluation_set
 from actrepro.gates.after import loss_accuracy_certificate
