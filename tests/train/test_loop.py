@@ -34,7 +34,7 @@ from actrepro.predict.predictor import (
     predict_matched,
 )
 from actrepro.predict.store import RULES, Predictions, open_predictions
-from actrepro.results.schema import ModelStatsFile
+from actrepro.results.schema import read_model_stats
 from actrepro.statistics.per_model import StatisticsFiles, model_statistics
 from actrepro.train import loop, runs
 from actrepro.train.checkpoints import (
@@ -514,8 +514,8 @@ def test_lost_runs_are_excluded_to_the_end_and_never_imputed(
     arrays = read_npz(cell.matrices)
     for rule in RULES:
         gone = np.isnan(arrays[f"{rule}.{PRIMARY}"])
-        one = np.array([False, True, False, True])
-        np.testing.assert_array_equal(gone, one[:, None] | one)
+        is_lost = np.array([False, True, False, True])
+        np.testing.assert_array_equal(gone, is_lost[:, None] | is_lost)
     stats = read_json(cell.stats)
     assert [run["status"] for run in stats["runs"]] == ended
     assert [run["why"] for run in stats["runs"]] == why
@@ -528,7 +528,7 @@ def test_lost_runs_are_excluded_to_the_end_and_never_imputed(
         assert [pair["seeds"] for pair in difference["pairs"]] == [[1, 3]]
         assert difference["value"] == difference["pairs"][0]["value"]
     json.loads(cell.stats.read_text(), parse_constant=pytest.fail)
-    ModelStatsFile.model_validate_json(cell.stats.read_bytes())
+    read_model_stats(cell.stats)
 
 
 def test_a_snapshot_is_where_a_shorter_run_ends() -> None:
