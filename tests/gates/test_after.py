@@ -1,4 +1,4 @@
-"""Gates after training, both ways: healthy runs pass, and each fault fails its gate."""
+"""Gates after training: healthy runs pass, and each fault fails its gate."""
 
 import math
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ CHURN = next(one for one in PAIR_MEASURES if one.id == "churn-top1-pairs")
 
 
 def _failed(model: Model, rule: str = "final") -> dict[str, list[str]]:
-    """By activation, the gates after training that failed under a rule."""
+    """Return, by activation, the gates after training that failed under a rule."""
     model.write()
     stored = read_json(model.path("gates-after.json"))["rules"][rule]
     assert all(list(outcomes) == list(AFTER) for outcomes in stored.values())
@@ -46,11 +46,11 @@ def _measured(model: Model, activation: str, gate: str, rule: str = "final") -> 
     return read_json(model.path("gates-after.json"))["rules"][rule][activation][gate]["measured"]
 
 
-def _altered(made: Predictions, change: Any) -> Predictions:
-    """Predictions under the final rule, on all positions, with a change."""
-    rows = made.probabilities["final", "all"].copy()
+def _altered(predictions: Predictions, change: Any) -> Predictions:
+    """Change the predictions under the final rule, on all positions."""
+    rows = predictions.probabilities["final", "all"].copy()
     change(rows)
-    return replace(made, probabilities={**made.probabilities, ("final", "all"): rows})
+    return replace(predictions, probabilities={**predictions.probabilities, ("final", "all"): rows})
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +72,8 @@ def test_what_was_measured_is_told(healthy: Model) -> None:
             for seed in SEEDS
             for targets in [healthy.evaluation.targets]
         ]
-        found = _measured(healthy, activation, "learned")
-        assert found["highest_loss"] == pytest.approx(max(losses))
+        measured = _measured(healthy, activation, "learned")
+        assert measured["highest_loss"] == pytest.approx(max(losses))
         assert max(losses) < tables["bigram"]["loss"]
         # Three own runs, each with eight others, on two sets of positions.
         assert _measured(healthy, activation, "churn_bounds")["pairs"] == 3 * 8 * 2
@@ -88,11 +88,11 @@ def test_what_was_measured_is_told(healthy: Model) -> None:
 def test_a_run_whose_predictions_were_copied_from_another(tmp_path: Path) -> None:
     model = Model(tmp_path, ACTIVATIONS, SEEDS)
     copied = model.predictions["relu", 1]
-    own = model.predictions["gelu", 3]
+    original = model.predictions["gelu", 3]
     # Its own weights are on record: only the predictions are another run's.
-    changed = {("gelu", 3): replace(copied, weights_sha256=own.weights_sha256)}
-    found = _failed(Model(tmp_path, ACTIVATIONS, SEEDS, changed=changed))
-    assert found == {"relu": ["distinct"], "gelu": ["distinct"], "swiglu": []}
+    changed = {("gelu", 3): replace(copied, weights_sha256=original.weights_sha256)}
+    gates = _failed(Model(tmp_path, ACTIVATIONS, SEEDS, changed=changed))
+    assert gates == {"relu": ["distinct"], "gelu": ["distinct"], "swiglu": []}
     shared = _measured(model, "gelu", "distinct")["shared"]
     assert shared == [{"run": "gelu seed3", "what": "predictions", "with": ["relu seed1"]}]
 
@@ -101,9 +101,9 @@ def test_a_predictions_file_copied_whole_is_not_of_the_runs_weights(tmp_path: Pa
     model = Model(tmp_path, ACTIVATIONS, SEEDS)
     changed = {("gelu", 3): model.predictions["relu", 1]}
     records = {("gelu", 3): {"weights_sha256": model.predictions["gelu", 3].weights_sha256}}
-    found = _failed(Model(tmp_path, ACTIVATIONS, SEEDS, changed=changed, records=records))
-    assert found["gelu"] == ["recorded", "distinct"]
-    assert [one["what"] for one in _measured(model, "gelu", "recorded")["wrong"]] == [
+    gates = _failed(Model(tmp_path, ACTIVATIONS, SEEDS, changed=changed, records=records))
+    assert gates["gelu"] == ["recorded", "distinct"]
+    assert [difference["what"] for difference in _measured(model, "gelu", "recorded")["wrong"]] == [
         "weights_sha256"
     ]
 
@@ -112,20 +112,20 @@ def test_predictions_copied_from_a_run_that_is_gone(tmp_path: Path, evaluation: 
     model = Model(tmp_path, ACTIVATIONS, SEEDS)
     changed = {("relu", 2): synthetic.predictions(evaluation, 999)}
     records = {("relu", 2): {"weights_sha256": model.predictions["relu", 2].weights_sha256}}
-    found = _failed(Model(tmp_path, ACTIVATIONS, SEEDS, changed=changed, records=records))
-    assert found == {"relu": ["recorded"], "gelu": [], "swiglu": []}
+    failures = _failed(Model(tmp_path, ACTIVATIONS, SEEDS, changed=changed, records=records))
+    assert failures == {"relu": ["recorded"], "gelu": [], "swiglu": []}
 
 
 @pytest.mark.parametrize("same_record", [True, False])
 def test_two_runs_that_share_a_seed(tmp_path: Path, same_record: bool) -> None:
-    """Seed 3 was trained as seed 2: its record may say so, or not."""
+    """Train seed 3 as seed 2; its record may show it or not."""
     model = Model(tmp_path, ACTIVATIONS, SEEDS)
     changed = {("relu", 3): model.predictions["relu", 2]}
     trained_as = synthetic.request(activation="relu", seed=2).model_dump(mode="json")
     records: Mapping[Any, Any] = {("relu", 3): {"config": trained_as}} if same_record else {}
-    found = _failed(Model(tmp_path, ACTIVATIONS, SEEDS, changed=changed, records=records))
+    failures = _failed(Model(tmp_path, ACTIVATIONS, SEEDS, changed=changed, records=records))
     gates = ["recorded", "distinct"] if same_record else ["distinct"]
-    assert found == {"relu": gates, "gelu": [], "swiglu": []}
+    assert failures == {"relu": gates, "gelu": [], "swiglu": []}
 
 
 def test_activations_that_are_not_wired_give_the_same_runs(tmp_path: Path) -> None:
@@ -135,8 +135,8 @@ def test_activations_that_are_not_wired_give_the_same_runs(tmp_path: Path) -> No
         for activation in ACTIVATIONS
         for seed in SEEDS
     }
-    found = _failed(Model(tmp_path, ACTIVATIONS, SEEDS, changed=changed))
-    assert found == {activation: ["distinct"] for activation in ACTIVATIONS}
+    gates = _failed(Model(tmp_path, ACTIVATIONS, SEEDS, changed=changed))
+    assert gates == {activation: ["distinct"] for activation in ACTIVATIONS}
     shared = _measured(model, "relu", "distinct")["shared"]
     assert {
         "run": "relu seed1",
@@ -146,15 +146,17 @@ def test_activations_that_are_not_wired_give_the_same_runs(tmp_path: Path) -> No
 
 
 def test_an_evaluation_set_that_differs_between_seeds(tmp_path: Path) -> None:
-    other = evaluation_set(synthetic.corpus(), synthetic.BLOCK, 120)
+    foreign = evaluation_set(synthetic.corpus(), synthetic.BLOCK, 120)
     model = Model(tmp_path, ACTIVATIONS, SEEDS)
-    own = model.predictions["gelu", 2]
+    original = model.predictions["gelu", 2]
     changed = {
-        ("gelu", 2): replace(synthetic.predictions(other, 5), weights_sha256=own.weights_sha256)
+        ("gelu", 2): replace(
+            synthetic.predictions(foreign, 5), weights_sha256=original.weights_sha256
+        )
     }
     model = Model(tmp_path, ACTIVATIONS, SEEDS, changed=changed)
     assert _failed(model) == {"relu": [], "gelu": ["shared_evaluation"], "swiglu": []}
-    assert _measured(model, "gelu", "shared_evaluation")["others"] == {"seed2": other.sha256}
+    assert _measured(model, "gelu", "shared_evaluation")["others"] == {"seed2": foreign.sha256}
     # It stops nothing: the others are compared, without that run.
     cell = read_json(model.stats)["rules"]["final"]["cells"]["gelu"]
     assert cell["excluded"] == [{"seed": 2, "why": "predicted another evaluation set"}]
@@ -211,9 +213,9 @@ def test_scored_characters_of_the_selection_half(evaluation: EvaluationSet) -> N
     assert split(evaluation, corpus).passed
     positions = evaluation.positions - 1
     shifted = _with(evaluation, positions=positions, targets=corpus.codes[positions])
-    found = split(shifted, corpus)
-    assert not found.passed
-    assert found.measured["outside_the_test_half"] == 1
+    outcome = split(shifted, corpus)
+    assert not outcome.passed
+    assert outcome.measured["outside_the_test_half"] == 1
 
 
 def test_scored_characters_that_repeat_or_are_not_the_texts(evaluation: EvaluationSet) -> None:
@@ -223,18 +225,18 @@ def test_scored_characters_that_repeat_or_are_not_the_texts(evaluation: Evaluati
     repeated = _with(evaluation, positions=twice, targets=corpus.codes[twice])
     assert split(repeated, corpus).measured["scored_twice"] == 1
     assert not split(repeated, corpus).passed
-    other = Corpus.of_text(synthetic.text(seed=1))
-    assert not split(evaluation, other).passed
+    foreign = Corpus.of_text(synthetic.text(seed=1))
+    assert not split(evaluation, foreign).passed
     beyond = _with(evaluation, positions=evaluation.positions + len(corpus.codes))
     assert not split(beyond, corpus).passed
 
 
 def test_the_earlier_studys_convolution_breaks_the_certificate() -> None:
     # Its loss was a mean over positions that saw their answer, its accuracy the last position's.
-    found = loss_accuracy_certificate([("ConvLM", 0.0077, 0.4197), ("honest", 1.48, 0.56)])
-    assert not found.passed
-    assert found.measured["broken"].keys() == {"ConvLM"}
-    assert found.measured["smallest_room"] == pytest.approx(0.4197 - (1 - 0.0077 / math.log(2)))
+    outcome = loss_accuracy_certificate([("ConvLM", 0.0077, 0.4197), ("honest", 1.48, 0.56)])
+    assert not outcome.passed
+    assert outcome.measured["broken"].keys() == {"ConvLM"}
+    assert outcome.measured["smallest_room"] == pytest.approx(0.4197 - (1 - 0.0077 / math.log(2)))
 
 
 def test_the_earlier_studys_unpaired_churn_breaks_its_bounds() -> None:

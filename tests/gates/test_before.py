@@ -1,4 +1,4 @@
-"""Gates before training: sound models pass each, and each catches the fault it is named for."""
+"""Gates before training: sound models pass each, and each detects its fault."""
 
 import json
 import logging
@@ -104,7 +104,7 @@ class NeverCalled(Sound):
 
 
 class IdleLayer(Sound):
-    """Holds an activated layer beside those that it calls."""
+    """A layer with an activated layer that it never calls."""
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)
@@ -112,7 +112,7 @@ class IdleLayer(Sound):
 
 
 class LayerWithAnother(Sound):
-    """An activated layer that holds another activation than the one under study."""
+    """An activated layer whose activation is not the one under study."""
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)
@@ -160,7 +160,7 @@ class SamePadded(Sound):
 
 
 class OpensLater(Sound):
-    """A branch that sees the future and starts at zero."""
+    """A branch that depends on the future and starts at zero."""
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)
@@ -190,14 +190,14 @@ class WithoutTheBatchMean(Sound):
 
 
 class SeesTheRowBefore(Sound):
-    """The first row has none before it."""
+    """A model whose rows depend on the row before; the first has none."""
 
     def mixed(self, x: Tensor) -> Tensor:
         return x + F.pad(x[:-1], (0, 0, 0, 0, 1, 0))
 
 
 class Remembers(Sound):
-    """Carries what it saw from one batch to the next."""
+    """A model that carries state from one batch to the next."""
 
     memory: Tensor | float = 0.0
 
@@ -213,7 +213,7 @@ class NoNumbers(Sound):
 
 
 class Wild(Sound):
-    """Its embedding, N(0, 1), is its head."""
+    """A model whose embedding, N(0, 1), is its head."""
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(replace(spec, width=64))
@@ -224,7 +224,7 @@ class Wild(Sound):
 
 
 class Own(Sound):
-    """What a sound model may do besides: none of it is an activation."""
+    """A sound model with unusual parts, none of which is an activation."""
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)
@@ -247,7 +247,7 @@ class Own(Sound):
 
 
 class StartsClosed(Sound):
-    """Every branch with the activation starts at zero."""
+    """A model in which every branch with the activation starts at zero."""
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)
@@ -258,7 +258,7 @@ class StartsClosed(Sound):
 
 
 def _initialise(module: nn.Module) -> None:
-    """Small normal weights for every matrix, as the built-in models have."""
+    """Draw small normal weights for every matrix, as the built-in models have."""
     for name, parameter in module.named_parameters(recurse=False):
         if "weight" in name and parameter.ndim > 1:
             nn.init.normal_(parameter, std=INIT_STD)
@@ -274,7 +274,7 @@ def _builder(kind: type[Sound]) -> gates.Build:
 
 
 def _outcomes(kind: type[Sound]) -> dict[str, Outcome]:
-    """What the gates that need no training find."""
+    """Return the outcomes of the gates that need no training."""
     build, codes = _builder(kind), probing.random_codes(SPEC.context, SYMBOLS)
 
     def make() -> nn.Module:
@@ -555,7 +555,7 @@ def test_the_initial_loss_is_held_against_a_uniform_guess(
     logit: float, symbol: int, passed: bool
 ) -> None:
     class Constant(nn.Module):
-        """Gives one symbol another logit than the rest."""
+        """A model that gives one symbol another logit than the rest."""
 
         def forward(self, codes: Tensor) -> Tensor:
             logits = torch.zeros(SYMBOLS)
@@ -575,7 +575,7 @@ Asking = Callable[[Callable[[ModelSpec], Any]], RunConfig]
 
 @pytest.fixture
 def own(monkeypatch: pytest.MonkeyPatch) -> Asking:
-    """Makes a function the `build` of the model `mine`, and asks for a run of it."""
+    """Register a function as the `build` of the model `mine`, and request a run of it."""
     names = (f"own_model_{number}" for number in count())
 
     def request(build: Callable[[ModelSpec], Any]) -> RunConfig:

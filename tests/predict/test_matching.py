@@ -1,4 +1,4 @@
-"""Checkpoints at a common loss: the level all runs reach, and each run's nearest step."""
+"""Matched loss: the level that all runs reach, and each run's nearest step."""
 
 from collections.abc import Sequence
 
@@ -61,9 +61,9 @@ def test_a_run_without_a_history_matches_nothing() -> None:
 
 @given(st.lists(st.lists(st.floats(0.1, 5), min_size=2, max_size=8), min_size=1, max_size=5))
 def test_every_learned_run_has_been_at_the_level(losses: list[list[float]]) -> None:
-    runs = {("a", seed): _history(one) for seed, one in enumerate(losses)}
+    runs = {("a", seed): _history(history_losses) for seed, history_losses in enumerate(losses)}
     level = common_loss(runs, learned_below=10.0)
     for history in runs.values():
-        found = match(history, level)
+        nearest = match(history, level)
         assert min(row.selection_loss for row in history) <= level
-        assert found.selection_loss in [row.selection_loss for row in history]
+        assert nearest.selection_loss in [row.selection_loss for row in history]

@@ -1,4 +1,4 @@
-"""Predictions: what is stored is what the model says of each character in its context."""
+"""Stored predictions equal the model's output for each character in its context."""
 
 import itertools
 from pathlib import Path
@@ -49,7 +49,7 @@ CPU = torch.device("cpu")
 
 
 def _model(name: str = "charlm", seed: int = 0) -> nn.Module:
-    """Sharper than a new model, so that predictions differ from symbol to symbol."""
+    """Make a model sharper than a new one, so predictions differ between symbols."""
     symbols = len(synthetic.corpus().symbols)
     model = build_from_protocol(name, synthetic.protocol(), "relu", symbols, seed=seed).eval()
     with torch.no_grad():
@@ -64,25 +64,25 @@ def _softmax(logits: Tensor) -> np.ndarray:
 @pytest.mark.parametrize("name", model_names())
 def test_each_character_is_predicted_from_its_window(name: str, evaluation: EvaluationSet) -> None:
     model = _model(name)
-    found = predict_scored(model, evaluation, CPU)
-    assert found.dtype == np.float32
-    assert found.shape == (len(evaluation.targets), len(evaluation.symbols))
+    scored = predict_scored(model, evaluation, CPU)
+    assert scored.dtype == np.float32
+    assert scored.shape == (len(evaluation.targets), len(evaluation.symbols))
     codes = synthetic.corpus().codes.astype(np.int64)
-    for row in range(0, len(found), 7):
+    for row in range(0, len(scored), 7):
         position, before = evaluation.positions[row], evaluation.offset[row] + 1
         # The window's part up to the character is all that a causal model can have used.
         context = torch.from_numpy(codes[position - before : position])
         with torch.no_grad():
             expected = _softmax(model(context[None])[0, -1])
-        np.testing.assert_allclose(found[row], expected, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(scored[row], expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["charlm", "tinylstm"])
 def test_the_last_position_of_each_full_window(name: str, evaluation: EvaluationSet) -> None:
     model = _model(name)
-    found = predict_last(model, evaluation, CPU)
-    assert found.shape == (len(evaluation.last_targets), len(evaluation.symbols))
-    for row, window in zip(found, evaluation.last_inputs, strict=True):
+    last = predict_last(model, evaluation, CPU)
+    assert last.shape == (len(evaluation.last_targets), len(evaluation.symbols))
+    for row, window in zip(last, evaluation.last_inputs, strict=True):
         with torch.no_grad():
             expected = _softmax(model(torch.from_numpy(window.astype(np.int64))[None])[0, -1])
         np.testing.assert_allclose(row, expected, rtol=0, atol=1e-6)
@@ -97,7 +97,7 @@ def test_each_row_is_a_distribution(predicted: Any, evaluation: EvaluationSet) -
 
 
 class Certain(nn.Module):
-    """So sure of the first symbol that all others have probability 0 in single precision."""
+    """A model so sure of the first symbol that float32 gives all others probability 0."""
 
     def forward(self, codes: Tensor) -> Tensor:
         logits = torch.zeros(*codes.shape, len(synthetic.corpus().symbols))
@@ -118,9 +118,9 @@ def test_the_batch_size_does_not_matter(
     model = _model()
     expected = predict_scored(model, evaluation, CPU), predict_last(model, evaluation, CPU)
     monkeypatch.setattr(predictor, "BATCH", size)
-    found = predict_scored(model, evaluation, CPU), predict_last(model, evaluation, CPU)
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)
+    results = predict_scored(model, evaluation, CPU), predict_last(model, evaluation, CPU)
+    for result, reference in zip(results, expected, strict=True):
+        np.testing.assert_allclose(result, reference, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("rows", [1, 63, 64, 65])
@@ -154,23 +154,26 @@ def _symbols() -> int:
 
 def test_both_rules_are_predicted_with_their_own_weights(evaluation: EvaluationSet) -> None:
     weights = _weights(_model(), _model(seed=1))
-    made = predict(_request(), weights, _symbols(), evaluation, CPU)
-    assert made.evaluation_sha256 == evaluation.sha256
+    predictions = predict(_request(), weights, _symbols(), evaluation, CPU)
+    assert predictions.evaluation_sha256 == evaluation.sha256
     for rule, seed in (("final", 0), ("best", 1)):
-        assert made.weights_sha256[rule] == hash_weights(copy_weights(_model(seed=seed)))
+        assert predictions.weights_sha256[rule] == hash_weights(copy_weights(_model(seed=seed)))
         expected = predict_scored(_model(seed=seed), evaluation, CPU)
-        np.testing.assert_array_equal(made.probabilities[rule, "all"], expected)
+        np.testing.assert_array_equal(predictions.probabilities[rule, "all"], expected)
         expected = predict_last(_model(seed=seed), evaluation, CPU)
-        np.testing.assert_array_equal(made.probabilities[rule, "last"], expected)
+        np.testing.assert_array_equal(predictions.probabilities[rule, "last"], expected)
         written = write_on(_model(seed=seed), evaluation, CPU)
-        np.testing.assert_array_equal(made.generated[rule], written)
+        np.testing.assert_array_equal(predictions.generated[rule], written)
 
 
 def test_one_prediction_serves_both_rules_when_they_agree(evaluation: EvaluationSet) -> None:
-    made = predict(_request(), _weights(_model(), _model()), _symbols(), evaluation, CPU)
+    predictions = predict(_request(), _weights(_model(), _model()), _symbols(), evaluation, CPU)
     for positions in POSITIONS:
-        assert made.probabilities["best", positions] is made.probabilities["final", positions]
-    assert made.generated["best"] is made.generated["final"]
+        assert (
+            predictions.probabilities["best", positions]
+            is predictions.probabilities["final", positions]
+        )
+    assert predictions.generated["best"] is predictions.generated["final"]
 
 
 @pytest.mark.parametrize("lost", LOST)
@@ -200,9 +203,13 @@ def test_weights_that_give_no_numbers_count_as_diverged(evaluation: EvaluationSe
     broken = _model()
     with torch.no_grad():
         broken.tokens.weight[evaluation.targets[0]] = torch.nan
-    made = predict(_request(), _weights(broken, _model()), _symbols(), evaluation, CPU)
-    assert (made.probabilities, made.generated, made.lost) == ({}, {}, DIVERGED)
-    assert made.weights_sha256.keys() == set(OWN_RULES)
+    predictions = predict(_request(), _weights(broken, _model()), _symbols(), evaluation, CPU)
+    assert (predictions.probabilities, predictions.generated, predictions.lost) == (
+        {},
+        {},
+        DIVERGED,
+    )
+    assert predictions.weights_sha256.keys() == set(OWN_RULES)
 
 
 @pytest.mark.parametrize("name", ["charlm", "hybridlm"])
@@ -229,19 +236,19 @@ def test_text_is_always_the_most_probable_next_character(
 def test_save_and_open_are_inverse(
     tmp_path: Path, evaluation: EvaluationSet, best_is_final: bool
 ) -> None:
-    made = synthetic.predictions(evaluation, 1, best_is_final)
-    save_predictions(tmp_path / "a.npz", made)
+    predictions = synthetic.predictions(evaluation, 1, best_is_final)
+    save_predictions(tmp_path / "a.npz", predictions)
     stored = open_predictions(tmp_path / "a.npz")
-    assert stored.evaluation_sha256 == made.evaluation_sha256
-    assert stored.weights_sha256 == made.weights_sha256
+    assert stored.evaluation_sha256 == predictions.evaluation_sha256
+    assert stored.weights_sha256 == predictions.weights_sha256
     assert stored.lost is None
-    for (rule, positions), values in made.probabilities.items():
+    for (rule, positions), values in predictions.probabilities.items():
         assert stored.read(rule, positions).dtype == np.float32
         np.testing.assert_array_equal(stored.read(rule, positions), values)
         pieces = list(stored.rows(rule, positions, 7))
         np.testing.assert_array_equal(np.concatenate(pieces), values)
-        np.testing.assert_array_equal(stored.generated(rule), made.generated[rule])
-    save_predictions(tmp_path / "b.npz", made)
+        np.testing.assert_array_equal(stored.generated(rule), predictions.generated[rule])
+    save_predictions(tmp_path / "b.npz", predictions)
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
@@ -280,8 +287,8 @@ def test_runs_side_by_side(tmp_path: Path, evaluation: EvaluationSet) -> None:
 def test_runs_of_other_lengths_are_not_put_side_by_side(
     tmp_path: Path, evaluation: EvaluationSet
 ) -> None:
-    other = evaluation_set(synthetic.corpus(), synthetic.BLOCK, 120)
-    for name, text in (("a", evaluation), ("b", other)):
+    foreign = evaluation_set(synthetic.corpus(), synthetic.BLOCK, 120)
+    for name, text in (("a", evaluation), ("b", foreign)):
         save_predictions(tmp_path / f"{name}.npz", synthetic.predictions(text, 1))
     for names in ("ab", "ba"):
         runs = [open_predictions(tmp_path / f"{name}.npz") for name in names]

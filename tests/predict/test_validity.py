@@ -1,4 +1,4 @@
-"""What stored predictions are: usable, or not and why."""
+"""Validity of stored predictions: usable, or not and why."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -15,43 +15,47 @@ from actrepro.predict.store import OWN_RULES, Predictions, open_predictions, sav
 from actrepro.predict.validity import Validity, inspect
 
 
-def _stored(folder: Path, made: Predictions) -> Any:
-    save_predictions(folder / "a.npz", made)
+def _stored(folder: Path, predictions: Predictions) -> Any:
+    save_predictions(folder / "a.npz", predictions)
     return open_predictions(folder / "a.npz")
 
 
 def _changed(evaluation: EvaluationSet, positions: str, change: Any) -> Predictions:
-    made = synthetic.predictions(evaluation, 1)
-    rows = made.probabilities["final", positions].copy()
+    predictions = synthetic.predictions(evaluation, 1)
+    rows = predictions.probabilities["final", positions].copy()
     change(rows)
-    return replace(made, probabilities={**made.probabilities, ("final", positions): rows})
+    return replace(
+        predictions, probabilities={**predictions.probabilities, ("final", positions): rows}
+    )
 
 
 def test_healthy_predictions(tmp_path: Path, evaluation: EvaluationSet) -> None:
-    made = synthetic.predictions(evaluation, 1)
-    found = {rule: inspect(_stored(tmp_path, made), rule, evaluation) for rule in OWN_RULES}
-    for rule, facts in found.items():
-        both = [made.probabilities[rule, at] for at in ("all", "last")]
+    predictions = synthetic.predictions(evaluation, 1)
+    validities = {
+        rule: inspect(_stored(tmp_path, predictions), rule, evaluation) for rule in OWN_RULES
+    }
+    for rule, facts in validities.items():
+        both = [predictions.probabilities[rule, at] for at in ("all", "last")]
         assert facts.usable
         assert facts.finite
         assert facts.lowest == min(rows.min() for rows in both)
         assert facts.highest == max(rows.max() for rows in both)
         errors = [np.abs(rows.sum(axis=1, dtype=np.float64) - 1).max() for rows in both]
         assert facts.sum_error == max(errors)
-        assert facts.weights_sha256 == made.weights_sha256[rule]
-    assert found["final"].predictions_sha256 != found["best"].predictions_sha256
+        assert facts.weights_sha256 == predictions.weights_sha256[rule]
+    assert validities["final"].predictions_sha256 != validities["best"].predictions_sha256
 
 
 def test_the_hash_is_of_the_probabilities(tmp_path: Path, evaluation: EvaluationSet) -> None:
     def swapped(rows: np.ndarray) -> None:
         rows[0, :2] = rows[0, 1::-1]
 
-    one = inspect(_stored(tmp_path, synthetic.predictions(evaluation, 1)), "final", evaluation)
+    first = inspect(_stored(tmp_path, synthetic.predictions(evaluation, 1)), "final", evaluation)
     for positions in ("all", "last"):
-        made = _changed(evaluation, positions, swapped)
-        other = inspect(_stored(tmp_path, made), "final", evaluation)
-        assert other.predictions_sha256 != one.predictions_sha256
-        assert other.weights_sha256 == one.weights_sha256
+        swapped_predictions = _changed(evaluation, positions, swapped)
+        second = inspect(_stored(tmp_path, swapped_predictions), "final", evaluation)
+        assert second.predictions_sha256 != first.predictions_sha256
+        assert second.weights_sha256 == first.weights_sha256
 
 
 def _nan(rows: np.ndarray) -> None:
@@ -94,10 +98,10 @@ def test_a_true_character_of_probability_zero(tmp_path: Path, evaluation: Evalua
 
 
 def test_another_text(tmp_path: Path, evaluation: EvaluationSet) -> None:
-    other = evaluation_set(synthetic.corpus(), synthetic.BLOCK, 120)
-    facts = inspect(_stored(tmp_path, synthetic.predictions(other, 1)), "final", evaluation)
+    foreign = evaluation_set(synthetic.corpus(), synthetic.BLOCK, 120)
+    facts = inspect(_stored(tmp_path, synthetic.predictions(foreign, 1)), "final", evaluation)
     assert facts.why == validity.OTHER_TEXT
-    assert facts.evaluation_sha256 == other.sha256
+    assert facts.evaluation_sha256 == foreign.sha256
     assert facts.finite
 
 

@@ -1,4 +1,4 @@
-"""Records: small, the same bytes for the same results, never replaced, never read when altered."""
+"""Records: small, reproducible, never replaced, never read when altered."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def root(finished: Path, tmp_path: Path) -> Path:
-    """The same, to be recorded and spoiled."""
+    """A copy of the folder, for tests that record or damage it."""
     shutil.copytree(finished / "results", tmp_path / "results")
     return tmp_path
 
@@ -62,8 +62,8 @@ def recorded(root: Path) -> Record:
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
-    found = (path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+    paths_below = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths_below}
 
 
 def test_a_record_has_what_is_small(recorded: Record, root: Path) -> None:
@@ -75,8 +75,8 @@ def test_a_record_has_what_is_small(recorded: Record, root: Path) -> None:
     for file in (STATS, "full/stats.json"):
         assert read_json(recorded.folder / file) == read_json(root / paths.RESULTS / file)
     for file in ("full/runs.csv", "full/pairs.csv"):
-        own = (root / paths.RESULTS / file).read_bytes()
-        assert (recorded.folder / file).read_bytes() == own
+        content = (root / paths.RESULTS / file).read_bytes()
+        assert (recorded.folder / file).read_bytes() == content
 
 
 def test_no_text_of_a_corpus_is_recorded(recorded: Record) -> None:
@@ -137,10 +137,10 @@ def test_the_same_results_give_the_same_bytes(recorded: Record, root: Path, tmp_
     before = files_of(recorded.folder)
     record_study(NAME, study().as_asked(), root)
     assert files_of(recorded.folder) == before
-    other = tmp_path / "other"
-    shutil.copytree(root / "results", other / "results")
-    record_study(NAME, study().as_asked(), other)
-    assert files_of(other / FOLDER) == before
+    elsewhere = tmp_path / "other"
+    shutil.copytree(root / "results", elsewhere / "results")
+    record_study(NAME, study().as_asked(), elsewhere)
+    assert files_of(elsewhere / FOLDER) == before
 
 
 def test_a_record_of_another_study_is_not_replaced(recorded: Record, root: Path) -> None:
@@ -200,7 +200,7 @@ def here(activation: str, seed: int) -> str:
 
 
 def sign(root: Path, source: Callable[[str, int], str]) -> None:
-    """Give runs the identity that training gives them, by a source for each."""
+    """Give runs the identity that training gives them, from a source for each."""
     for run in runs_of(study().as_asked()):
         path = root / paths.at(paths.RUN_RECORD, **run)
         record = read_json(path)
@@ -244,17 +244,17 @@ def test_a_model_that_cannot_be_found_tells_no_source(root: Path) -> None:
 
 
 def test_what_is_whole_is_read(recorded: Record) -> None:
-    found = read_records([recorded.folder])
-    assert (list(found.whole), found.ignored) == ([NAME], {})
+    records = read_records([recorded.folder])
+    assert (list(records.whole), records.ignored) == ([NAME], {})
     assert (recorded.scales, recorded.models) == (("full",), ("charlm",))
     file, stats = recorded.stats("full", "charlm")
     assert file == f"{FOLDER}/{STATS}"
     assert (stats["model"], stats["scale"]) == ("charlm", "full")
     assert recorded.stats("full")[1]["models"].keys() == {"charlm"}
-    assert found.sha256_of(file) == recorded.provenance.files[STATS].sha256
+    assert records.sha256_of(file) == recorded.provenance.files[STATS].sha256
     assert record_of(file) == NAME
-    for other in ("results/full/stats.json", f"{FOLDER}/no.json", f"{paths.RECORDED}/b/{STATS}"):
-        assert found.sha256_of(other) is None
+    for absent in ("results/full/stats.json", f"{FOLDER}/no.json", f"{paths.RECORDED}/b/{STATS}"):
+        assert records.sha256_of(absent) is None
 
 
 def append(path: Path) -> None:
@@ -270,8 +270,8 @@ def unlisted(folder: Path) -> None:
 
 
 def escaping(folder: Path) -> None:
-    one = {"sha256": "0" * 64, "bytes": 0}
-    rewrite_provenance(folder, lambda content: content["files"].update({"../a.json": one}))
+    file = {"sha256": "0" * 64, "bytes": 0}
+    rewrite_provenance(folder, lambda content: content["files"].update({"../a.json": file}))
 
 
 FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -326,11 +326,11 @@ def test_what_is_altered_is_told_and_ignored(
     change(recorded.folder)
     assert record_digests([recorded.folder.parent]) != before
     with caplog.at_level(logging.WARNING, "actrepro"):
-        found = read_records([recorded.folder])
-    assert found.whole == {}
-    assert found.ignored[NAME].startswith(f"{FOLDER} is ignored: ")
-    assert message in found.ignored[NAME]
-    assert found.ignored[NAME] in caplog.text
+        records = read_records([recorded.folder])
+    assert records.whole == {}
+    assert records.ignored[NAME].startswith(f"{FOLDER} is ignored: ")
+    assert message in records.ignored[NAME]
+    assert records.ignored[NAME] in caplog.text
     with pytest.raises(ActreproError):
         read_record(recorded.folder)
 
@@ -343,8 +343,8 @@ def test_what_is_not_listed_is_not_read(recorded: Record) -> None:
 def test_one_damaged_record_spoils_no_other(recorded: Record) -> None:
     copy = recorded.folder.parent / "copy"
     shutil.copytree(recorded.folder, copy)
-    found = read_records(record_folders([recorded.folder.parent]))
-    assert (list(found.whole), list(found.ignored)) == ([NAME], ["copy"])
+    records = read_records(record_folders([recorded.folder.parent]))
+    assert (list(records.whole), list(records.ignored)) == ([NAME], ["copy"])
 
 
 def test_the_first_place_goes_before_the_second(recorded: Record, tmp_path: Path) -> None:
@@ -360,15 +360,15 @@ def test_the_first_place_goes_before_the_second(recorded: Record, tmp_path: Path
 
 
 def test_several_models_and_scales_are_recorded(tmp_path: Path) -> None:
-    made = make_record(
+    record = make_record(
         tmp_path,
         **{"models": ("charlm", "convlm"), "scales": ("cpu", "full"), "seeds": (1,)},
         activations=("relu",),
     )
-    assert len(read_json(made.folder / "runs.json")) == 4
+    assert len(read_json(record.folder / "runs.json")) == 4
     for scale in ("cpu", "full"):
         for model in ("charlm", "convlm"):
-            assert made.stats(scale, model)[1]["model"] == model
+            assert record.stats(scale, model)[1]["model"] == model
 
 
 def test_a_study_without_a_name_for_its_record_says_how_to_give_one() -> None:

@@ -1,4 +1,4 @@
-"""The same runs made in two results folders: how far they differ, and which can be compared."""
+"""Comparison of the same runs from two results folders, and exclusion of others."""
 
 from __future__ import annotations
 
@@ -42,42 +42,42 @@ SPOILED: Run = ("charlm", "relu", 2)
 @pytest.fixture
 def folders(tmp_path: Path) -> Folders:
     """Three runs whose differences are known."""
-    made = Folders(tmp_path)
+    pair = Folders(tmp_path)
     for seed in HERE:
-        here = certain(made.evaluation, HERE[seed], f"here {seed}")
-        there = certain(made.evaluation, THERE[seed], f"there {seed}")
-        made.add(("charlm", "relu", seed), here, there)
-    return made
+        here = certain(pair.evaluation, HERE[seed], f"here {seed}")
+        there = certain(pair.evaluation, THERE[seed], f"there {seed}")
+        pair.add(("charlm", "relu", seed), here, there)
+    return pair
 
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> tuple[Folders, dict[str, Any]]:
-    """Two cells whose runs predict something else on each side, and what was found."""
-    made = Folders(tmp_path_factory.mktemp("drawn"))
+    """Two cells whose runs predict differently on each side, and their comparison."""
+    pair = Folders(tmp_path_factory.mktemp("drawn"))
     for place, activation in enumerate(("relu", "gelu")):
         for seed in (5, 3):
             run = ("charlm", activation, seed)
-            here, there = (_drawn(made, place, seed, side) for side in ("here", "there"))
-            made.add(run, here, there)
-    return made, made.compare()
+            here, there = (_drawn(pair, place, seed, side) for side in ("here", "there"))
+            pair.add(run, here, there)
+    return pair, pair.compare()
 
 
-def _drawn(made: Folders, place: int, seed: int, side: str) -> Predictions:
-    return synthetic.predictions(made.evaluation, 100 * place + 10 * seed + (side == "there"))
+def _drawn(pair: Folders, place: int, seed: int, side: str) -> Predictions:
+    return synthetic.predictions(pair.evaluation, 100 * place + 10 * seed + (side == "there"))
 
 
-def _only(found: dict[str, Any], rule: str = "final") -> dict[str, Any]:
-    [cell] = found["cells"]
+def _only(comparison: dict[str, Any], rule: str = "final") -> dict[str, Any]:
+    [cell] = comparison["cells"]
     assert (cell["model"], cell["activation"]) == ("charlm", "relu")
     return cell["rules"][rule]
 
 
 @pytest.mark.parametrize("rule", OWN_RULES)
 def test_known_differences_are_found(folders: Folders, rule: str) -> None:
-    found = _only(folders.compare(), rule)
-    assert (found["n"], found["same_weights"], found["same_predictions"]) == (3, 0, 0)
-    variation = found["differences"][PRIMARY]
-    assert [run["differences"][PRIMARY] for run in found["runs"]] == pytest.approx(
+    compared = _only(folders.compare(), rule)
+    assert (compared["n"], compared["same_weights"], compared["same_predictions"]) == (3, 0, 0)
+    variation = compared["differences"][PRIMARY]
+    assert [run["differences"][PRIMARY] for run in compared["runs"]] == pytest.approx(
         [0.02, 0.02, 0.04], abs=1e-6
     )
     assert variation["elsewhere"]["value"] == pytest.approx(0.08 / 3, abs=1e-6)
@@ -90,7 +90,7 @@ def test_known_differences_are_found(folders: Folders, rule: str) -> None:
     assert variation["seeds_here"]["value"] == pytest.approx(0.4 / 3, abs=1e-6)
     assert variation["seeds_there"]["value"] == pytest.approx(0.28 / 3, abs=1e-6)
     assert variation["ratio"] == pytest.approx(0.2, abs=1e-5)
-    loss = found["scores"][LOSS]
+    loss = compared["scores"][LOSS]
     apart = [math.log(HERE[seed] / THERE[seed]) for seed in HERE]
     assert loss["difference"]["value"] == pytest.approx(np.mean(apart), abs=1e-6)
     assert loss["difference"]["sd"] == pytest.approx(np.std(apart, ddof=1), abs=1e-6)
@@ -107,15 +107,15 @@ def test_what_nothing_differs_in_has_no_ratio(folders: Folders) -> None:
 def test_every_difference_is_the_measure_of_the_predictions(
     drawn: tuple[Folders, dict[str, Any]], rule: str
 ) -> None:
-    """Twice made: here with there. Seeds: here with here. Nothing else."""
-    made, found = drawn
-    targets = {"all": made.evaluation.targets, "last": made.evaluation.last_targets}
-    assert [cell["activation"] for cell in found["cells"]] == ["relu", "gelu"]
-    for place, cell in enumerate(found["cells"]):
+    """Check runs made twice, here with there, and seeds, here with here."""
+    pair, comparison = drawn
+    targets = {"all": pair.evaluation.targets, "last": pair.evaluation.last_targets}
+    assert [cell["activation"] for cell in comparison["cells"]] == ["relu", "gelu"]
+    for place, cell in enumerate(comparison["cells"]):
         under = cell["rules"][rule]
         assert [run["seed"] for run in under["runs"]] == [5, 3]
-        sides = [[_drawn(made, place, seed, side) for seed in (5, 3)] for side in ("here", "there")]
-        texts = [one.generated[rule] for side in sides for one in side]
+        sides = [[_drawn(pair, place, seed, side) for seed in (5, 3)] for side in ("here", "there")]
+        texts = [predictions.generated[rule] for side in sides for predictions in side]
         for number, run in enumerate(under["runs"]):
             for measure in MEASURES:
                 for at in POSITIONS:
@@ -132,28 +132,28 @@ def test_every_difference_is_the_measure_of_the_predictions(
                 )
         for measure in MEASURES:
             difference = under["differences"][f"{measure.id}.all"]
-            for side, one in zip(("here", "there"), sides, strict=True):
-                p = np.stack([made.probabilities[rule, "all"] for made in one])
+            for side, predictions in zip(("here", "there"), sides, strict=True):
+                p = np.stack([pair.probabilities[rule, "all"] for pair in predictions])
                 assert difference[f"seeds_{side}"]["value"] == pytest.approx(
                     measure(p, targets["all"])[0, 1]
                 )
 
 
 def test_it_describes_what_it_has(drawn: tuple[Folders, dict[str, Any]]) -> None:
-    found = drawn[1]
-    [under, *_] = [cell["rules"]["final"] for cell in found["cells"]]
+    comparison = drawn[1]
+    [under, *_] = [cell["rules"]["final"] for cell in comparison["cells"]]
     used = {id_.partition(".")[0] for key in ("scores", "differences") for id_ in under[key]}
-    assert used == found["measures"].keys()
-    assert not any(one["agreement"] for one in found["measures"].values())
-    assert found["excluded"] == []
+    assert used == comparison["measures"].keys()
+    assert not any(one["agreement"] for one in comparison["measures"].values())
+    assert comparison["excluded"] == []
 
 
 def test_the_same_files_differ_by_nothing(folders: Folders) -> None:
     shutil.rmtree(folders.there)
     shutil.copytree(folders.here, folders.there)
-    found = folders.compare()
+    comparison = folders.compare()
     for rule in OWN_RULES:
-        under = _only(found, rule)
+        under = _only(comparison, rule)
         assert under["same_weights"] == under["same_predictions"] == 3
         for difference in under["differences"].values():
             assert difference["elsewhere"]["value"] == 0
@@ -161,17 +161,17 @@ def test_the_same_files_differ_by_nothing(folders: Folders) -> None:
             assert difference["seeds_here"] == difference["seeds_there"]
         assert under["differences"][PRIMARY]["ratio"] == 0
         assert under["scores"][LOSS]["difference"]["value"] == 0
-    assert not any(one["differ"] for one in found["ran_on"])
+    assert not any(one["differ"] for one in comparison["ran_on"])
 
 
 def test_the_same_weights_may_predict_differently(folders: Folders) -> None:
-    """A GPU predicts with the weights of a CPU: the bytes of the weights are the same."""
+    """Let a GPU predict with the weights of a CPU: the bytes of the weights are the same."""
     run = folders.runs[0]
-    made = certain(folders.evaluation, 0.51, "here 1")
-    write(folders.there, run, made)
-    found = _only(folders.compare())
-    assert (found["same_weights"], found["same_predictions"]) == (1, 0)
-    assert [one["same_weights"] for one in found["runs"]] == [True, False, False]
+    predictions = certain(folders.evaluation, 0.51, "here 1")
+    write(folders.there, run, predictions)
+    compared = _only(folders.compare())
+    assert (compared["same_weights"], compared["same_predictions"]) == (1, 0)
+    assert [run["same_weights"] for run in compared["runs"]] == [True, False, False]
 
 
 def test_both_sides_stay_as_they_are(folders: Folders) -> None:
@@ -195,15 +195,15 @@ def test_one_run_has_no_seeds_beside_it(folders: Folders) -> None:
 def test_it_says_on_what_each_side_ran(folders: Folders) -> None:
     request = {**asked(folders.there, SPOILED, precision="bf16"), "device": "auto"}
     change_record(folders.there, SPOILED, threads=2, device="cpu", config=request)
-    found = folders.compare()
-    assert found["excluded"] == []
-    ran_on = {one["what"]: one for one in found["ran_on"]}
+    comparison = folders.compare()
+    assert comparison["excluded"] == []
+    ran_on = {row["what"]: row for row in comparison["ran_on"]}
     assert ran_on["device"]["here"] == [{"value": "cpu", "runs": 3}]
     assert ran_on["device"]["there"] == [
         {"value": "NVIDIA H100", "runs": 2},
         {"value": "cpu", "runs": 1},
     ]
-    differ = {what: one["differ"] for what, one in ran_on.items() if one["differ"]}
+    differ = {what: row["differ"] for what, row in ran_on.items() if row["differ"]}
     assert differ == {
         "device": 2,
         "precision": 1,
@@ -213,7 +213,7 @@ def test_it_says_on_what_each_side_ran(folders: Folders) -> None:
     }
     assert ran_on["packages.torch"]["here"] == [{"value": None, "runs": 3}]
     assert ran_on["git.commit"]["here"] == [{"value": None, "runs": 3}]
-    [_, spoiled, _] = _only(found)["runs"]
+    [_, spoiled, _] = _only(comparison)["runs"]
     assert spoiled["differing"] == ["precision", "threads", "packages.python", "packages.torch"]
 
 
@@ -222,7 +222,7 @@ def _remove(folders: Folders, side: str) -> None:
 
 
 def _file(folders: Folders, name: str) -> Path:
-    [path] = [one for one in files_of_run(folders.there, SCALE, SPOILED) if one.name == name]
+    [path] = [file for file in files_of_run(folders.there, SCALE, SPOILED) if file.name == name]
     return path
 
 
@@ -231,8 +231,8 @@ def _cut(path: Path) -> None:
 
 
 def _write_there(folders: Folders, **changes: Any) -> None:
-    made = certain(folders.evaluation, 0.62, "there 2")
-    write(folders.there, SPOILED, dataclasses.replace(made, **changes))
+    predictions = certain(folders.evaluation, 0.62, "there 2")
+    write(folders.there, SPOILED, dataclasses.replace(predictions, **changes))
 
 
 def _lose(folders: Folders, lost: str) -> None:
@@ -240,11 +240,11 @@ def _lose(folders: Folders, lost: str) -> None:
 
 
 def _impossible(folders: Folders) -> None:
-    made = certain(folders.evaluation, 0.62, "there 2")
-    rows = made.probabilities["best", "all"].copy()
+    predictions = certain(folders.evaluation, 0.62, "there 2")
+    rows = predictions.probabilities["best", "all"].copy()
     rows[3] = 0
     rows[3, (folders.evaluation.targets[3] + 1) % rows.shape[1]] = 1
-    _write_there(folders, probabilities={**made.probabilities, ("best", "all"): rows})
+    _write_there(folders, probabilities={**predictions.probabilities, ("best", "all"): rows})
 
 
 OTHER_REQUEST = (
@@ -279,15 +279,15 @@ SPOILS: dict[str, Callable[[Folders], object]] = {
 @pytest.mark.parametrize("why", SPOILS)
 def test_what_cannot_be_compared_is_left_out_with_the_reason(folders: Folders, why: str) -> None:
     SPOILS[why](folders)
-    found = folders.compare()
-    [excluded] = found["excluded"]
+    comparison = folders.compare()
+    [excluded] = comparison["excluded"]
     assert {key: excluded[key] for key in ("model", "activation", "seed")} == {
         "model": "charlm",
         "activation": "relu",
         "seed": 2,
     }
     assert excluded["why"].startswith(why)
-    left = _only(found)
+    left = _only(comparison)
     assert [run["seed"] for run in left["runs"]] == [1, 3]
     variation = left["differences"][PRIMARY]
     assert variation["elsewhere"]["value"] == pytest.approx(0.03, abs=1e-6)
@@ -296,9 +296,9 @@ def test_what_cannot_be_compared_is_left_out_with_the_reason(folders: Folders, w
 
 def test_a_folder_without_any_of_the_runs_leaves_no_numbers(folders: Folders) -> None:
     shutil.rmtree(folders.there)
-    found = folders.compare()
-    assert found["cells"] == found["ran_on"] == []
-    assert [one["why"] for one in found["excluded"]] == ["missing there"] * 3
+    comparison = folders.compare()
+    assert comparison["cells"] == comparison["ran_on"] == []
+    assert [run["why"] for run in comparison["excluded"]] == ["missing there"] * 3
 
 
 def test_the_same_folders_give_the_same_bytes(folders: Folders) -> None:

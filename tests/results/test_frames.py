@@ -1,4 +1,4 @@
-"""`load_study`: the frames are the tables, and the documentation is true of both."""
+"""`load_study`: the frames equal the tables, and the documentation describes both."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def copied(results: Path, tmp_path: Path) -> Path:
-    """A results folder to spoil."""
+    """A copy of the results folder, for tests that damage it."""
     shutil.copytree(results, tmp_path / "results")
     return tmp_path / "results"
 
@@ -79,24 +79,24 @@ def test_a_frame_is_the_tables_of_all_scales(results: Path, study: Study, table:
     for column, kind in COLUMNS[table].items():
         read = frame[column]
         assert read.dtype == pd.Series(dtype=kind).dtype
-        for found, text in zip(read.tolist(), (row[column] for row in written), strict=True):
+        for value, text in zip(read.tolist(), (row[column] for row in written), strict=True):
             if kind == "str":
-                assert found == text
+                assert value == text
             elif text == "":
-                assert pd.isna(found)
+                assert pd.isna(value)
             else:
                 # Of a number, every digit; of an answer, the word.
-                assert str(found) == text
+                assert str(value) == text
 
 
 def test_frames_agree_with_the_statistics(study: Study) -> None:
-    one = study.cells.query(
+    row = study.cells.query(
         f"scale == 'tiny' and model == 'charlm' and activation == 'relu' and rule == 'matched' "
         f"and measure == '{PRIMARY}'"
     )
     cell = study.stats["tiny"]["models"]["charlm"]["rules"]["matched"]["cells"]["relu"]
-    assert one["value"].tolist() == [cell["differences"][PRIMARY]["value"]]
-    assert one[["low", "high"]].to_numpy().tolist() == [cell["differences"][PRIMARY]["interval"]]
+    assert row["value"].tolist() == [cell["differences"][PRIMARY]["value"]]
+    assert row[["low", "high"]].to_numpy().tolist() == [cell["differences"][PRIMARY]["interval"]]
 
 
 def test_the_statistics_of_every_scale_are_there_as_they_are(results: Path, study: Study) -> None:
@@ -134,7 +134,7 @@ def test_answers_are_truth_values(study: Study) -> None:
 
 
 def test_names_that_pandas_takes_for_missing_stay_names(copied: Path) -> None:
-    """A user may call an activation so."""
+    """A user may give an activation such a name."""
     table = copied / "small/runs.csv"
     text = table.read_text(encoding="utf-8")
     for name in ("NA", "None", "nan", "True"):
@@ -147,12 +147,12 @@ def test_names_that_pandas_takes_for_missing_stay_names(copied: Path) -> None:
 def test_one_scale_is_a_study_too(
     copied: Path, study: Study, place: str, kind: Callable[[Path], str | Path]
 ) -> None:
-    one = load_study(kind(copied.parent / place))
-    assert list(one.stats) == ["tiny"]
+    scale_study = load_study(kind(copied.parent / place))
+    assert list(scale_study.stats) == ["tiny"]
     for table in COLUMNS:
         every = getattr(study, table)
         expected = every[every["scale"] == "tiny"].reset_index(drop=True)
-        pd.testing.assert_frame_equal(getattr(one, table), expected)
+        pd.testing.assert_frame_equal(getattr(scale_study, table), expected)
 
 
 def test_the_results_folder_is_found_where_the_workflow_leaves_it(
@@ -272,28 +272,28 @@ def test_the_documentations_example_runs(results: Path) -> None:
 
 
 def section(heading: str, page: str = DOC) -> str:
-    """The text below a heading, up to the next one."""
+    """Return the text below a heading, up to the next one."""
     [_, after] = page.split(f"\n{heading}\n")
     return re.split(r"\n#", after)[0]
 
 
 def first_fields(text: str) -> list[str]:
-    """The first field of each row of the text's Markdown tables."""
-    found = re.findall(r"^\| (.*?) \|", text, re.MULTILINE)
-    return [field for field in found if not re.fullmatch(r"column|gate|id|rule|verdict", field)]
+    """Return the first field of each row of the text's Markdown tables."""
+    fields = re.findall(r"^\| (.*?) \|", text, re.MULTILINE)
+    return [field for field in fields if not re.fullmatch(r"column|gate|id|rule|verdict", field)]
 
 
 def names(text: str) -> list[str]:
-    """Names in backticks in the first fields of the text's Markdown tables."""
+    """Return names in backticks in the first fields of the text's Markdown tables."""
     return [name for field in first_fields(text) for name in re.findall(r"`(.+?)`", field)]
 
 
 @pytest.mark.parametrize("table", COLUMNS)
 def test_every_column_is_documented_in_its_place(table: str) -> None:
     ids = {*run_measure_ids(), *measure_ids(), *group_measure_ids()}
-    told = section(f"### `{table}.csv`", REFERENCE)
-    assert names(told) == [column for column in COLUMNS[table] if column not in ids]
-    assert any(id_ in COLUMNS[table] for id_ in ids) == ("*ids of" in told)
+    table_section = section(f"### `{table}.csv`", REFERENCE)
+    assert names(table_section) == [column for column in COLUMNS[table] if column not in ids]
+    assert any(id_ in COLUMNS[table] for id_ in ids) == ("*ids of" in table_section)
     assert f"| `{table}.csv` |" in section("## Tables")
 
 
@@ -303,12 +303,14 @@ def test_every_measure_is_documented() -> None:
     )
     documented = {id_: (name, low, high) for id_, name, low, high in rows}
     assert documented == {
-        id_: (one["name"], f"{one['range'][0]:g}", ending(one["range"][1]))
-        for id_, one in measure_descriptions().items()
+        id_: (description["name"], f"{description['range'][0]:g}", ending(description["range"][1]))
+        for id_, description in measure_descriptions().items()
     }
     assert f"primary measure is `{PRIMARY}`" in section("## Measures")
     more_alike = re.findall(r"^\| `(.+?)` .*more is more alike", DOC, re.MULTILINE)
-    assert more_alike == [id_ for id_, one in measure_descriptions().items() if one["agreement"]]
+    assert more_alike == [
+        id_ for id_, description in measure_descriptions().items() if description["agreement"]
+    ]
 
 
 def ending(high: float | None) -> str:

@@ -1,4 +1,4 @@
-"""The schema of `stats.json` fits what is written, whole and broken, and nothing else."""
+"""The schema of `stats.json` accepts every file that is written, and nothing else."""
 
 from __future__ import annotations
 
@@ -71,20 +71,20 @@ def one(folder: Path, **changes: Any) -> list[synthetic.Model]:
 
 
 def with_other_text(folder: Path) -> list[synthetic.Model]:
-    """A run of another evaluation set, and one whose rows do not sum to one."""
+    """Make a run of another evaluation set, and one whose rows do not sum to one."""
     healthy = synthetic.Model(folder / "healthy", ACTIVATIONS, [1, 2, 3]).predictions
-    other = replace(healthy["relu", 1], evaluation_sha256="other")
+    foreign = replace(healthy["relu", 1], evaluation_sha256="other")
     broken = healthy["smelu_05", 2]
     halved = {key: (p / 2).astype(np.float32) for key, p in broken.probabilities.items()}
     changed: dict[synthetic.Run, Predictions] = {
-        ("relu", 1): other,
+        ("relu", 1): foreign,
         ("smelu_05", 2): replace(broken, probabilities=halved),
     }
     return one(folder, seeds=[1, 2, 3], changed=changed)
 
 
 def with_shared_predictions(folder: Path) -> list[synthetic.Model]:
-    """Two models, of which one has the other's predictions, and a cell that failed already."""
+    """Make two models that share predictions, and a cell that has already failed."""
     [first] = one(folder, seeds=[1, 2])
     copied = {("relu", 1): first.predictions["relu", 1]}
     second = make_models(
@@ -94,7 +94,7 @@ def with_shared_predictions(folder: Path) -> list[synthetic.Model]:
 
 
 def with_a_run_that_failed_at_once(folder: Path) -> list[synthetic.Model]:
-    """Before the first row of its history."""
+    """Make a run that failed before the first row of its history."""
     run, lacking = ("relu", 1), {"last_history": None}
     model = synthetic.Model(
         folder / "made", ACTIVATIONS, [1, 2], out_of_memory=[run], records={run: lacking}
@@ -125,14 +125,14 @@ SHAPES: dict[str, Callable[[Path], list[synthetic.Model]]] = {
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
-    """By shape, a scale's `stats.json` and then those of its models."""
-    found = {}
+    """Return, by shape, a scale's `stats.json` and then those of its models."""
+    by_shape = {}
     for shape, make in SHAPES.items():
         folder = tmp_path_factory.mktemp("shape")
         models = [model.stats for model in make(folder)]
         scale_statistics("tiny", "mine", models, folder / "stats.json")
-        found[shape] = [folder / "stats.json", *models]
-    return found
+        by_shape[shape] = [folder / "stats.json", *models]
+    return by_shape
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -144,7 +144,7 @@ def test_results_of_every_shape_fit(files: Mapping[str, list[Path]], shape: str)
 
 
 def test_the_shapes_are_what_they_are_called(files: Mapping[str, list[Path]]) -> None:
-    """Otherwise the test above would show nothing."""
+    """Check the premise of the tests above."""
     stats = {shape: read_json(paths[0]) for shape, paths in files.items()}
     for shape, status in (("a diverged run", DIVERGED), ("a failed run", FAILED)):
         ended = [run["status"] for run in stats[shape]["models"]["charlm"]["runs"]]
@@ -229,14 +229,14 @@ def test_rules_and_tables_are_those_of_the_study() -> None:
 
 
 def parts(annotation: Any, values: Iterable[Any] = ()) -> Iterator[tuple[type, Any]]:
-    """The TypedDicts within an annotation, each with None and with its values among `values`.
+    """Yield the TypedDicts within an annotation, each with None and with its values among `values`.
 
     What the config checks is described there.
     """
     kind, *metadata = get_args(annotation) if get_origin(annotation) is Annotated else [annotation]
     there = [value for value in values if value is not None]
     if is_typeddict(kind):
-        if not any(isinstance(one, GetPydanticSchema) for one in metadata):
+        if not any(isinstance(part, GetPydanticSchema) for part in metadata):
             yield kind, None
             yield from ((kind, value) for value in there)
             for name, hint in hints_of(kind).items():
@@ -244,12 +244,12 @@ def parts(annotation: Any, values: Iterable[Any] = ()) -> Iterator[tuple[type, A
         return
     inner = get_args(kind)
     if get_origin(kind) is dict:
-        there = [one for value in there for one in value.values()]
+        there = [part for value in there for part in value.values()]
         inner = inner[1:]
     elif get_origin(kind) is list:
-        there = [one for value in there for one in value]
-    for one in inner:
-        yield from parts(one, there)
+        there = [part for value in there for part in value]
+    for part in inner:
+        yield from parts(part, there)
 
 
 def hints_of(kind: type) -> dict[str, Any]:
@@ -257,8 +257,8 @@ def hints_of(kind: type) -> dict[str, Any]:
 
 
 def description(annotation: Any) -> str:
-    [found] = [one for one in annotation.__metadata__ if getattr(one, "description", None)]
-    return str(found.description)
+    [field] = [extra for extra in annotation.__metadata__ if getattr(extra, "description", None)]
+    return str(field.description)
 
 
 KINDS = sorted(
@@ -268,7 +268,7 @@ KINDS = sorted(
 
 
 def nullable(annotation: Any) -> bool:
-    """Whether a value, or one in it, may be null."""
+    """Check whether a value, or one in it, may be null."""
     if get_origin(annotation) is Annotated:
         return nullable(annotation.__origin__)
     return annotation is type(None) or any(map(nullable, get_args(annotation)))
@@ -285,7 +285,7 @@ def test_every_key_is_required_and_described(kind: type) -> None:
 
 
 def held_by(value: Any, annotation: Any) -> list[Any]:
-    """What a list or dictionary holds; another value itself, a TypedDict too."""
+    """Return the content of a list or dictionary; another value itself, a TypedDict too."""
     if isinstance(value, Mapping):
         is_dict = get_origin(annotation.__origin__) is dict
         return list(value.values()) if is_dict else [value]

@@ -1,4 +1,4 @@
-"""The tables of a scale: each row is what the statistics and the differences say."""
+"""The tables of a scale: each row agrees with the statistics and the differences."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ Row = dict[str, str]
 
 @dataclass
 class Scale:
-    """A scale's statistics and tables, read again."""
+    """A scale's statistics and tables, read from their files."""
 
     folder: Path
     stats: dict[str, Any]
@@ -61,13 +61,13 @@ class Scale:
             return list(csv.DictReader(file))
 
     def under(self, row: Row) -> dict[str, Any]:
-        """What the row's model has under the row's rule."""
-        found: dict[str, Any] = self.stats["models"][row["model"]]["rules"][row["rule"]]
-        return found
+        """Return the statistics of the row's model under the row's rule."""
+        rule_stats: dict[str, Any] = self.stats["models"][row["model"]]["rules"][row["rule"]]
+        return rule_stats
 
     def cell(self, row: Row) -> dict[str, Any]:
-        found: dict[str, Any] = self.under(row)["cells"][row["activation"]]
-        return found
+        cell_stats: dict[str, Any] = self.under(row)["cells"][row["activation"]]
+        return cell_stats
 
 
 def _scale(folder: Path, **changes: Any) -> Scale:
@@ -79,20 +79,20 @@ def _scale(folder: Path, **changes: Any) -> Scale:
 
 @pytest.fixture(scope="module")
 def scale(tmp_path_factory: pytest.TempPathFactory) -> Scale:
-    """One run diverged, one failed, and one activation failed a gate."""
+    """A scale with a diverged run, a failed run, and an activation that failed a gate."""
     return _scale(tmp_path_factory.mktemp("scale"), **LACKING)
 
 
 def written(value: Any) -> str:
-    """A value as a field of a CSV file."""
+    """Format a value as a field of a CSV file."""
     return "" if value is None else str(value)
 
 
 def assert_estimate(row: Row, estimate: dict[str, Any] | None) -> None:
     """Compare a row with an estimate of the statistics."""
-    found = estimate or dict.fromkeys(("value", "standard_error", "interval"))
-    low, high = found["interval"] or (None, None)
-    expected = (found["value"], found["standard_error"], low, high)
+    numbers = estimate or dict.fromkeys(("value", "standard_error", "interval"))
+    low, high = numbers["interval"] or (None, None)
+    expected = (numbers["value"], numbers["standard_error"], low, high)
     assert tuple(row[name] for name in ("value", "standard_error", "low", "high")) == tuple(
         map(written, expected)
     )
@@ -119,8 +119,8 @@ def test_a_tables_columns_stand_in_their_order(scale: Scale, table: str) -> None
     ],
 )
 def test_every_row_speaks_to_every_column(scale: Scale, table: str, rows: Any) -> None:
-    made: Iterator[dict[str, Any]] = rows(scale.stats)
-    assert all(row.keys() == COLUMNS[table].keys() for row in made)
+    table_rows: Iterator[dict[str, Any]] = rows(scale.stats)
+    assert all(row.keys() == COLUMNS[table].keys() for row in table_rows)
 
 
 def test_every_pair_speaks_to_every_column(scale: Scale) -> None:
@@ -160,9 +160,9 @@ def test_the_scores_of_runs_are_those_of_the_statistics(scale: Scale) -> None:
 def test_a_run_names_its_weights_and_its_cells_failed_gates(scale: Scale) -> None:
     for row in scale.table("runs"):
         [run] = [
-            one
-            for one in scale.stats["models"][row["model"]]["runs"]
-            if (one["activation"], str(one["seed"])) == (row["activation"], row["seed"])
+            run
+            for run in scale.stats["models"][row["model"]]["runs"]
+            if (run["activation"], str(run["seed"])) == (row["activation"], row["seed"])
         ]
         assert row["weights_sha256"] == written(run["weights_sha256"].get(row["rule"]))
         assert (row["weights_sha256"] == "") == (row["rule"] == "matched")
@@ -177,12 +177,12 @@ def test_a_row_per_pair_of_a_models_runs_and_rule(scale: Scale) -> None:
         for a, b in itertools.combinations(runs, 2)
     ]
     keys = ("model", "activation_a", "seed_a", "activation_b", "seed_b", "rule")
-    found = [
+    row_keys = [
         tuple(int(row[key]) if key.startswith("seed") else row[key] for key in keys)
         for row in scale.table("pairs")
     ]
-    assert found == expected
-    assert len(found) == 2 * 3 * 15
+    assert row_keys == expected
+    assert len(row_keys) == 2 * 3 * 15
 
 
 def test_the_differences_of_pairs_are_those_of_the_matrices(scale: Scale) -> None:
@@ -312,7 +312,9 @@ def test_a_row_per_two_activations_measure_and_kind(scale: Scale) -> None:
     expected = itertools.product(MODELS, RULES, measure_ids(), [COUPLE], KINDS)
     assert keys == [(model, rule, id_, *ends, kind) for model, rule, id_, ends, kind in expected]
     for row in rows:
-        [entry] = [one for one in scale.under(row)["across"] if one["metric"] == row["measure"]]
+        [entry] = [
+            across for across in scale.under(row)["across"] if across["metric"] == row["measure"]
+        ]
         assert_estimate(row, entry[row["kind"]])
         assert row["n"] == ("2" if row["model"] == "tinylstm" else "3")
         assert row["failed_gates"] == GATE
@@ -348,7 +350,7 @@ def test_one_activation_has_nothing_to_compare_with(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def larger(tmp_path_factory: pytest.TempPathFactory) -> Scale:
-    """Three activations besides the unsound one, so that tests of several have something to do."""
+    """A scale with three activations besides the unsound one, enough for omnibus tests."""
     folder = tmp_path_factory.mktemp("larger")
     return _scale(folder, activations=["relu", UNSOUND, "gelu", "mish"], failed={UNSOUND: GATE})
 
@@ -362,18 +364,18 @@ def test_tests_of_several_activations(larger: Scale) -> None:
         # Only sound cells are compared.
         assert UNSOUND not in row["activations"].split(";")
         if row["test"] == "permutation":
-            found = under["omnibus"][row["measure"]]
-            assert float(row["p_smallest"]) == found["p_smallest"]
-            assert float(row["p"]) == found["p"]
+            test = under["omnibus"][row["measure"]]
+            assert float(row["p_smallest"]) == test["p_smallest"]
+            assert float(row["p"]) == test["p"]
         elif not row["a"]:
-            found = under["classical"][row["measure"]][row["test"]]
-            assert float(row["statistic"]) == found["statistic"]
-            assert float(row["df"]) == found["df"][0]
+            test = under["classical"][row["measure"]][row["test"]]
+            assert float(row["statistic"]) == test["statistic"]
+            assert float(row["df"]) == test["df"][0]
         else:
             pairs = under["classical"][row["measure"]][row["test"]]
-            [found] = [one for one in pairs if (one["a"], one["b"]) == (row["a"], row["b"])]
-            assert float(row["statistic"]) == found["difference"]
-            assert float(row["p"]) == found["p"]
+            [test] = [pair for pair in pairs if (pair["a"], pair["b"]) == (row["a"], row["b"])]
+            assert float(row["statistic"]) == test["difference"]
+            assert float(row["p"]) == test["p"]
 
 
 def test_variance_by_source(larger: Scale) -> None:
@@ -383,12 +385,12 @@ def test_variance_by_source(larger: Scale) -> None:
         itertools.product(RULES, ("loss.all", "accuracy.all"))
     )
     for rule, measure in itertools.product(RULES, ("loss.all", "accuracy.all")):
-        own = [row for row in rows if (row["rule"], row["measure"]) == (rule, measure)]
-        assert sum(float(row["eta2"]) for row in own) == pytest.approx(1)
-        [seed] = [row for row in own if row["source"] == "seed"]
-        found = scale.stats["decomposition"][rule][measure]
-        assert float(seed["icc"]) == found["icc"]
-        assert all(UNSOUND not in row["activations"].split(";") for row in own)
+        sources = [row for row in rows if (row["rule"], row["measure"]) == (rule, measure)]
+        assert sum(float(row["eta2"]) for row in sources) == pytest.approx(1)
+        [seed] = [row for row in sources if row["source"] == "seed"]
+        decomposition = scale.stats["decomposition"][rule][measure]
+        assert float(seed["icc"]) == decomposition["icc"]
+        assert all(UNSOUND not in row["activations"].split(";") for row in sources)
 
 
 def test_a_table_larger_than_memory_is_written_row_by_row(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Classical tests against the libraries called in another way, and by hand."""
+"""Classical tests against the libraries called in another way, and against formulas."""
 
 import itertools
 import json
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 
 
 def _values(n: int, k: int = 3, seed: int = 0) -> dict[str, list[float]]:
-    """Scores whose spread grows from one activation to the next, with shared seeds."""
+    """Draw scores whose spread grows from one activation to the next, with shared seeds."""
     generator = np.random.default_rng(seed)
     seeds = generator.normal(1.5, 0.05, n)
     names = ["relu", "gelu", "silu", "smelu", "swiglu"][:k]
@@ -46,29 +46,29 @@ def _long(values: Scores) -> pd.DataFrame:
 def test_one_way_is_scipys(n: int, k: int) -> None:
     values = _values(n, k)
     expected = scipy.stats.f_oneway(*values.values())
-    found = one_way(values)
-    assert found is not None
-    assert (found.statistic, found.p) == (
+    result = one_way(values)
+    assert result is not None
+    assert (result.statistic, result.p) == (
         pytest.approx(expected.statistic, rel=1e-9),
         pytest.approx(expected.pvalue, rel=1e-9),
     )
-    assert found.df == (k - 1, k * (n - 1))
-    assert found.p == pytest.approx(scipy.stats.f.sf(found.statistic, *found.df))
+    assert result.df == (k - 1, k * (n - 1))
+    assert result.p == pytest.approx(scipy.stats.f.sf(result.statistic, *result.df))
 
 
 @pytest.mark.parametrize(("n", "k"), [(2, 2), (3, 3), (10, 5)])
 def test_welch_is_scipys(n: int, k: int) -> None:
     values = _values(n, k)
     expected = scipy.stats.f_oneway(*values.values(), equal_var=False)
-    found = welch(values)
-    assert found is not None
-    assert (found.statistic, found.p) == (
+    result = welch(values)
+    assert result is not None
+    assert (result.statistic, result.p) == (
         pytest.approx(expected.statistic, rel=1e-9),
         pytest.approx(expected.pvalue, rel=1e-9),
     )
     # Scipy does not tell the degrees of freedom: with them, p follows from F.
-    assert found.p == pytest.approx(scipy.stats.f.sf(found.statistic, *found.df))
-    assert found.df[0] == k - 1
+    assert result.p == pytest.approx(scipy.stats.f.sf(result.statistic, *result.df))
+    assert result.df[0] == k - 1
 
 
 @pytest.mark.parametrize(("n", "k"), [(2, 2), (3, 3), (10, 5)])
@@ -76,34 +76,38 @@ def test_blocked_is_statsmodels_repeated_measures(n: int, k: int) -> None:
     values = _values(n, k)
     table = AnovaRM(_long(values), "score", "seed", within=["activation"]).fit().anova_table
     expected = table.loc["activation"]
-    found = blocked(values)
-    assert found is not None
-    assert (found.statistic, found.p) == (
+    result = blocked(values)
+    assert result is not None
+    assert (result.statistic, result.p) == (
         pytest.approx(expected["F Value"], rel=1e-9),
         pytest.approx(expected["Pr > F"], rel=1e-9),
     )
-    assert found.df == (expected["Num DF"], expected["Den DF"])
+    assert result.df == (expected["Num DF"], expected["Den DF"])
 
 
 def test_two_activations_blocked_are_the_paired_t_test() -> None:
     values = _values(6, 2)
     expected = scipy.stats.ttest_rel(*values.values())
-    found = blocked(values)
-    assert found is not None
-    assert found.statistic == pytest.approx(expected.statistic**2)
-    assert found.p == pytest.approx(expected.pvalue)
+    result = blocked(values)
+    assert result is not None
+    assert result.statistic == pytest.approx(expected.statistic**2)
+    assert result.p == pytest.approx(expected.pvalue)
 
 
 @pytest.mark.parametrize(("n", "k"), [(2, 3), (3, 3), (10, 5)])
 def test_friedman_is_scipys(n: int, k: int) -> None:
     values = _values(n, k)
     expected = scipy.stats.friedmanchisquare(*values.values())
-    found = friedman(values)
-    assert found is not None
-    assert (found.statistic, found.p, found.df) == (expected.statistic, expected.pvalue, (k - 1,))
+    result = friedman(values)
+    assert result is not None
+    assert (result.statistic, result.p, result.df) == (
+        expected.statistic,
+        expected.pvalue,
+        (k - 1,),
+    )
     ranks = np.argsort(np.argsort(np.array(list(values.values())), axis=0), axis=0) + 1
     by_hand = 12 * n / (k * (k + 1)) * ((ranks.mean(axis=1) - (k + 1) / 2) ** 2).sum()
-    assert found.statistic == pytest.approx(by_hand)
+    assert result.statistic == pytest.approx(by_hand)
 
 
 @pytest.mark.parametrize(("n", "k"), [(2, 2), (3, 3), (10, 5)])
@@ -113,44 +117,44 @@ def test_tukeys_pairs_are_statsmodels(n: int, k: int) -> None:
     reference = pairwise_tukeyhsd(table["score"], table["activation"])
     names = itertools.combinations(reference.groupsunique, 2)
     expected = {frozenset(pair): p for pair, p in zip(names, reference.pvalues, strict=True)}
-    found = tukey(values)
-    assert found is not None
-    assert len(found) == len(expected)
-    for one in found:
+    result = tukey(values)
+    assert result is not None
+    assert len(result) == len(expected)
+    for pair in result:
         # Two programs integrate the studentized range.
-        assert one.p == pytest.approx(expected[frozenset((one.a, one.b))], abs=1e-6)
+        assert pair.p == pytest.approx(expected[frozenset((pair.a, pair.b))], abs=1e-6)
 
 
 @pytest.mark.parametrize(("n", "k"), [(2, 2), (3, 3), (5, 4)])
 def test_games_and_howells_pairs_by_hand(n: int, k: int) -> None:
     values = _values(n, k)
-    found = games_howell(values)
-    assert found is not None
-    assert len(found) == k * (k - 1) / 2
-    for one in found:
-        u, v = (np.var(values[name], ddof=1) / n for name in (one.a, one.b))
+    result = games_howell(values)
+    assert result is not None
+    assert len(result) == k * (k - 1) / 2
+    for pair in result:
+        u, v = (np.var(values[name], ddof=1) / n for name in (pair.a, pair.b))
         df = (u + v) ** 2 * (n - 1) / (u**2 + v**2)
-        q = abs(one.difference) / np.sqrt((u + v) / 2)
-        assert one.p == pytest.approx(scipy.stats.studentized_range.sf(q, k, df), rel=1e-9)
+        q = abs(pair.difference) / np.sqrt((u + v) / 2)
+        assert pair.p == pytest.approx(scipy.stats.studentized_range.sf(q, k, df), rel=1e-9)
 
 
 @pytest.mark.parametrize("test", [tukey, games_howell])
 def test_pairs_are_of_means_in_order(test: Callable[[Scores], Any]) -> None:
     values = _values(3, 4)
-    found = test(values)
-    assert [(one.a, one.b) for one in found] == list(itertools.combinations(values, 2))
-    for one in found:
-        expected = np.mean(values[one.a]) - np.mean(values[one.b])
-        assert one.difference == pytest.approx(expected)
+    result = test(values)
+    assert [(pair.a, pair.b) for pair in result] == list(itertools.combinations(values, 2))
+    for pair in result:
+        expected = np.mean(values[pair.a]) - np.mean(values[pair.b])
+        assert pair.difference == pytest.approx(expected)
 
 
 def test_pairs_are_scipys_to_the_last_bit() -> None:
     values = _values(4)
     for test, equal in ((tukey, True), (games_howell, False)):
         expected = scipy.stats.tukey_hsd(*values.values(), equal_var=equal).pvalue
-        found = test(values)
-        assert found is not None
-        assert [one.p for one in found] == [expected[0, 1], expected[0, 2], expected[1, 2]]
+        result = test(values)
+        assert result is not None
+        assert [pair.p for pair in result] == [expected[0, 1], expected[0, 2], expected[1, 2]]
 
 
 @pytest.mark.parametrize("test", TESTS)
@@ -193,9 +197,9 @@ def test_friedman_wants_three_activations() -> None:
 def test_results_are_plain_numbers() -> None:
     values = _values(3)
     for test in (one_way, welch, blocked, friedman):
-        found = test(values)
-        assert found is not None
-        plain = found.as_json()
+        result = test(values)
+        assert result is not None
+        plain = result.as_json()
         assert json.loads(json.dumps(plain, allow_nan=False)) == plain
         assert plain.keys() == {"statistic", "p", "df"}
     pairs = tukey(values)

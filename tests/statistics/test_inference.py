@@ -31,32 +31,32 @@ VALUES = st.floats(-10, 10).map(lambda value: round(value, 3))
 
 
 def _matrix(n: int, seed: int = 0) -> np.ndarray:
-    """A symmetric matrix of differences with a zero diagonal."""
+    """Draw a symmetric matrix of differences with a zero diagonal."""
     drawn = np.random.default_rng(seed).random((n, n))
     return np.triu(drawn, 1) + np.triu(drawn, 1).T
 
 
 @given(st.lists(VALUES, min_size=2, max_size=12), st.sampled_from([0.9, 0.95, 0.99]))
 def test_the_interval_of_a_mean_is_students(values: list[float], confidence: float) -> None:
-    found = mean_estimate(values, confidence)
-    assert (found.value, found.n) == (pytest.approx(np.mean(values)), len(values))
+    result = mean_estimate(values, confidence)
+    assert (result.value, result.n) == (pytest.approx(np.mean(values)), len(values))
     error = scipy.stats.sem(values)
-    assert found.standard_error == pytest.approx(error, abs=1e-12)
+    assert result.standard_error == pytest.approx(error, abs=1e-12)
     if error > 1e-9:
         expected = scipy.stats.t.interval(confidence, len(values) - 1, np.mean(values), error)
-        assert found.interval == pytest.approx(expected)
+        assert result.interval == pytest.approx(expected)
 
 
 def test_the_interval_of_a_mean_agrees_with_the_t_test() -> None:
     values = [0.1, 0.4, 0.25, 0.3, -0.05]
-    found = mean_estimate(values, 0.95)
+    result = mean_estimate(values, 0.95)
     expected = scipy.stats.ttest_1samp(values, 0).confidence_interval(0.95)
-    assert found.interval == pytest.approx((expected.low, expected.high))
+    assert result.interval == pytest.approx((expected.low, expected.high))
 
 
 def test_one_value_has_no_interval() -> None:
-    found = mean_estimate([0.3], 0.95)
-    assert (found.value, found.n, found.standard_error, found.interval) == (0.3, 1, None, None)
+    result = mean_estimate([0.3], 0.95)
+    assert (result.value, result.n, result.standard_error, result.interval) == (0.3, 1, None, None)
 
 
 @given(st.integers(2, 7), st.integers(0, 100))
@@ -67,7 +67,7 @@ def test_the_mean_of_pairs_takes_each_pair_once(n: int, seed: int) -> None:
 
 
 def _brute_force(matrices: list[np.ndarray], signs: list[int]) -> tuple[float, float]:
-    """Value and standard error, leaving out one seed at a time."""
+    """Compute value and standard error, leaving out one seed at a time."""
     n = len(matrices[0])
 
     def value(seeds: list[int]) -> float:
@@ -87,60 +87,60 @@ def _brute_force(matrices: list[np.ndarray], signs: list[int]) -> tuple[float, f
 def test_the_jackknife_by_brute_force(n: int, seed: int, signs: list[int]) -> None:
     matrices = [_matrix(n, seed + 1000 * one) for one in range(len(signs))]
     value, error = _brute_force(matrices, signs)
-    found = jackknife_pairs(matrices, signs, 0.95)
-    assert (found.value, found.n) == (pytest.approx(value), n)
-    assert found.standard_error == pytest.approx(error, abs=1e-12)
+    result = jackknife_pairs(matrices, signs, 0.95)
+    assert (result.value, result.n) == (pytest.approx(value), n)
+    assert result.standard_error == pytest.approx(error, abs=1e-12)
     reach = scipy.stats.t.ppf(0.975, n - 1) * error
-    assert found.interval == pytest.approx((value - reach, value + reach))
+    assert result.interval == pytest.approx((value - reach, value + reach))
 
 
 def test_the_contrast_of_a_cell_with_itself_is_exactly_zero() -> None:
-    found = jackknife_pairs([_matrix(5), _matrix(5)], [1, -1], 0.95)
-    assert (found.value, found.standard_error, found.interval) == (0.0, 0.0, (0.0, 0.0))
+    result = jackknife_pairs([_matrix(5), _matrix(5)], [1, -1], 0.95)
+    assert (result.value, result.standard_error, result.interval) == (0.0, 0.0, (0.0, 0.0))
 
 
 def test_for_a_sum_over_runs_the_jackknife_is_students() -> None:
     # h(i, j) = x_i + x_j averages to 2·mean(x), whose standard error is 2·s/√n.
     x = np.array([0.3, 0.1, 0.5, 0.9, 0.2])
-    found = jackknife_pairs([np.add.outer(x, x)], [1], 0.95)
+    result = jackknife_pairs([np.add.outer(x, x)], [1], 0.95)
     expected = mean_estimate(2 * x, 0.95)
-    assert found.standard_error == pytest.approx(expected.standard_error)
-    assert found.interval == pytest.approx(expected.interval)
+    assert result.standard_error == pytest.approx(expected.standard_error)
+    assert result.interval == pytest.approx(expected.interval)
 
 
 def test_two_seeds_have_a_value_but_no_interval() -> None:
-    found = jackknife_pairs([_matrix(2)], [1], 0.95)
-    assert found.value == _matrix(2)[0, 1]
-    assert (found.n, found.standard_error, found.interval) == (2, None, None)
+    result = jackknife_pairs([_matrix(2)], [1], 0.95)
+    assert result.value == _matrix(2)[0, 1]
+    assert (result.n, result.standard_error, result.interval) == (2, None, None)
 
 
 def test_the_jackknife_of_a_mean_is_students() -> None:
     values = np.array([0.3, 0.1, 0.5, 0.9])
     left = [np.delete(values, out).mean() for out in range(4)]
-    found, expected = jackknife(float(values.mean()), left, 0.9), mean_estimate(values, 0.9)
-    assert found.n == 4
-    assert found.standard_error == pytest.approx(expected.standard_error)
-    assert found.interval == pytest.approx(expected.interval)
+    result, expected = jackknife(float(values.mean()), left, 0.9), mean_estimate(values, 0.9)
+    assert result.n == 4
+    assert result.standard_error == pytest.approx(expected.standard_error)
+    assert result.interval == pytest.approx(expected.interval)
 
 
 def test_the_jackknife_of_given_values_is_that_of_pairs() -> None:
     matrix = _matrix(5)
     rest = [[seed for seed in range(5) if seed != out] for out in range(5)]
     left = [mean_of_pairs(matrix[np.ix_(keep, keep)]) for keep in rest]
-    expected, found = (
+    expected, result = (
         jackknife(mean_of_pairs(matrix), left, 0.95),
         jackknife_pairs([matrix], [1], 0.95),
     )
-    assert (found.value, found.n) == (expected.value, expected.n)
-    assert found.standard_error == pytest.approx(expected.standard_error)
-    assert found.interval == pytest.approx(expected.interval)
+    assert (result.value, result.n) == (expected.value, expected.n)
+    assert result.standard_error == pytest.approx(expected.standard_error)
+    assert result.interval == pytest.approx(expected.interval)
 
 
 @pytest.mark.parametrize("left", [[], [0.4]])
 def test_no_jackknife_with_fewer_than_two_seeds(left: list[float]) -> None:
-    found = jackknife(0.3, left, 0.95)
-    assert (found.value, found.n, found.standard_error) == (0.3, len(left), None)
-    assert found.interval is None
+    result = jackknife(0.3, left, 0.95)
+    assert (result.value, result.n, result.standard_error) == (0.3, len(left), None)
+    assert result.interval is None
 
 
 def _scores_by_block(n: int, blocks: int, spreads: tuple[float, float, float]) -> np.ndarray:
@@ -155,7 +155,7 @@ def _scores_by_block(n: int, blocks: int, spreads: tuple[float, float, float]) -
 
 
 def _closed_form(values: np.ndarray, confidence: float) -> tuple[float, float]:
-    """Standard error and half width of the two-way bootstrap with unlimited resamples."""
+    """Compute standard error and half width of the bootstrap with unlimited resamples."""
     n, blocks = values.shape
     by_seed, by_block = values.mean(axis=1), values.mean(axis=0)
     rest = values - by_seed[:, None] - by_block + values.mean()
@@ -173,21 +173,21 @@ def test_the_two_way_bootstrap_by_its_closed_form(
 ) -> None:
     values = _scores_by_block(n, blocks, spreads)
     error, reach = _closed_form(values, 0.9)
-    found = two_way_bootstrap(values, 0.9, resamples=20_000)
-    assert (found.value, found.n) == (pytest.approx(values.mean()), n)
+    result = two_way_bootstrap(values, 0.9, resamples=20_000)
+    assert (result.value, result.n) == (pytest.approx(values.mean()), n)
     # Monte Carlo standard error of each part: 0.5 % of the larger parts' sizes.
-    assert found.standard_error == pytest.approx(error, rel=0.03)
-    assert found.interval == pytest.approx(
+    assert result.standard_error == pytest.approx(error, rel=0.03)
+    assert result.interval == pytest.approx(
         (values.mean() - reach, values.mean() + reach), abs=0.04 * reach
     )
 
 
 def test_the_same_numbers_give_the_same_bootstrap() -> None:
     values = _scores_by_block(4, 30, (0.1, 0.1, 0.1))
-    found = two_way_bootstrap(values, 0.95)
-    assert two_way_bootstrap(values, 0.95) == found
+    result = two_way_bootstrap(values, 0.95)
+    assert two_way_bootstrap(values, 0.95) == result
     _draws.cache_clear()
-    assert two_way_bootstrap(values.copy(order="F"), 0.95) == found
+    assert two_way_bootstrap(values.copy(order="F"), 0.95) == result
 
 
 @pytest.mark.parametrize("n", [3, 10])
@@ -202,10 +202,10 @@ def test_other_text_widens_the_interval_of_seeds(n: int) -> None:
 
 def test_text_that_all_seeds_find_alike_leaves_students_interval_of_seeds() -> None:
     values = np.array([0.1, 0.5, 0.2])[:, None] + np.zeros((1, 20))
-    found, expected = two_way_bootstrap(values, 0.95), mean_estimate([0.1, 0.5, 0.2], 0.95)
-    assert found.value == pytest.approx(expected.value)
-    assert found.standard_error == pytest.approx(expected.standard_error, rel=0.05)
-    assert found.interval == pytest.approx(expected.interval, rel=0.1)
+    result, expected = two_way_bootstrap(values, 0.95), mean_estimate([0.1, 0.5, 0.2], 0.95)
+    assert result.value == pytest.approx(expected.value)
+    assert result.standard_error == pytest.approx(expected.standard_error, rel=0.05)
+    assert result.interval == pytest.approx(expected.interval, rel=0.1)
 
 
 def test_weights_are_characters() -> None:
@@ -214,8 +214,8 @@ def test_weights_are_characters() -> None:
     equal = two_way_bootstrap(values, 0.95, weights=np.full(30, 512.0))
     assert equal.interval == pytest.approx(plain.interval)
     weights = np.linspace(1, 3, 30)
-    found = two_way_bootstrap(values, 0.95, weights=weights)
-    assert found.value == pytest.approx(np.average(values, axis=1, weights=weights).mean())
+    result = two_way_bootstrap(values, 0.95, weights=weights)
+    assert result.value == pytest.approx(np.average(values, axis=1, weights=weights).mean())
     # A last block of hardly a character hardly counts.
     odd = np.append(np.full(30, 512.0), 1e-9)
     more = two_way_bootstrap(np.column_stack([values, np.full(4, 99.0)]), 0.95, weights=odd)
@@ -230,15 +230,15 @@ def test_weighted_blocks_by_the_variance_of_a_ratio() -> None:
     mean = float((values @ share).mean())
     # Delta method: the influence of a block is its share times its distance from the mean.
     variance = ((share * (values.mean(axis=0) - mean)) ** 2).sum() * 60 / 59
-    found = two_way_bootstrap(values, 0.95, weights=weights, resamples=20_000)
-    assert found.standard_error == pytest.approx(np.sqrt(variance), rel=0.05)
+    result = two_way_bootstrap(values, 0.95, weights=weights, resamples=20_000)
+    assert result.standard_error == pytest.approx(np.sqrt(variance), rel=0.05)
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 1.4903])
 def test_equal_scores_have_an_error_of_exactly_zero(value: float) -> None:
-    found = two_way_bootstrap(np.full((3, 20), value), 0.95)
-    assert found.value == pytest.approx(value)
-    assert (found.standard_error, found.interval) == (0.0, (found.value, found.value))
+    result = two_way_bootstrap(np.full((3, 20), value), 0.95)
+    assert result.value == pytest.approx(value)
+    assert (result.standard_error, result.interval) == (0.0, (result.value, result.value))
 
 
 def test_one_seed_or_one_block_is_not_resampled() -> None:
@@ -278,8 +278,8 @@ def test_no_difference_at_all_has_a_p_of_one() -> None:
 def test_many_seeds_are_sampled_the_same_way_every_time() -> None:
     n = MOST_EXACT_SEEDS + 2
     differences = np.random.default_rng(0).normal(0.3, 1, n)
-    found = sign_flip_p(differences)
-    assert found == sign_flip_p(differences)
+    result = sign_flip_p(differences)
+    assert result == sign_flip_p(differences)
     exact = scipy.stats.permutation_test(
         (differences, np.zeros(n)),
         lambda a, b, axis: np.mean(a - b, axis=axis),
@@ -288,7 +288,7 @@ def test_many_seeds_are_sampled_the_same_way_every_time() -> None:
         n_resamples=np.inf,
         batch=4096,
     )
-    assert found == pytest.approx(exact.pvalue, abs=0.02)
+    assert result == pytest.approx(exact.pvalue, abs=0.02)
     # The sample contains what was observed, so no p is zero.
     assert sign_flip_p(np.ones(n)) == smallest_p(n) == 2**-MOST_EXACT_SEEDS
     assert relabelings(n) == "16,384 random relabelings"
@@ -296,19 +296,19 @@ def test_many_seeds_are_sampled_the_same_way_every_time() -> None:
 
 
 def _swapped_by_hand(matrix: np.ndarray) -> float:
-    """The share of all ways to swap A's and B's run of a seed that are as far apart."""
+    """Compute the share of all swaps of A's and B's runs that are as far apart."""
     n = len(matrix) // 2
 
     def mean(runs: list[int]) -> float:
         return float(np.mean([matrix[i, j] for i in runs for j in runs if i < j]))
 
-    found = []
+    result = []
     for swaps in range(2**n):
         swapped = [bool(swaps >> seed & 1) for seed in range(n)]
         a = [seed + n * swap for seed, swap in enumerate(swapped)]
         b = [run for run in range(2 * n) if run not in a]
-        found.append(abs(mean(a) - mean(b)))
-    return sum(value >= found[0] - 1e-12 for value in found) / len(found)
+        result.append(abs(mean(a) - mean(b)))
+    return sum(value >= result[0] - 1e-12 for value in result) / len(result)
 
 
 @given(n=st.integers(2, 5), seed=st.integers(0, 1000))
@@ -346,7 +346,7 @@ def test_holm_by_hand(p_values: list[float]) -> None:
 
 
 def _naive(matrix: np.ndarray) -> tuple[float, float]:
-    """The interval that takes pairs for independent."""
+    """Compute the interval that takes pairs for independent."""
     values = matrix[np.triu_indices(len(matrix), k=1)]
     low, high = scipy.stats.t.interval(
         0.95, len(values) - 1, values.mean(), scipy.stats.sem(values)
@@ -385,8 +385,8 @@ def test_equivalence_is_statsmodels_paired_tost(
 ) -> None:
     a, b = np.random.default_rng(seed).normal(0, 1, (2, n))
     expected, _, _ = ttost_paired(a + effect, b, -margin, margin)
-    found = tost_p(mean_estimate(a + effect - b, 0.95), margin)
-    assert found == pytest.approx(expected, abs=1e-9)
+    result = tost_p(mean_estimate(a + effect - b, 0.95), margin)
+    assert result == pytest.approx(expected, abs=1e-9)
 
 
 @given(n=st.integers(2, 12), seed=st.integers(0, 1000), alpha=st.sampled_from([0.01, 0.05, 0.1]))
@@ -435,11 +435,11 @@ def test_one_seed_shows_no_equivalence() -> None:
     ],
 )
 def test_verdicts(p_different: float | None, p_equivalent: float | None, expected: str) -> None:
-    found = verdict(p_different=p_different, p_equivalent=p_equivalent, alpha=0.05)
-    assert found == expected
+    result = verdict(p_different=p_different, p_equivalent=p_equivalent, alpha=0.05)
+    assert result == expected
 
 
 @given(P_VALUES)
 def test_a_large_p_is_never_equivalence(p_equivalent: float | None) -> None:
-    found = verdict(p_different=1.0, p_equivalent=p_equivalent, alpha=0.05)
-    assert (found == "equivalent") == (p_equivalent is not None and p_equivalent < 0.05)
+    result = verdict(p_different=1.0, p_equivalent=p_equivalent, alpha=0.05)
+    assert (result == "equivalent") == (p_equivalent is not None and p_equivalent < 0.05)

@@ -1,4 +1,4 @@
-"""From predictions to `stats.json`: every number is recomputed here with numpy and scipy."""
+"""From predictions to `stats.json`: numpy and scipy recompute every number."""
 
 import itertools
 import json
@@ -49,24 +49,26 @@ def _losses(model: Model, activation: str, seed: int, rule: str) -> np.ndarray:
 
 
 def _made(model: Model, run: tuple[str, int], rule: str) -> np.ndarray:
-    made = model.matched if rule == MATCHED else model.predictions
-    return made[run].probabilities[rule, "all"]
+    predictions = model.matched if rule == MATCHED else model.predictions
+    return predictions[run].probabilities[rule, "all"]
 
 
-def _tv(model: Model, one: tuple[str, int], other: tuple[str, int], rule: str = "final") -> float:
-    p, q = (_made(model, run, rule).astype(float) for run in (one, other))
+def _tv(
+    model: Model, first: tuple[str, int], second: tuple[str, int], rule: str = "final"
+) -> float:
+    p, q = (_made(model, run, rule).astype(float) for run in (first, second))
     return float(np.abs(p - q).sum(axis=1).mean() / 2)
 
 
 def _contrast(
     stats: dict[str, Any], metric: str, a: str, b: str, rule: str = "final"
 ) -> dict[str, Any]:
-    [found] = [
+    [result] = [
         contrast
         for contrast in stats["rules"][rule]["contrasts"]
         if (contrast["metric"], contrast["a"], contrast["b"]) == (metric, a, b)
     ]
-    return found
+    return result
 
 
 @pytest.fixture(scope="module")
@@ -95,24 +97,24 @@ def test_metrics_of_a_cell(model: Model, stats: dict[str, Any], rule: str) -> No
     assert list(cells) == ACTIVATIONS
     for activation, cell in cells.items():
         losses = [_loss(model, activation, seed, rule) for seed in model.seeds]
-        found = cell["metrics"]["loss.all"]
+        result = cell["metrics"]["loss.all"]
         assert list(cell["metrics"]) == run_measure_ids()
         assert (cell["n"], cell["excluded"], cell["failed_gates"]) == (4, [], [])
-        assert list(found["by_seed"]) == ["42", "43", "44", "45"]
-        assert list(found["by_seed"].values()) == pytest.approx(losses)
-        assert found["value"] == pytest.approx(np.mean(losses))
-        assert found["sd"] == pytest.approx(np.std(losses, ddof=1))
+        assert list(result["by_seed"]) == ["42", "43", "44", "45"]
+        assert list(result["by_seed"].values()) == pytest.approx(losses)
+        assert result["value"] == pytest.approx(np.mean(losses))
+        assert result["sd"] == pytest.approx(np.std(losses, ddof=1))
         student = scipy.stats.ttest_1samp(losses, 0).confidence_interval(0.95)
-        assert found["interval_over_seeds"] == pytest.approx([student.low, student.high])
-        assert found["interval_over"] == "seeds and text"
-        assert found["interval"] == pytest.approx(_two_way(model, activation, None, rule))
+        assert result["interval_over_seeds"] == pytest.approx([student.low, student.high])
+        assert result["interval_over"] == "seeds and text"
+        assert result["interval"] == pytest.approx(_two_way(model, activation, None, rule))
         last = cell["metrics"]["loss.last"]
         assert last["interval"] == last["interval_over_seeds"]
         assert last["interval_over"] == "seeds"
 
 
 def _two_way(model: Model, a: str, b: str | None, rule: str) -> list[float]:
-    """The interval of a loss, or of a − b, from the losses of single characters."""
+    """Compute the interval of a loss, or of a − b, from the losses of single characters."""
     characters = read_npz(model.matrices)["block_characters"]
     edges = np.concatenate([[0], np.cumsum(characters)])
     rows = []
@@ -120,9 +122,9 @@ def _two_way(model: Model, a: str, b: str | None, rule: str) -> list[float]:
         losses = _losses(model, a, seed, rule)
         losses = losses if b is None else losses - _losses(model, b, seed, rule)
         rows.append([losses[i:j].mean() for i, j in itertools.pairwise(edges)])
-    found = two_way_bootstrap(np.array(rows), 0.95, weights=characters.astype(float))
-    assert found.interval is not None
-    return list(found.interval)
+    result = two_way_bootstrap(np.array(rows), 0.95, weights=characters.astype(float))
+    assert result.interval is not None
+    return list(result.interval)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -141,28 +143,28 @@ def test_other_measures_of_a_cell(model: Model, stats: dict[str, Any], rule: str
         for place in range(4):
             rest = np.delete(p, place, axis=0)
             left.append(np.abs(rest - rest.mean(axis=0)).sum(axis=2).mean())
-        found = cell["group"]["pd-l1-mean.all"]
+        result = cell["group"]["pd-l1-mean.all"]
         expected = jackknife(apart, left, 0.95)
         assert list(cell["group"]) == group_measure_ids()
-        assert found["value"] == pytest.approx(apart, abs=1e-6)
-        assert found["interval"] == pytest.approx(expected.interval, abs=1e-5)
+        assert result["value"] == pytest.approx(apart, abs=1e-6)
+        assert result["interval"] == pytest.approx(expected.interval, abs=1e-5)
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_differences_of_a_cell(model: Model, stats: dict[str, Any], rule: str) -> None:
     for activation in ACTIVATIONS:
-        found = stats["rules"][rule]["cells"][activation]["differences"]
-        assert list(found) == measure_ids()
+        result = stats["rules"][rule]["cells"][activation]["differences"]
+        assert list(result) == measure_ids()
         pairs = list(itertools.combinations(model.seeds, 2))
         values = [_tv(model, (activation, s), (activation, t), rule) for s, t in pairs]
-        assert [tuple(pair["seeds"]) for pair in found[TV]["pairs"]] == pairs
-        assert [pair["value"] for pair in found[TV]["pairs"]] == pytest.approx(values, abs=1e-7)
-        assert found[TV]["value"] == pytest.approx(np.mean(values), abs=1e-7)
+        assert [tuple(pair["seeds"]) for pair in result[TV]["pairs"]] == pairs
+        assert [pair["value"] for pair in result[TV]["pairs"]] == pytest.approx(values, abs=1e-7)
+        assert result[TV]["value"] == pytest.approx(np.mean(values), abs=1e-7)
         matrix = np.zeros((4, 4))
         matrix[np.triu_indices(4, k=1)] = values
         expected = jackknife_pairs([matrix + matrix.T], [1], 0.95)
-        assert found[TV]["standard_error"] == pytest.approx(expected.standard_error, abs=1e-7)
-        assert found[TV]["interval"] == pytest.approx(expected.interval, abs=1e-6)
+        assert result[TV]["standard_error"] == pytest.approx(expected.standard_error, abs=1e-7)
+        assert result[TV]["interval"] == pytest.approx(expected.interval, abs=1e-6)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -170,15 +172,15 @@ def test_contrasts_of_losses_are_paired_by_seed(
     model: Model, stats: dict[str, Any], rule: str
 ) -> None:
     for a, b in itertools.combinations(ACTIVATIONS, 2):
-        found = _contrast(stats, "loss.all", a, b, rule)
+        result = _contrast(stats, "loss.all", a, b, rule)
         paired = [_loss(model, a, seed, rule) - _loss(model, b, seed, rule) for seed in model.seeds]
-        assert (found["seeds"], found["n"]) == (model.seeds, 4)
-        assert found["value"] == pytest.approx(np.mean(paired))
-        assert found["sd"] == pytest.approx(np.std(paired, ddof=1))
-        assert found["interval"] == pytest.approx(_two_way(model, a, b, rule))
-        assert found["p"] == sign_flip_p(paired)
-        assert found["p_smallest"] == 2 / 16
-        assert found["p"] >= found["p_smallest"]
+        assert (result["seeds"], result["n"]) == (model.seeds, 4)
+        assert result["value"] == pytest.approx(np.mean(paired))
+        assert result["sd"] == pytest.approx(np.std(paired, ddof=1))
+        assert result["interval"] == pytest.approx(_two_way(model, a, b, rule))
+        assert result["p"] == sign_flip_p(paired)
+        assert result["p_smallest"] == 2 / 16
+        assert result["p"] >= result["p_smallest"]
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -187,14 +189,14 @@ def test_contrasts_of_differences_swap_labels_within_seeds(
 ) -> None:
     for a, b in itertools.combinations(ACTIVATIONS, 2):
         runs = [(activation, seed) for activation in (a, b) for seed in model.seeds]
-        matrix = np.array([[_tv(model, one, other, rule) for other in runs] for one in runs])
-        found = _contrast(stats, TV, a, b, rule)
+        matrix = np.array([[_tv(model, first, second, rule) for second in runs] for first in runs])
+        result = _contrast(stats, TV, a, b, rule)
         expected = jackknife_pairs([matrix[:4, :4], matrix[4:, 4:]], [1, -1], 0.95)
-        assert found["value"] == pytest.approx(expected.value, abs=1e-6)
-        assert found["standard_error"] == pytest.approx(expected.standard_error, abs=1e-6)
-        assert found["interval"] == pytest.approx(expected.interval, abs=1e-6)
-        assert found["p"] == pytest.approx(label_swap_p(matrix))
-        assert found["p_smallest"] == 2 / 16
+        assert result["value"] == pytest.approx(expected.value, abs=1e-6)
+        assert result["standard_error"] == pytest.approx(expected.standard_error, abs=1e-6)
+        assert result["interval"] == pytest.approx(expected.interval, abs=1e-6)
+        assert result["p"] == pytest.approx(label_swap_p(matrix))
+        assert result["p_smallest"] == 2 / 16
 
 
 def test_every_metric_is_a_family_of_its_own(stats: dict[str, Any]) -> None:
@@ -213,32 +215,32 @@ def test_every_metric_is_a_family_of_its_own(stats: dict[str, Any]) -> None:
 def test_the_confidence_asked_for(tmp_path: Path) -> None:
     model = Model(tmp_path, ["relu"], [1, 2, 3])
     settings = Settings(0.8, synthetic.SETTINGS.margins)
-    found = _write(model, settings)["rules"]["final"]["cells"]["relu"]["metrics"]["loss.last"]
-    losses = list(found["by_seed"].values())
+    result = _write(model, settings)["rules"]["final"]["cells"]["relu"]["metrics"]["loss.last"]
+    losses = list(result["by_seed"].values())
     interval = scipy.stats.ttest_1samp(losses, 0).confidence_interval(0.8)
-    assert found["interval"] == pytest.approx([interval.low, interval.high])
+    assert result["interval"] == pytest.approx([interval.low, interval.high])
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_kinds_of_pairs_by_brute_force(tmp_path: Path, rule: str) -> None:
     gone = ("gelu", 2)
     model = Model(tmp_path, ACTIVATIONS, [1, 2, 3], diverged=[gone])
-    found = _write(model)["rules"][rule]["kinds_of_pairs"]
-    assert list(found) == measure_ids()
+    result = _write(model)["rules"][rule]["kinds_of_pairs"]
+    assert list(result) == measure_ids()
     kinds: dict[str, list[float]] = {
         "same_activation_other_seed": [],
         "other_activation_same_seed": [],
         "other_activation_other_seed": [],
     }
-    for one, other in itertools.combinations(model.runs, 2):
-        if gone not in (one, other):
-            activation = "same" if one[0] == other[0] else "other"
-            seed = "same" if one[1] == other[1] else "other"
-            kinds[f"{activation}_activation_{seed}_seed"].append(_tv(model, one, other, rule))
+    for first, second in itertools.combinations(model.runs, 2):
+        if gone not in (first, second):
+            activation = "same" if first[0] == second[0] else "other"
+            seed = "same" if first[1] == second[1] else "other"
+            kinds[f"{activation}_activation_{seed}_seed"].append(_tv(model, first, second, rule))
     # Of 36 pairs, 8 have the diverged run.
     assert sorted(map(len, kinds.values())) == [7, 7, 14]
     for kind, values in kinds.items():
-        assert found[TV][kind] == pytest.approx(np.mean(values), abs=1e-7)
+        assert result[TV][kind] == pytest.approx(np.mean(values), abs=1e-7)
 
 
 def test_one_activation_has_no_pairs_across(tmp_path: Path) -> None:
@@ -253,9 +255,9 @@ def test_one_seed_has_values_and_nothing_that_needs_more(tmp_path: Path) -> None
     model = Model(tmp_path, ["relu", "gelu"], [1])
     stats = _write(model)
     cell = stats["rules"]["final"]["cells"]["relu"]
-    found = cell["metrics"]["loss.all"]
-    assert found["value"] == pytest.approx(_loss(model, "relu", 1))
-    assert (found["n"], found["sd"], found["standard_error"], found["interval"]) == (
+    result = cell["metrics"]["loss.all"]
+    assert result["value"] == pytest.approx(_loss(model, "relu", 1))
+    assert (result["n"], result["sd"], result["standard_error"], result["interval"]) == (
         1,
         None,
         None,
@@ -271,9 +273,9 @@ def test_one_seed_has_values_and_nothing_that_needs_more(tmp_path: Path) -> None
 def test_two_seeds_have_a_difference_without_an_interval(tmp_path: Path) -> None:
     model = Model(tmp_path, ["relu", "gelu"], [1, 2])
     stats = _write(model)
-    found = stats["rules"]["final"]["cells"]["relu"]["differences"][TV]
-    assert found["value"] == pytest.approx(_tv(model, ("relu", 1), ("relu", 2)), abs=1e-7)
-    assert (found["n"], found["standard_error"], found["interval"]) == (2, None, None)
+    result = stats["rules"]["final"]["cells"]["relu"]["differences"][TV]
+    assert result["value"] == pytest.approx(_tv(model, ("relu", 1), ("relu", 2)), abs=1e-7)
+    assert (result["n"], result["standard_error"], result["interval"]) == (2, None, None)
     contrast = _contrast(stats, TV, "relu", "gelu")
     assert contrast["value"] is not None
     assert contrast["interval"] is None
@@ -303,9 +305,9 @@ def test_a_lost_run_is_excluded_and_its_seed_is_named(
             assert _contrast(stats, metric, "relu", "gelu", rule)["seeds"] == [1, 3, 4]
             assert _contrast(stats, metric, "relu", "swiglu", rule)["seeds"] == [1, 2, 3, 4]
     paired = [_loss(model, "relu", seed) - _loss(model, "gelu", seed) for seed in (1, 3, 4)]
-    found = _contrast(stats, "loss.all", "relu", "gelu")
-    assert found["value"] == pytest.approx(np.mean(paired))
-    assert found["p_smallest"] == 2 / 8
+    result = _contrast(stats, "loss.all", "relu", "gelu")
+    assert result["value"] == pytest.approx(np.mean(paired))
+    assert result["p_smallest"] == 2 / 8
 
 
 def test_a_cell_of_diverged_runs_has_no_numbers(tmp_path: Path) -> None:
@@ -314,30 +316,30 @@ def test_a_cell_of_diverged_runs_has_no_numbers(tmp_path: Path) -> None:
     stats = _write(model)
     cell = stats["rules"]["final"]["cells"]["gelu"]
     assert cell["n"] == 0
-    assert [one["seed"] for one in cell["excluded"]] == seeds
+    assert [run["seed"] for run in cell["excluded"]] == seeds
     assert set(cell["metrics"].values()) == set(cell["differences"].values()) == {None}
     assert set(cell["beats"].values()) == {None}
     for metric in ("loss.all", TV):
         contrasts = {
             pair: _contrast(stats, metric, *pair) for pair in itertools.combinations(ACTIVATIONS, 2)
         }
-        for pair, found in contrasts.items():
-            assert (found["p"] is None) == (found["p_holm"] is None) == ("gelu" in pair)
+        for pair, result in contrasts.items():
+            assert (result["p"] is None) == (result["p_holm"] is None) == ("gelu" in pair)
         # The family is what was tested.
         tested = contrasts["relu", "swiglu"]
         assert tested["p_holm"] == tested["p"]
 
 
 def _always_true(evaluation: EvaluationSet, share: float, run: str) -> Predictions:
-    """Gives each true symbol this probability."""
+    """Make predictions that give each true symbol this probability."""
     symbols = len(evaluation.symbols)
-    made = {}
+    predictions = {}
     for positions, targets in targets_of(evaluation).items():
         p = np.full((len(targets), symbols), (1 - share) / (symbols - 1), np.float32)
         p[np.arange(len(targets)), targets] = share
-        made |= {(rule, positions): p for rule in OWN_RULES}
+        predictions |= {(rule, positions): p for rule in OWN_RULES}
     written = dict.fromkeys(OWN_RULES, np.zeros((4, 8), np.uint8))
-    return Predictions(made, written, evaluation.sha256, dict.fromkeys(OWN_RULES, run))
+    return Predictions(predictions, written, evaluation.sha256, dict.fromkeys(OWN_RULES, run))
 
 
 def test_a_cell_beats_a_table_when_each_of_its_runs_does(
@@ -353,17 +355,17 @@ def test_a_cell_beats_a_table_when_each_of_its_runs_does(
         float(np.exp(-loss))
         for loss in (losses["bigram"] - 0.1, losses["bigram"] + 0.1, losses["unigram"] + 0.1)
     )
-    made = {
+    predictions = {
         "relu": [better, better],
         "gelu": [better, between],
         "swiglu": [better, worse],
     }
     changed = {
         (a, seed): _always_true(evaluation, share + (10 * place + seed) / 1e5, f"{a} {seed}")
-        for place, (a, shares) in enumerate(made.items())
+        for place, (a, shares) in enumerate(predictions.items())
         for seed, share in zip(seeds, shares, strict=True)
     }
-    model = Model(tmp_path, list(made), seeds, changed=changed)
+    model = Model(tmp_path, list(predictions), seeds, changed=changed)
     cells = _write(model)["rules"]["final"]["cells"]
     assert {activation: cell["beats"] for activation, cell in cells.items()} == {
         "relu": {"unigram": True, "bigram": True, "trigram": False},
@@ -398,9 +400,9 @@ def test_runs_with_the_same_predictions_differ_by_exactly_nothing(
     stats = _write(Model(tmp_path, ["relu"], [1, 2, 3], changed=runs))
     cell = stats["rules"]["final"]["cells"]["relu"]
     assert cell["failed_gates"] == ["distinct"]
-    for id_, found in cell["differences"].items():
+    for id_, result in cell["differences"].items():
         if id_.startswith("churn-neutral") or not id_.startswith(("churn", "overlap")):
-            assert (found["value"], found["standard_error"], found["interval"]) == (0, 0, [0, 0])
+            assert (result["value"], result["standard_error"], result["interval"]) == (0, 0, [0, 0])
     overlap = cell["differences"]["overlap-top5-pairs.all"]
     assert overlap["value"] == pytest.approx(1)
 
@@ -420,10 +422,10 @@ def test_a_run_of_infinite_loss_is_left_out(tmp_path: Path) -> None:
 def test_the_matrix_is_read_in_the_order_of_the_runs(tmp_path: Path) -> None:
     # Seeds out of order, activations not in the order of the alphabet.
     model = Model(tmp_path, ["swish", "gelu"], [9, 2, 5])
-    found = _write(model)["rules"]["final"]["cells"]["gelu"]["differences"][TV]["pairs"]
-    assert found[1]["seeds"] == [9, 5]
-    assert found[1]["value"] == pytest.approx(_tv(model, ("gelu", 9), ("gelu", 5)), abs=1e-7)
-    assert found[1]["value"] == read_npz(model.matrices)[f"final.{TV}"][3, 5]
+    result = _write(model)["rules"]["final"]["cells"]["gelu"]["differences"][TV]["pairs"]
+    assert result[1]["seeds"] == [9, 5]
+    assert result[1]["value"] == pytest.approx(_tv(model, ("gelu", 9), ("gelu", 5)), abs=1e-7)
+    assert result[1]["value"] == read_npz(model.matrices)[f"final.{TV}"][3, 5]
 
 
 def test_a_cell_that_failed_a_gate_is_in_no_family(tmp_path: Path) -> None:
@@ -446,7 +448,7 @@ def test_a_cell_that_failed_a_gate_is_in_no_family(tmp_path: Path) -> None:
 
 
 def test_across_activations_by_hand(model: Model, stats: dict[str, Any]) -> None:
-    [found] = [
+    [result] = [
         one
         for one in stats["rules"]["final"]["across"]
         if (one["metric"], one["a"], one["b"]) == (TV, "relu", "swiglu")
@@ -460,13 +462,13 @@ def test_across_activations_by_hand(model: Model, stats: dict[str, Any]) -> None
         for a in ("relu", "swiglu")
     ]
     student = scipy.stats.ttest_1samp(same, 0).confidence_interval(0.95)
-    assert found["seeds"] == model.seeds
-    assert found["same_seed"]["value"] == pytest.approx(np.mean(same), abs=1e-7)
-    assert found["same_seed"]["interval"] == pytest.approx([student.low, student.high], abs=1e-6)
-    assert found["other_seed"]["value"] == pytest.approx(np.mean(other), abs=1e-7)
+    assert result["seeds"] == model.seeds
+    assert result["same_seed"]["value"] == pytest.approx(np.mean(same), abs=1e-7)
+    assert result["same_seed"]["interval"] == pytest.approx([student.low, student.high], abs=1e-6)
+    assert result["other_seed"]["value"] == pytest.approx(np.mean(other), abs=1e-7)
     effect = np.mean(other) - np.mean(within)
-    assert found["effect"]["value"] == pytest.approx(effect, abs=1e-7)
-    assert found["effect"]["interval"][0] < effect < found["effect"]["interval"][1]
+    assert result["effect"]["value"] == pytest.approx(effect, abs=1e-7)
+    assert result["effect"]["interval"][0] < effect < result["effect"]["interval"][1]
 
 
 def test_an_activation_that_changes_nothing_has_no_effect_across(
@@ -474,8 +476,8 @@ def test_an_activation_that_changes_nothing_has_no_effect_across(
 ) -> None:
     """With the same law for both, `other_seed` differs as much as seeds do."""
     seeds = list(range(8))
-    found = _write(Model(tmp_path, ["relu", "gelu"], seeds))["rules"]["final"]["across"]
-    for one in found:
+    result = _write(Model(tmp_path, ["relu", "gelu"], seeds))["rules"]["final"]["across"]
+    for one in result:
         if one["metric"] == TV:
             low, high = one["effect"]["interval"]
             assert low < 0 < high
@@ -484,15 +486,17 @@ def test_an_activation_that_changes_nothing_has_no_effect_across(
 def test_omnibus_and_classical_tests_are_of_the_scores(model: Model, stats: dict[str, Any]) -> None:
     under = stats["rules"]["final"]
     losses = [[_loss(model, name, seed) for seed in model.seeds] for name in ACTIVATIONS]
-    found = under["classical"]["loss.all"]
+    result = under["classical"]["loss.all"]
     expected = scipy.stats.f_oneway(*losses)
-    assert found["one_way"]["statistic"] == pytest.approx(expected.statistic)
-    assert found["one_way"]["p"] == pytest.approx(expected.pvalue)
+    assert result["one_way"]["statistic"] == pytest.approx(expected.statistic)
+    assert result["one_way"]["p"] == pytest.approx(expected.pvalue)
     friedman = scipy.stats.friedmanchisquare(*losses)
-    assert found["friedman"]["p"] == pytest.approx(friedman.pvalue)
+    assert result["friedman"]["p"] == pytest.approx(friedman.pvalue)
     tukey = scipy.stats.tukey_hsd(*losses)
     pairs = list(itertools.combinations(range(3), 2))
-    assert [one["p"] for one in found["tukey"]] == pytest.approx([tukey.pvalue[at] for at in pairs])
+    assert [one["p"] for one in result["tukey"]] == pytest.approx(
+        [tukey.pvalue[at] for at in pairs]
+    )
     exact = scipy.stats.permutation_test(
         losses,
         lambda *rows, axis: np.var([row.mean(axis=axis) for row in rows], axis=0),

@@ -1,4 +1,4 @@
-"""Statistics of a scale: models side by side, what they must not share, the variance, the front."""
+"""Statistics of a scale: models side by side, shared runs, the variance, the front."""
 
 from pathlib import Path
 from typing import Any
@@ -77,8 +77,8 @@ def test_predictions_copied_from_another_model(tmp_path: Path) -> None:
 @pytest.mark.parametrize("rule", RULES)
 def test_the_decomposition_is_of_the_runs_scores(tmp_path: Path, rule: str) -> None:
     merged = _merged(tmp_path, _models(tmp_path))
-    found = merged["decomposition"][rule]["loss.all"]
-    assert (found["activations"], found["models"]) == (ACTIVATIONS, NAMES)
+    result = merged["decomposition"][rule]["loss.all"]
+    assert (result["activations"], result["models"]) == (ACTIVATIONS, NAMES)
     y = np.array(
         [
             [
@@ -94,8 +94,8 @@ def test_the_decomposition_is_of_the_runs_scores(tmp_path: Path, rule: str) -> N
     )
     expected = decompose(y)
     assert expected is not None
-    assert found.items() >= expected.as_json().items()
-    shares = [one["eta2"] for one in found["sources"]]
+    assert result.items() >= expected.as_json().items()
+    shares = [one["eta2"] for one in result["sources"]]
     assert sum(shares) == pytest.approx(1)
 
 
@@ -114,7 +114,7 @@ def test_unsound_cells_leave_the_largest_complete_grid(tmp_path: Path) -> None:
 
 
 def _shared(merged: dict[str, Any]) -> dict[str, Any]:
-    """The models with what the scale says of all of them."""
+    """Return the models, and the statement of the scale on what they share."""
     return {
         name: {**model, "activations": merged["activations"], "seeds": merged["seeds"]}
         for name, model in merged["models"].items()
@@ -139,11 +139,11 @@ def test_tests_of_all_activations_are_adjusted_for_the_models(tmp_path: Path, ru
     gone = Model(tmp_path, ACTIVATIONS, SEEDS, name="minigpt")
     gone.failed = dict.fromkeys(ACTIVATIONS[1:], "rows")
     merged = _merged(tmp_path, [*models, gone])
-    for metric, found in merged["omnibus"][rule].items():
+    for metric, result in merged["omnibus"][rule].items():
         own = [merged["models"][name]["rules"][rule]["omnibus"][metric]["p"] for name in NAMES]
-        assert list(found) == NAMES
-        assert [one["p"] for one in found.values()] == own
-        assert [one["p_holm"] for one in found.values()] == holm(own)
+        assert list(result) == NAMES
+        assert [one["p"] for one in result.values()] == own
+        assert [one["p_holm"] for one in result.values()] == holm(own)
 
 
 # Few different numbers, so that ties are frequent.
@@ -194,9 +194,9 @@ def test_the_front_of_a_scale_is_of_its_sound_cells(tmp_path: Path) -> None:
         for name in sorted(points, key=lambda name: points[name])
         if not any(beats(other, points[name]) for other in points.values())
     ]
-    found = [(one["model"], one["activation"]) for one in merged["pareto_front"]]
-    assert found == wanted
-    assert ("charlm", "gelu") not in found
+    result = [(one["model"], one["activation"]) for one in merged["pareto_front"]]
+    assert result == wanted
+    assert ("charlm", "gelu") not in result
 
 
 def test_an_interval_is_twice_as_wide_as_its_half(tmp_path: Path) -> None:

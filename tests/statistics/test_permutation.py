@@ -1,4 +1,4 @@
-"""Permutation tests of several activations against scipy, brute force and their laws."""
+"""Permutation tests of several activations against scipy, brute force and theory."""
 
 import itertools
 import math
@@ -79,22 +79,22 @@ def test_scores_are_scipys_permutation_test(k: int, n: int, seed: int) -> None:
         vectorized=True,
         n_resamples=np.inf,
     )
-    found = blocked_omnibus_p(values)
-    assert found.p == pytest.approx(expected.pvalue, abs=1e-12)
-    assert found.statistic == pytest.approx(expected.statistic)
-    assert (found.exact, found.relabelings) == (True, math.factorial(k) ** (n - 1))
+    result = blocked_omnibus_p(values)
+    assert result.p == pytest.approx(expected.pvalue, abs=1e-12)
+    assert result.statistic == pytest.approx(expected.statistic)
+    assert (result.exact, result.relabelings) == (True, math.factorial(k) ** (n - 1))
 
 
 def _pairs_by_hand(matrix: np.ndarray, k: int, n: int) -> tuple[float, float]:
-    """Statistic and p over all (k!)^n ways, the same labels in all seeds among them."""
-    found = []
+    """Compute statistic and p over all (k!)^n relabelings, including constant ones."""
+    result = []
     for way in itertools.product(itertools.permutations(range(k)), repeat=n):
         means = []
         for label in range(k):
             runs = [way[seed][label] * n + seed for seed in range(n)]
             means.append(np.mean([matrix[i, j] for i, j in itertools.combinations(runs, 2)]))
-        found.append(np.var(means))
-    return float(found[0]), float(np.mean(np.array(found) >= found[0] - 1e-12))
+        result.append(np.var(means))
+    return float(result[0]), float(np.mean(np.array(result) >= result[0] - 1e-12))
 
 
 @pytest.mark.parametrize(("k", "n"), [(2, 2), (2, 4), (3, 2), (3, 3), (4, 2)])
@@ -102,8 +102,8 @@ def _pairs_by_hand(matrix: np.ndarray, k: int, n: int) -> tuple[float, float]:
 def test_pairs_by_brute_force(k: int, n: int, seed: int) -> None:
     matrix = _matrix(k * n, seed)
     statistic, p = _pairs_by_hand(matrix, k, n)
-    found = blocked_omnibus_pairs_p(matrix, k, n)
-    assert (found.statistic, found.p) == (pytest.approx(statistic), pytest.approx(p))
+    result = blocked_omnibus_pairs_p(matrix, k, n)
+    assert (result.statistic, result.p) == (pytest.approx(statistic), pytest.approx(p))
 
 
 @given(n=st.integers(2, 7), seed=st.integers(0, 1000))
@@ -120,21 +120,21 @@ def test_two_activations_are_the_tests_of_a_contrast(n: int, seed: int) -> None:
 def test_the_smallest_p_is_reached_and_never_passed(k: int, n: int) -> None:
     smallest = 1 / math.factorial(k) ** (n - 1)
     apart = _scores(n, k, 0) + np.arange(k)
-    found = blocked_omnibus_p(apart)
-    assert found.p == found.p_smallest == pytest.approx(smallest)
+    result = blocked_omnibus_p(apart)
+    assert result.p == result.p_smallest == pytest.approx(smallest)
     # Activations' own pairs spread around those between activations: mixing draws them together.
     own = np.repeat(np.linspace(-1, 1, k), n)
     close = (own[:, None] == own) * own + _matrix(k * n, 0) * 1e-3
     pairs = blocked_omnibus_pairs_p(close, k, n)
-    assert pairs.p == pairs.p_smallest == found.p_smallest
+    assert pairs.p == pairs.p_smallest == result.p_smallest
     for seed in range(5):
         assert blocked_omnibus_p(_scores(n, k, seed)).p >= smallest
         assert blocked_omnibus_pairs_p(_matrix(k * n, seed), k, n).p >= smallest
 
 
 def test_three_activations_and_seeds_give_one_in_36_at_best() -> None:
-    found = blocked_omnibus_p(np.arange(9.0).reshape(3, 3) ** 2)
-    assert found == Omnibus(found.statistic, 1 / 36, 1 / 36, True, 36)
+    result = blocked_omnibus_p(np.arange(9.0).reshape(3, 3) ** 2)
+    assert result == Omnibus(result.statistic, 1 / 36, 1 / 36, True, 36)
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 1.4903])
@@ -175,14 +175,14 @@ def test_ties_in_decimals_are_ties() -> None:
 
 def test_a_sample_is_close_to_all() -> None:
     values = _scores(5, 4, 3)
-    found = blocked_omnibus_p(values)
-    assert (found.exact, found.relabelings) == (False, MOST_RELABELINGS + 1)
-    assert found.p_smallest == 1 / (MOST_RELABELINGS + 1)
+    result = blocked_omnibus_p(values)
+    assert (result.exact, result.relabelings) == (False, MOST_RELABELINGS + 1)
+    assert result.p_smallest == 1 / (MOST_RELABELINGS + 1)
     orders, exact = relabelings(4, 5, most=24**4)
     assert exact
     means = np.stack([values[i, orders[:, i]] for i in range(5)]).mean(axis=0)
     all_p = np.mean(means.var(axis=1) >= means[0].var() - 1e-15)
     # Monte Carlo standard error of a p of one half: 0.005.
     assert 0.05 < all_p < 0.95
-    assert found.p == pytest.approx(all_p, abs=0.02)
-    assert blocked_omnibus_p(values + 10 * np.arange(4)).p == found.p_smallest
+    assert result.p == pytest.approx(all_p, abs=0.02)
+    assert blocked_omnibus_p(values + 10 * np.arange(4)).p == result.p_smallest

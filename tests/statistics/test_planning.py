@@ -1,4 +1,4 @@
-"""Plans say what `actrepro.statistics.power` says; levels and open contrasts are what they are."""
+"""Plans agree with `actrepro.statistics.power`; levels and inconclusive contrasts are right."""
 
 from __future__ import annotations
 
@@ -70,28 +70,28 @@ def test_what_cannot_be_planned_is_none(tmp_path: Path, case: dict[str, tuple[ob
 
 
 def test_choices_are_what_power_says(scale: Scale) -> None:
-    found = planning(scale.numbers)
-    assert found["p_smallest"] == [smallest_p(n) for n in SEEDS]
-    assert [(one["activations"], one["pairs"]) for one in found["choices"]] == [(2, 1), (3, 3)]
-    for one in found["choices"]:
+    result = planning(scale.numbers)
+    assert result["p_smallest"] == [smallest_p(n) for n in SEEDS]
+    assert [(one["activations"], one["pairs"]) for one in result["choices"]] == [(2, 1), (3, 3)]
+    for one in result["choices"]:
         assert one["seeds_needed"] == seeds_needed(one["pairs"], 0.05)
         assert one["detectable"] == [detectable(1.0, n, 0.05, one["pairs"]) for n in SEEDS]
 
 
 def test_examples_are_of_the_median_spread(scale: Scale) -> None:
-    found = planning(scale.numbers)
-    sd = found["plans"]["charlm"]["median"]["sd"]
-    choices = [(one["activations"], one["seeds"]) for one in found["examples"]]
+    result = planning(scale.numbers)
+    sd = result["plans"]["charlm"]["median"]["sd"]
+    choices = [(one["activations"], one["seeds"]) for one in result["examples"]]
     assert choices == [(k, n) for k in (3, 2) for n in FEW_SEEDS]
-    for one in found["examples"]:
+    for one in result["examples"]:
         size = detectable(sd, one["seeds"], 0.05, one["pairs"])
         assert one["detectable"] == (None if size is None else pytest.approx([size, size]))
 
 
 def test_one_activation_has_no_choice(tmp_path: Path) -> None:
     scale = make_scale(tmp_path, models=("charlm",), activations=("relu",))
-    found = planning(scale.numbers)
-    assert found["choices"] == found["examples"] == []
+    result = planning(scale.numbers)
+    assert result["choices"] == result["examples"] == []
 
 
 @pytest.mark.parametrize("tests", [1, 2, 15, 190])
@@ -101,11 +101,11 @@ def test_seeds_needed_is_the_fewest(tests: int) -> None:
 
 
 def test_the_reach_is_that_of_the_exact_tests(scale: Scale) -> None:
-    found = reach(scale.numbers)
-    assert (found["p"], found["p_holm"]) == (smallest_p(3), 3 * smallest_p(3))
+    result = reach(scale.numbers)
+    assert (result["p"], result["p_holm"]) == (smallest_p(3), 3 * smallest_p(3))
     omnibus = scale.numbers["models"]["charlm"]["rules"]["final"]["omnibus"][PRIMARY]
-    assert found["p_omnibus"] == omnibus["p_smallest"]
-    assert (found["contrasts"], found["seeds_needed"]) == (3, seeds_needed(3, 0.05))
+    assert result["p_omnibus"] == omnibus["p_smallest"]
+    assert (result["contrasts"], result["seeds_needed"]) == (3, seeds_needed(3, 0.05))
 
 
 def test_without_a_test_there_is_no_reach(tmp_path: Path) -> None:
@@ -118,9 +118,9 @@ def test_open_contrasts_ask_for_the_fewest_and_the_median_seeds(scale: Scale) ->
     settling = [({"either": 5}, 0.02), ({"either": 9}, 0.03), ({"either": None}, None)]
     for one, (seeds, size) in zip(family(numbers, "charlm", PRIMARY), settling, strict=True):
         one.update(verdict=INCONCLUSIVE, seeds_to_settle=seeds, detectable=size)  # type: ignore[attr-defined]
-    found = undecided(numbers)["final"][PRIMARY]
-    assert found["models"] == {"charlm": found["together"]}
-    assert found["together"] == {
+    result = undecided(numbers)["final"][PRIMARY]
+    assert result["models"] == {"charlm": result["together"]}
+    assert result["together"] == {
         "contrasts": 3,
         "planned": 3,
         "settled": 2,
@@ -130,6 +130,6 @@ def test_open_contrasts_ask_for_the_fewest_and_the_median_seeds(scale: Scale) ->
     }
     family(numbers, "charlm", PRIMARY)[0]["seeds_to_settle"] = {"either": None}  # type: ignore[index]
     family(numbers, "charlm", PRIMARY)[1]["seeds_to_settle"] = None  # type: ignore[index]
-    found = undecided(numbers)["final"][PRIMARY]["together"]
-    assert (found["planned"], found["settled"], found["seeds"]) == (2, 0, None)
-    assert found["median_seeds"] is None
+    result = undecided(numbers)["final"][PRIMARY]["together"]
+    assert (result["planned"], result["settled"], result["seeds"]) == (2, 0, None)
+    assert result["median_seeds"] is None

@@ -39,8 +39,8 @@ def test_the_t_tests_power_is_a_number_where_statsmodels_has_none(size: float, n
     spread = np.sqrt(scipy.stats.chi2.ppf(quantiles, n - 1) / (n - 1))
     spread *= scipy.stats.t.ppf(0.9975, n - 1)
     sides = [scipy.stats.norm.cdf(sign * size * np.sqrt(n) - spread) for sign in (1, -1)]
-    found = paired_t_power(size, 1.0, n, 0.005)
-    assert found == pytest.approx(np.mean(sides[0] + sides[1]), abs=2e-4)
+    result = paired_t_power(size, 1.0, n, 0.005)
+    assert result == pytest.approx(np.mean(sides[0] + sides[1]), abs=2e-4)
 
 
 @pytest.mark.parametrize(
@@ -49,14 +49,14 @@ def test_the_t_tests_power_is_a_number_where_statsmodels_has_none(size: float, n
 def test_seeds_for_the_t_test_are_the_tables(size: float, at_05: int, at_005: int) -> None:
     # science.md 3.3; the exact test needs no more seeds than these.
     for family, expected in ((1, at_05), (10, at_005)):
-        found = seeds_to_settle(size, 1.0, 0.01, 0.05, family)
-        assert found == Settling(expected, None, expected)
+        result = seeds_to_settle(size, 1.0, 0.01, 0.05, family)
+        assert result == Settling(expected, None, expected)
 
 
 @pytest.mark.parametrize(("family", "fewest"), [(1, 6), (3, 7), (10, 9), (15, 10)])
 def test_a_large_difference_waits_for_the_exact_test(family: int, fewest: int) -> None:
-    found = seeds_to_settle(100.0, 1.0, 0.5, 0.05, family)
-    assert found.different == found.either == fewest
+    result = seeds_to_settle(100.0, 1.0, 0.5, 0.05, family)
+    assert result.different == result.either == fewest
     assert family * smallest_p(fewest) < 0.05 <= family * smallest_p(fewest - 1)
 
 
@@ -69,7 +69,7 @@ def test_seeds_for_equivalence_are_the_tables(margin: float, expected: int) -> N
 
 
 def _tost_by_integration(effect: float, margin: float, n: int, alpha: float) -> float:
-    """P(|mean| + t·s/√n < margin) for unit variance, integrated over s by scipy."""
+    """Integrate P(|mean| + t·s/√n < margin) for unit variance over s by scipy."""
     bound, root = scipy.stats.t.ppf(1 - alpha, n - 1), math.sqrt(n)
 
     def passed(s: float) -> float:
@@ -89,8 +89,8 @@ def test_equivalences_power_is_the_integral(n: int, alpha: float) -> None:
         for share in (0.0, -0.4, 0.9):
             effect = share * margin
             expected = _tost_by_integration(effect, margin, n, alpha)
-            found = tost_power(effect, 1.0, margin, n, alpha)
-            assert found == pytest.approx(expected, abs=3e-4)
+            result = tost_power(effect, 1.0, margin, n, alpha)
+            assert result == pytest.approx(expected, abs=3e-4)
 
 
 @pytest.mark.parametrize(
@@ -131,18 +131,18 @@ def test_nothing_raises_or_warns(
 ) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = seeds_to_settle(effect, sd, margin, 0.05, family)
+        result = seeds_to_settle(effect, sd, margin, 0.05, family)
         smallest = detectable(sd, n, 0.05, family)
-    known = [seeds for seeds in (found.different, found.equivalent) if seeds is not None]
-    assert found.either == min(known, default=None)
+    known = [seeds for seeds in (result.different, result.equivalent) if seeds is not None]
+    assert result.either == min(known, default=None)
     assert all(2 <= seeds <= 1000 for seeds in known)
     if abs(effect) >= margin:
-        assert found.equivalent is None
+        assert result.equivalent is None
     assert (smallest is None) == (smallest_p(n) >= 0.05 / family)
-    if found.different is not None and sd > 0:
+    if result.different is not None and sd > 0:
         level = 0.05 / family
-        assert paired_t_power(effect, sd, found.different, level) >= 0.8
-        before = found.different - 1
+        assert paired_t_power(effect, sd, result.different, level) >= 0.8
+        before = result.different - 1
         enough = before >= 2 and paired_t_power(effect, sd, before, level) >= 0.8
         assert not (enough and smallest_p(before) < level)
 
@@ -167,12 +167,12 @@ def test_more_seeds_than_allowed_are_none() -> None:
 
 @pytest.mark.parametrize(("n", "family"), [(6, 1), (10, 10), (14, 15), (30, 3)])
 def test_a_detectable_difference_is_found_with_that_power(n: int, family: int) -> None:
-    found = detectable(0.02, n, 0.05, family)
-    assert found is not None
-    assert paired_t_power(found, 0.02, n, 0.05 / family) == pytest.approx(0.8, abs=1e-6)
+    result = detectable(0.02, n, 0.05, family)
+    assert result is not None
+    assert paired_t_power(result, 0.02, n, 0.05 / family) == pytest.approx(0.8, abs=1e-6)
     expected = TTestPower().solve_power(nobs=n, alpha=0.05 / family, power=0.8)
-    assert found == pytest.approx(0.02 * expected, rel=1e-6)
-    settled = seeds_to_settle(found * (1 + 1e-6), 0.02, 1e-9, 0.05, family)
+    assert result == pytest.approx(0.02 * expected, rel=1e-6)
+    settled = seeds_to_settle(result * (1 + 1e-6), 0.02, 1e-9, 0.05, family)
     assert settled.different == n
 
 

@@ -1,4 +1,4 @@
-"""Ranges between activations stand beside what noise alone gives, and averages are of one grid."""
+"""Ranges between activations against noise alone, and averages over one grid."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def values(scale: Scale, model: str) -> list[float]:
 
 
 def test_a_range_is_from_the_smallest_to_the_largest_mean(scale: Scale) -> None:
-    found = {one.model: one for one in sensitivities(scale.numbers)}
-    assert found.keys() == set(MODELS)
-    for model, one in found.items():
+    result = {one.model: one for one in sensitivities(scale.numbers)}
+    assert result.keys() == set(MODELS)
+    for model, one in result.items():
         assert one.range == max(values(scale, model)) - min(values(scale, model))
         assert one.cells == 3
     ranges = [one.range for one in sensitivities(scale.numbers)]
@@ -76,11 +76,11 @@ def test_without_an_error_there_is_no_noise_to_compare_with() -> None:
 
 
 def test_an_average_is_the_mean_over_models_with_independent_errors(scale: Scale) -> None:
-    found = averages(scale.numbers)
-    assert found is not None
-    assert found.models == list(MODELS)
+    result = averages(scale.numbers)
+    assert result is not None
+    assert result.models == list(MODELS)
     for place, activation in enumerate(ACTIVATIONS):
-        mean = found.means[activation]
+        mean = result.means[activation]
         assert mean.value == pytest.approx(np.mean([values(scale, m)[place] for m in MODELS]))
         errors = [
             cells_of(scale.numbers, model)[activation]["differences"][PRIMARY]["standard_error"]
@@ -95,27 +95,27 @@ def test_an_average_is_the_mean_over_models_with_independent_errors(scale: Scale
 
 def test_too_few_seeds_have_no_average_or_no_interval(tmp_path: Path) -> None:
     one = make_scale(tmp_path / "one", seeds=(1,), models=("charlm",))
-    found = averages(one.numbers)
-    assert found is None or not found.means
+    result = averages(one.numbers)
+    assert result is None or not result.means
     two = make_scale(tmp_path / "two", seeds=(1, 2), models=("charlm",))
-    found = averages(two.numbers)
-    assert found is not None
-    assert [mean.interval for mean in found.means.values()] == [None, None]
+    result = averages(two.numbers)
+    assert result is not None
+    assert [mean.interval for mean in result.means.values()] == [None, None]
 
 
 def test_effects_are_means_over_sound_cells(scale: Scale) -> None:
     numbers = copy.deepcopy(scale.numbers)
     cells_of(numbers, "charlm")["relu"]["failed_gates"].append("causal")
-    found = effects(numbers)
-    assert found["charlm"]["seed"] == pytest.approx(np.mean(values(scale, "charlm")[1:]))
-    assert found["minigpt"]["seed"] == pytest.approx(np.mean(values(scale, "minigpt")))
+    result = effects(numbers)
+    assert result["charlm"]["seed"] == pytest.approx(np.mean(values(scale, "charlm")[1:]))
+    assert result["minigpt"]["seed"] == pytest.approx(np.mean(values(scale, "minigpt")))
     across = scale.numbers["models"]["charlm"]["rules"]["final"]["across"]
     [pair] = [
         one["same_seed"]["value"]
         for one in across
         if (one["metric"], one["a"], one["b"]) == (PRIMARY, "gelu", "elu")
     ]
-    assert found["charlm"]["activation"] == pair
+    assert result["charlm"]["activation"] == pair
     cells_of(numbers, "charlm")["gelu"]["failed_gates"].append("causal")
     assert effects(numbers)["charlm"]["activation"] is None
 

@@ -1,4 +1,4 @@
-"""Gaps of fit and costs of training are those of the finished runs."""
+"""Gaps of fit and costs of training count finished runs only."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def scale(tmp_path_factory: pytest.TempPathFactory) -> Scale:
 
 def finished(scale: Scale, activation: str) -> dict[str, dict[str, Any]]:
     runs = scale.numbers["models"]["charlm"]["runs"]
-    own = (run for run in runs if run["activation"] == activation)
-    return {str(run["seed"]): run for run in own if run["status"] == "finished"}
+    of_activation = (run for run in runs if run["activation"] == activation)
+    return {str(run["seed"]): run for run in of_activation if run["status"] == "finished"}
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -36,7 +36,10 @@ def test_gaps_are_of_the_recorded_losses(scale: Scale, activation: str) -> None:
         for rule in ("final", "best")
     )
     for name, wanted in (
-        ("train_gap", {s: one["selection_loss"] - one["train_loss"] for s, one in lasts.items()}),
+        (
+            "train_gap",
+            {s: last["selection_loss"] - last["train_loss"] for s, last in lasts.items()},
+        ),
         ("best_gap", {seed: final[seed] - best[seed] for seed in runs}),
     ):
         assert fit[name]["by_seed"] == wanted
@@ -47,17 +50,17 @@ def test_gaps_are_of_the_recorded_losses(scale: Scale, activation: str) -> None:
 
 def test_costs_are_means_of_finished_runs_and_a_sum_of_all(scale: Scale) -> None:
     model = scale.numbers["models"]["charlm"]
-    found = model["training"]
-    assert found["seconds"] == pytest.approx(sum(run["seconds"] for run in model["runs"]))
-    assert scale.numbers["training_seconds"] == found["seconds"]
+    costs = model["training"]
+    assert costs["seconds"] == pytest.approx(sum(run["seconds"] for run in model["runs"]))
+    assert scale.numbers["training_seconds"] == costs["seconds"]
     for key in ("seconds", "characters_per_second"):
         by_activation = {
             name: [run[key] for run in finished(scale, name).values()] for name in ACTIVATIONS
         }
         for name, values in by_activation.items():
-            assert found["activations"][name][key] == fmean(values)
+            assert costs["activations"][name][key] == fmean(values)
         every = [value for values in by_activation.values() for value in values]
-        assert found["finished"][key] == fmean(every)
+        assert costs["finished"][key] == fmean(every)
 
 
 def test_lost_runs_have_no_gap_and_no_mean(tmp_path: Path) -> None:

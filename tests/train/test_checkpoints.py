@@ -1,4 +1,4 @@
-"""Checkpoints: round trips, hashes of weights, damage that is named."""
+"""Checkpoints: round trips, hashes of weights, errors that name the damage."""
 
 from pathlib import Path
 
@@ -41,9 +41,9 @@ def test_save_and_load_are_inverse(tmp_path: Path, best: Weights | None) -> None
     assert loaded.best_step == (12 if best is None else 10)
     assert (loaded.best is None) == (best is None)
     for rule, expected in (("final", _weights(1)), ("best", best or _weights(1))):
-        found = loaded.weights(rule)
-        assert found.keys() == expected.keys()
-        assert all(torch.equal(found[name], expected[name]) for name in expected)
+        restored = loaded.weights(rule)
+        assert restored.keys() == expected.keys()
+        assert all(torch.equal(restored[name], expected[name]) for name in expected)
 
 
 def test_weights_are_stored_once_when_both_rules_agree(tmp_path: Path) -> None:

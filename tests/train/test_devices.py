@@ -1,4 +1,4 @@
-"""On what is computed, and how exactly: weights and sums are float32 whatever is asked for."""
+"""Devices and precisions: weights and sums are float32 in every precision."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ SETTINGS = (
 
 @pytest.fixture
 def a_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
-    """As far as torch's settings go, a machine with a GPU; whether it was told to repeat itself."""
+    """A machine with a GPU, as far as torch's settings go; records the reproducible switch."""
     told: list[bool] = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch, "use_deterministic_algorithms", told.append)

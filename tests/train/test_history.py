@@ -1,4 +1,4 @@
-"""Histories: what is written is read, and which rows were the best of their time."""
+"""Histories: round trips, and the rows that were the best so far."""
 
 import itertools
 import math
@@ -47,9 +47,9 @@ def test_another_file_is_named(tmp_path: Path, text: str) -> None:
 @given(st.lists(st.one_of(LOSSES, st.just(math.nan), st.just(math.inf))))
 def test_improvements_fall_to_the_best(losses: list[float]) -> None:
     rows = [HistoryRow(step, 0.0, loss) for step, loss in enumerate(losses)]
-    found = [row.selection_loss for row in improvements(rows)]
-    assert all(later < earlier for earlier, later in itertools.pairwise(found))
+    improved = [row.selection_loss for row in improvements(rows)]
+    assert all(later < earlier for earlier, later in itertools.pairwise(improved))
     finite = [loss for loss in losses if math.isfinite(loss)]
-    assert found[-1:] == ([min(finite)] if finite else [])
+    assert improved[-1:] == ([min(finite)] if finite else [])
     for row in improvements(rows):
         assert not any(loss <= row.selection_loss for loss in losses[: row.step])

@@ -1,4 +1,4 @@
-"""Training: the same request gives the same bytes, and a run that diverged stays one."""
+"""Training: the same request gives the same bytes, and diverged runs stay diverged."""
 
 import csv
 import json
@@ -34,7 +34,7 @@ from actrepro.predict.predictor import (
     predict_matched,
 )
 from actrepro.predict.store import RULES, Predictions, open_predictions
-from actrepro.results.schema import ModelStatsFile
+from actrepro.results.schema import read_model_stats
 from actrepro.statistics.per_model import StatisticsFiles, model_statistics
 from actrepro.train import loop, runs
 from actrepro.train.checkpoints import (
@@ -121,7 +121,7 @@ def test_the_history_has_the_first_and_last_step_and_every_interval(
 
 
 def _seen(monkeypatch: pytest.MonkeyPatch, request: RunConfig) -> list[torch.Tensor]:
-    """Every batch that a run is trained on."""
+    """Return every batch that a run is trained on."""
     seen: list[torch.Tensor] = []
     train_on = Stepper._train_on
 
@@ -177,7 +177,7 @@ def test_training_lowers_the_loss() -> None:
 
 
 def _selection_loss(request: RunConfig, weights: dict[str, torch.Tensor]) -> float:
-    """The mean loss on the selection windows, window by window."""
+    """Compute the mean loss on the selection windows, window by window."""
     corpus, protocol = synthetic.corpus(), request.protocol
     names = (request.model, protocol, request.activation, len(corpus.symbols))
     model = build_from_protocol(*names).eval()
@@ -198,8 +198,8 @@ def test_best_is_the_step_with_the_lowest_selection_loss() -> None:
     assert run.checkpoint.best_step == lowest.step
     assert run.checkpoint.final_step == 15
     for rule, row in (("best", lowest), ("final", run.history[-1])):
-        found = _selection_loss(request, run.checkpoint.weights(rule))
-        assert found == pytest.approx(row.selection_loss, rel=1e-5)
+        loss = _selection_loss(request, run.checkpoint.weights(rule))
+        assert loss == pytest.approx(row.selection_loss, rel=1e-5)
 
 
 def test_best_is_final_when_the_loss_falls_to_the_end() -> None:
@@ -219,8 +219,8 @@ def test_the_losses_of_the_history_are_means_over_all_characters() -> None:
         for window in windows:
             rows = torch.log_softmax(model.eval()(window[None, :-1])[0], dim=-1)
             losses.append(-rows[torch.arange(synthetic.BLOCK), window[1:]].mean().item())
-    found = mean_loss(model.train(), windows, protocol.batch)
-    assert found == pytest.approx(np.mean(losses), rel=1e-5)
+    mean = mean_loss(model.train(), windows, protocol.batch)
+    assert mean == pytest.approx(np.mean(losses), rel=1e-5)
     assert model.training
 
 
@@ -451,7 +451,7 @@ def _nan_after(calls: int) -> Any:
 
 
 def _out_of_memory(*asked: Any) -> TrainedRun:
-    """A run that was lost before its history had a row."""
+    """Make a run that was lost before its history had a row."""
     run = train(*asked)
     checkpoint = replace(run.checkpoint, status=FAILED, final_step=0, best=None, best_step=0)
     return replace(run, checkpoint=checkpoint, history=[], status=FAILED, why=OUT_OF_MEMORY)
@@ -514,21 +514,21 @@ def test_lost_runs_are_excluded_to_the_end_and_never_imputed(
     arrays = read_npz(cell.matrices)
     for rule in RULES:
         gone = np.isnan(arrays[f"{rule}.{PRIMARY}"])
-        one = np.array([False, True, False, True])
-        np.testing.assert_array_equal(gone, one[:, None] | one)
+        is_lost = np.array([False, True, False, True])
+        np.testing.assert_array_equal(gone, is_lost[:, None] | is_lost)
     stats = read_json(cell.stats)
     assert [run["status"] for run in stats["runs"]] == ended
     assert [run["why"] for run in stats["runs"]] == why
     excluded = [{"seed": 2, "why": DIVERGED}, {"seed": 4, "why": FAILED}]
     for under in stats["rules"].values():
-        found = under["cells"]["relu"]
-        assert (found["n"], found["excluded"]) == (2, excluded)
-        assert found["metrics"]["loss.all"]["by_seed"].keys() == {"1", "3"}
-        difference = found["differences"][PRIMARY]
+        relu = under["cells"]["relu"]
+        assert (relu["n"], relu["excluded"]) == (2, excluded)
+        assert relu["metrics"]["loss.all"]["by_seed"].keys() == {"1", "3"}
+        difference = relu["differences"][PRIMARY]
         assert [pair["seeds"] for pair in difference["pairs"]] == [[1, 3]]
         assert difference["value"] == difference["pairs"][0]["value"]
     json.loads(cell.stats.read_text(), parse_constant=pytest.fail)
-    ModelStatsFile.model_validate_json(cell.stats.read_bytes())
+    read_model_stats(cell.stats)
 
 
 def test_a_snapshot_is_where_a_shorter_run_ends() -> None:
@@ -545,13 +545,13 @@ def test_runs_are_matched_at_the_step_nearest_their_common_loss(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cell = Cell(tmp_path, monkeypatch)
-    found = read_json(cell.matched)
-    for run, folder in zip(found["runs"], cell.folders, strict=True):
+    matched = read_json(cell.matched)
+    for run, folder in zip(matched["runs"], cell.folders, strict=True):
         if run["step"] is not None:
             history = read_history(folder / "history.csv")
             assert (run["step"], run["selection_loss"]) == tuple(
-                vars(match(history, found["common_loss"])).values()
+                vars(match(history, matched["common_loss"])).values()
             )
-            own = _train(synthetic.request(seed=run["seed"], iterations=run["step"]))
+            retrained = _train(synthetic.request(seed=run["seed"], iterations=run["step"]))
             stored = open_predictions(folder / "predictions-matched.npz")
-            assert stored.weights_sha256 == {"matched": _final(own)}
+            assert stored.weights_sha256 == {"matched": _final(retrained)}

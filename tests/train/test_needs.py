@@ -1,4 +1,4 @@
-"""What training asks a scheduler for, against what was measured."""
+"""Requests to a scheduler for training, against measurements."""
 
 import pytest
 

@@ -34,9 +34,9 @@ def _flat(tensors: list[Tensor]) -> Tensor:
 @pytest.mark.parametrize("learning_rate", [1e-3, 3e-2])
 def test_fifty_steps_are_torchs(learning_rate: float) -> None:
     ours, theirs = _net(), _net()
-    found = _losses(ours, AdamW(ours, learning_rate), 50)
+    losses = _losses(ours, AdamW(ours, learning_rate), 50)
     expected = _losses(theirs, torch.optim.AdamW(theirs.parameters(), lr=learning_rate), 50)
-    assert found == pytest.approx(expected, abs=1e-6)
+    assert losses == pytest.approx(expected, abs=1e-6)
     assert expected[-1] < expected[0]
     for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-6)

@@ -1,5 +1,7 @@
-"""A run that is killed, at any moment and as often as you like, ends in the bytes of one that
-was not; and what its snapshots must not be is never taken for one of them."""
+"""Runs that are killed at any moment, any number of times, end in the bytes of unbroken ones.
+
+Damaged or foreign resume points and backups are never used.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +76,7 @@ def _nothing() -> None:
 
 @dataclass(frozen=True)
 class Run:
-    """A run, trained in a folder of its own, each time by a process of its own."""
+    """A run, trained in its own folder, each time by a new process."""
 
     folder: Path
     request: RunConfig = REQUESTS["charlm"]
@@ -89,7 +91,7 @@ class Run:
 
     @property
     def log(self) -> str:
-        """What the last process said."""
+        """Return the log of the last process."""
         return (self.folder / "train.log").read_text(encoding="utf-8")
 
     @property
@@ -97,7 +99,7 @@ class Run:
         return read_json(self.folder / "run.json")["taken_up_at"]
 
     def train(self, before: Callable[[], object] = _nothing) -> int:
-        """How a process ended that trained the run; `before` may put something in its way."""
+        """Train the run in a process, and return how it ended; `before` may interfere."""
         return forked(lambda: self.work(before))
 
     def work(self, before: Callable[[], object] = _nothing) -> None:
@@ -120,13 +122,13 @@ class Run:
         )
 
     def results(self) -> dict[str, Any]:
-        """All that it left: bytes, and the record."""
+        """Return all results: bytes, and the record."""
         record = read_json(self.folder / "run.json")
         left = {name: (self.folder / name).read_bytes() for name in OUTPUTS[:3]}
         return {**left, **{key: record[key] for key in CAME_OUT}}
 
     def finishes_as(self, other: Run) -> None:
-        """Train to the end: the results are another run's, and nothing else is left."""
+        """Train to the end, and check that only the results of another run are left."""
         assert self.train() == 0, self.log
         assert self.results() == other.results()
         assert not list(self.folder.glob("state*"))
@@ -135,7 +137,7 @@ class Run:
 
 @pytest.fixture(scope="module", autouse=True)
 def _read_source() -> None:
-    """What is read here is not read again in every process."""
+    """Read the source once, not in every process."""
     for model in MODELS:
         training_fingerprint(model, ["relu"])
 
@@ -165,7 +167,7 @@ def run(tmp_path: Path) -> Run:
 
 
 def _at_step(step: int, act: Callable[[], object]) -> Callable[[], None]:
-    """In a process: act when as many steps are done, before the next."""
+    """Act, in a process, when this number of steps is done, before the next."""
 
     def patch() -> None:
         take = Stepper.step
@@ -576,7 +578,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run that was killed, to be copied."""
+    """A run that was killed, for tests that copy it."""
     run = Run(tmp_path_factory.mktemp("killed") / "run")
     assert run.train(_at_step(9, kill)) == KILLED
     return run
@@ -584,7 +586,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture
 def broken_off(run: Run, killed: Run) -> Run:
-    """The same, to be damaged."""
+    """A copy of the killed run, for tests that damage it."""
     shutil.copytree(killed.folder, run.folder)
     return run
 
@@ -712,7 +714,7 @@ def test_two_processes_never_train_the_same_run(
 def test_what_snakemake_deletes_of_a_finished_run_is_not_trained_again(
     run: Run, unbroken: Callable[..., Run]
 ) -> None:
-    """As it does before it runs a job again that went on when Snakemake was killed."""
+    """Delete outputs as Snakemake does before it repeats a job that outlived it."""
     assert run.train() == 0
     for name in OUTPUTS:
         (run.folder / name).unlink()

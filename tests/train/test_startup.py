@@ -1,4 +1,4 @@
-"""A quick start of torch trains the same bytes, and leaves a user's own model all of torch."""
+"""A quick start of torch trains the same bytes; custom models get all of torch."""
 
 import ctypes
 import platform
@@ -116,7 +116,7 @@ def test_where_the_system_has_no_such_setting_nothing_is_changed(
 
 
 class Gpus:
-    """A machine with GPUs, of which the fourth is free; nothing of it is real."""
+    """A simulated machine with GPUs, of which the fourth is free."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.jobs_per_gpu: list[int] = []

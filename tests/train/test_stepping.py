@@ -1,4 +1,4 @@
-"""Steps where memory is short, and steps that a GPU replays: the weights are the same."""
+"""Steps in short memory, and steps that a GPU replays, give the same weights."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _on_a_gpu() -> None:
 
 
 def _on_a_cpu() -> None:
-    """What torch itself says of more bytes than there are addresses."""
+    """Return torch's own error for more bytes than there are addresses."""
     torch.empty(1 << 50, dtype=torch.uint8)
 
 
@@ -53,7 +53,7 @@ NoRoom = Callable[[nn.Module, Tensor], None]
 
 
 def _for_more_than(most: int, way: Callable[[], None] = _on_a_gpu) -> NoRoom:
-    """Memory that has room for so many sequences at once in training."""
+    """Simulate memory for this number of sequences in training."""
 
     def no_room(model: nn.Module, codes: Tensor) -> None:
         if model.training and len(codes) > most:
@@ -64,7 +64,7 @@ def _for_more_than(most: int, way: Callable[[], None] = _on_a_gpu) -> NoRoom:
 
 @pytest.fixture
 def given(monkeypatch: pytest.MonkeyPatch) -> Callable[[NoRoom], None]:
-    """Train models that run out of memory when they are done with a forward pass."""
+    """Train models that run out of memory at the end of a forward pass."""
 
     def give(no_room: NoRoom) -> None:
         def build(*arguments: Any, **named: Any) -> nn.Module:
@@ -124,7 +124,7 @@ def test_where_there_is_room_all_are_taken_at_once(tmp_path: Path) -> None:
 
 
 def _stepper(microbatch: int | None = None, dropout: float = 0.0, batch: int = 7) -> Stepper:
-    """Ready to train a model of its own."""
+    """Make a stepper with its own model."""
     corpus, protocol = synthetic.corpus(), synthetic.protocol(dropout=dropout)
     model = build_from_protocol("charlm", protocol, "relu", len(corpus.symbols), seed=0)
     text = torch.from_numpy(corpus.train).long()
@@ -167,7 +167,7 @@ def test_in_parts_it_learns_the_same(
 def test_what_a_failed_try_drew_is_drawn_again(
     model: str, given: Callable[[NoRoom], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run that takes one at a time from its start draws the same masks."""
+    """Compare with a run that takes one sequence at a time from its start."""
     request = synthetic.request(model, dropout=0.3)
     given(_for_more_than(1))
     failing = _train(request)
@@ -185,7 +185,7 @@ def test_what_a_failed_try_drew_is_drawn_again(
 
 
 def _only_late(most: int, steps: int) -> NoRoom:
-    """Memory that becomes short after some steps."""
+    """Simulate memory that becomes short after some steps."""
     passes = iter(range(10**6))
 
     def no_room(model: nn.Module, codes: Tensor) -> None:
@@ -273,7 +273,7 @@ def test_a_model_that_fits_no_longer_has_failed_with_its_history_so_far(
 
 
 def _evaluating_from(evaluation: int) -> NoRoom:
-    """Memory that has no room for the n-th evaluation."""
+    """Simulate memory without room for the n-th evaluation."""
     passes = iter(range(10**6))
 
     def no_room(model: nn.Module, _: Tensor) -> None:
@@ -369,7 +369,7 @@ def test_how_missing_memory_is_told_from_other_errors(error: Exception, short: b
 
 
 class Graphs:
-    """What a CUDA device does with graphs, on a CPU.
+    """A simulation on a CPU of a CUDA device's graphs.
 
     While one is recorded nothing is computed, and all that was changed is as it was.
     """
@@ -412,7 +412,7 @@ class Graphs:
 
 
 class Stream:
-    """Work in an order; here all work is in one."""
+    """A simulated stream; all work is in one."""
 
     def wait_stream(self, other: Stream) -> None:
         pass
@@ -467,7 +467,7 @@ def test_what_cannot_be_recorded_is_trained_step_by_step(
 def test_where_recording_needs_too_much_memory_parts_are_recorded(
     graphs: Graphs, given: Callable[[NoRoom], None]
 ) -> None:
-    """Four fit step by step, and two into a graph."""
+    """Let four sequences fit step by step, and two into a graph."""
 
     def no_room(_: nn.Module, codes: Tensor) -> None:
         if graphs.recording_now and len(codes) > 2:
