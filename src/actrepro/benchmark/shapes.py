@@ -78,7 +78,7 @@ class NoPeer(TypedDict):
 
 @closed
 class Ratio(TypedDict):
-    """How many times as fast as the plain loop."""
+    """Speed as a multiple of the plain loop's."""
 
     training: Spread
     jobs: Spread
@@ -115,7 +115,7 @@ class Crowd(Speeds):
 
 @closed
 class Growth(TypedDict):
-    """How cost grows with a model's sizes and with the number of runs."""
+    """Growth of cost with a model's sizes and with the number of runs."""
 
     base: Sized
     width: list[Grown]

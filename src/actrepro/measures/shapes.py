@@ -15,7 +15,7 @@ MeasureId = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9_]+)*\.(all|last|g
 
 @closed
 class Measure(TypedDict):
-    """What a measure is, by the part of its id before the point."""
+    """The description of a measure, by the part of its id before the point."""
 
     name: Annotated[str, Field(description="As the report calls it.")]
     formula: Annotated[str, Field(description="In symbols; its unit too, where it has one.")]
@@ -119,7 +119,7 @@ class Stretch(TypedDict):
 
 @closed
 class ReliabilityBin(TypedDict):
-    """How often predictions of a bin of confidence are right; null where there are none."""
+    """Share of right predictions in a bin of confidence; null where there are none."""
 
     low: Probability
     high: Probability
@@ -155,7 +155,7 @@ class Ensembles(TypedDict):
 
 @closed
 class BrokenDownCell(TypedDict):
-    """Where a cell's runs differ; null without usable runs."""
+    """Disagreement of a cell's runs; null without usable runs."""
 
     n: Count
     by_symbol: list[SymbolRow] | None
@@ -188,7 +188,7 @@ class ShownPage(TypedDict):
 
 @closed
 class BrokenDown(TypedDict):
-    """Where a model's runs disagree; the page is null where no cell has two runs to compare."""
+    """Disagreement of a model's runs; the page is null where no cell has two runs to compare."""
 
     evaluation_sha256: Sha256
     characters: Count

@@ -9,7 +9,7 @@ from actrepro.core.shapes import Count, Interval, Name, Positive, closed
 
 @closed
 class Estimate(TypedDict):
-    """What the study's models, activations and seeds would cost at a scale."""
+    """The cost of the study's models, activations and seeds at a scale."""
 
     operations: Interval  # of one run, in the smallest and in the largest model
     seconds: Interval  # of all runs, at the highest and at the lowest rate
@@ -17,7 +17,7 @@ class Estimate(TypedDict):
 
 @closed
 class Choice(TypedDict):
-    """What a number of activations and seeds would cost at the study's scale."""
+    """The cost of a number of activations and seeds at the study's scale."""
 
     activations: Count
     seeds: Count

@@ -1,4 +1,4 @@
-"""How well a model's runs fit, and what training them took, by activation."""
+"""Fit and training time of a model's runs, by activation."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from actrepro.core.vocabulary import Status
 
 @closed
 class Override(TypedDict):
-    """What one model does differently from its scale's protocol."""
+    """Settings in which one model differs from its scale's protocol."""
 
     learning_rate: float | None
     dropout: float | None

@@ -20,7 +20,8 @@ from actrepro.core.errors import ActreproError
 from actrepro.core.vocabulary import DIVERGED, FAILED, FINISHED
 from actrepro.data.corpus import Corpus
 from actrepro.data.evaluation_set import BASELINES, EvaluationSet, evaluation_set, ngram_baseline
-from actrepro.gates.after import learned
+from actrepro.data.shapes import Baseline, Table
+from actrepro.gates.after import Hashed, learned
 from actrepro.gates.before import check_activation
 from actrepro.gates.outcome import Outcome
 from actrepro.measures import accuracy, loss
@@ -100,7 +101,7 @@ class Run:
         """Accuracy on the evaluation set."""
         return accuracy(self.predictions[rule], self.evaluation.targets)
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Hashed:
         """Return the hashes that gates compare."""
         return {
             "weights_sha256": self.weights_sha256,
@@ -190,7 +191,7 @@ def spread(values: Iterable[float]) -> float:
     return high - low
 
 
-def table_losses(corpus: Corpus, evaluation: EvaluationSet) -> dict[str, dict[str, float]]:
+def table_losses(corpus: Corpus, evaluation: EvaluationSet) -> dict[Table, Baseline]:
     """Loss and accuracy of the n-gram tables of the training text, as gates ask for them."""
     scores = {
         name: ngram_baseline(corpus, evaluation.positions, order)
@@ -199,7 +200,7 @@ def table_losses(corpus: Corpus, evaluation: EvaluationSet) -> dict[str, dict[st
     return {name: {"loss": loss, "accuracy": hits} for name, (loss, hits) in scores.items()}
 
 
-def has_learned(losses: Floats, runs: Sequence[Run], tables: Mapping[str, Any]) -> Outcome:
+def has_learned(losses: Floats, runs: Sequence[Run], tables: Mapping[Table, Baseline]) -> Outcome:
     """The gate `learned` of runs with these losses."""
     seeds = [one.request.seed for one in runs]
     return learned(dict(zip(seeds, losses.tolist(), strict=True)), tables)

@@ -52,7 +52,7 @@ class Calculator:
 
 @dataclass(frozen=True)
 class Section:
-    """What the section shows."""
+    """The content of the section."""
 
     line: str
     tables: Sequence[Table]
@@ -96,7 +96,7 @@ def _names(every: Sequence[Stats]) -> set[str]:
 
 
 def line(every: Sequence[Stats]) -> str:
-    """What training took, in a sentence, and that energy is unknown."""
+    """State the training time in a sentence, and that energy is unknown."""
     runs = [run for stats in every for model in stats["models"].values() for run in model["runs"]]
     devices = list(dict.fromkeys(run["device"] for run in runs))
     seconds = sum(stats["training_seconds"] for stats in every)
@@ -133,7 +133,7 @@ def _training(stats: Stats, name: str) -> Row:
 
 
 def stages_table(spent: Sequence[Stage]) -> Table:
-    """What each stage cost."""
+    """Tabulate the cost of each stage."""
     return Table(
         "Time by stage",
         "As Snakemake measured the jobs when they last ran here, added up; a job that was not "
@@ -157,7 +157,7 @@ def stages_table(spent: Sequence[Stage]) -> Table:
 
 
 def estimate_table(stats: Stats, costs: Costs) -> Table | None:
-    """What the study's models, activations and seeds would cost at each scale of the config.
+    """Tabulate the estimated cost of the study at each scale of the config.
 
     None where no run's rate is known.
     """
@@ -223,7 +223,7 @@ def calculator(stats: Stats, costs: Costs) -> Calculator | None:
 
 
 def _short(sizes: Sequence[float | None]) -> list[float | None]:
-    """Numbers with as many digits as the form needs."""
+    """Round numbers to the digits that the form needs."""
     return [None if size is None else round(size, 4) for size in sizes]
 
 
