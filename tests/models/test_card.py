@@ -22,13 +22,24 @@ from actrepro.config.names import activation_names, model_names
 from actrepro.config.study import RunConfig
 from actrepro.core.errors import ActreproError
 from actrepro.core.files import read_json, write_json
+from actrepro.data.shapes import CorpusManifest
 from actrepro.models import Activated, ModelSpec, build_from_protocol, count_parameters
 from actrepro.models.activations import Activation, get_activation
 from actrepro.models.card import LENGTHS, CardRequest, X, cards, curve, through, write_cards
 from actrepro.models.outline import Node, outline
 
 SYMBOLS = 12
-WORDS = {"corpus": "words", "symbols": [chr(97 + code) for code in range(SYMBOLS)]}
+WORDS: CorpusManifest = {
+    "corpus": "words",
+    "source": "file",
+    "origin": "words.txt",
+    "sha256": "0" * 64,
+    "characters": 3000,
+    "symbols": "".join(chr(97 + code) for code in range(SYMBOLS)),
+    "train": 2000,
+    "selection": 500,
+    "test": 500,
+}
 CODES = torch.arange(6).remainder(SYMBOLS)[None]
 RELU = get_activation("relu")
 

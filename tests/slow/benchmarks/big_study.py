@@ -54,6 +54,7 @@ from actrepro.report.page import Inputs, contents, write_report
 from actrepro.report.summary import write_summary
 from actrepro.results.tables import COLUMNS, write_tables
 from actrepro.statistics.contrasts import Settings
+from actrepro.statistics.costs import write_costs
 from actrepro.statistics.per_model import StatisticsFiles, model_statistics
 from actrepro.statistics.per_scale import scale_statistics
 
@@ -306,6 +307,10 @@ def summary_text(big: Big) -> None:
     write_summary(big.at(paths.SCALE_STATS), big.at(paths.SUMMARY))
 
 
+def costs(big: Big) -> None:
+    write_costs(big.at(paths.SCALE_STATS), big.at(paths.MODELS), big.at(paths.COSTS))
+
+
 def break_down(big: Big) -> None:
     model_breakdown(
         big.made,
@@ -326,7 +331,8 @@ def make_models(big: Big) -> None:
         "characters": 10**6,
         "outline": outline,
     }
-    curve = {"x": [-1, 0, 1], "y": [0, 0, 1], "derivative": [0, 0, 1], "gated": False}
+    curve = {"x": [-1.0, 0.0, 1.0], "y": [0.0, 0.0, 1.0], "derivative": [0.0, 0.0, 1.0]}
+    curve |= {"gated": False, "repeatable": True}
     scales = dict.fromkeys(big.scale_names, dict.fromkeys(big.model_names, size))
     activations = dict.fromkeys(big.activation_names, curve)
     write_json(big.at(paths.MODELS), {"schema": 1, "scales": scales, "activations": activations})
@@ -357,8 +363,9 @@ def make_other_scales(big: Big) -> None:
     first = {"model": big.model_names[0], "activation": big.activation_names[0]}
     for scale in big.scale_names:
         if scale != big.made["scale"]:
-            stats = read_json(big.at(paths.SCALE_STATS))
+            stats, of_scale = read_json(big.at(paths.SCALE_STATS)), read_json(big.at(paths.COSTS))
             write_json(big.at(paths.SCALE_STATS, scale=scale), {**stats, "scale": scale})
+            write_json(big.at(paths.COSTS, scale=scale), {**of_scale, "scale": scale})
         for figure in big.figure_names:
             kind, shown = figure_kind(figure)
             like = f"{kind}{first[figure_group(figure)]}" if shown else figure
@@ -381,6 +388,7 @@ def report(big: Big) -> None:
             for model in big.model_names
         ],
         models=big.at(paths.MODELS),
+        costs=[big.at(paths.COSTS, scale=scale) for scale in big.scale_names],
     )
     page = contents("big", inputs)
     write_report(page, big.at(paths.REPORT))
@@ -403,6 +411,7 @@ MADE: dict[str, Callable[[Big], None]] = {
     "tables": tables,
     "summary_text": summary_text,
     "-models": make_models,
+    "costs": costs,
 }
 
 
